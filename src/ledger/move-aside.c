@@ -8,7 +8,7 @@
 #include <fcntl.h>
 
 #include "util/file.h"
-#include "util/macro.h"
+#include "util/strv.h"
 
 #define NAMES_MAX 64 /* files looked at when old ones are counted */
 
@@ -56,10 +56,6 @@ static bool is_moved_aside(const char *name, const char *file) {
         return rest && !strchr(rest, '-');
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void remove_oldest(int dir_fd, const char *file) {
         _cleanup_(closedirp) DIR *dir = fd_list(dir_fd);
         const struct dirent *entry;
@@ -69,8 +65,7 @@ static void remove_oldest(int dir_fd, const char *file) {
         while (dir && n < NAMES_MAX && (entry = readdir(dir)))
                 if (is_moved_aside(entry->d_name, file) && (names[n] = strdup(entry->d_name)))
                         n++;
-        if (n > 0)
-                qsort(names, n, sizeof(names[0]), compare_names);
+        strings_sort(names, n);
         for (size_t i = 0; i < n; i++) {
                 if (i + MOVED_ASIDE_MAX < n)
                         remove_with_suffixes(dir_fd, names[i]);

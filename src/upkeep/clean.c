@@ -105,7 +105,9 @@ static int add_directory(Clean *c, const char *path) {
                 return r;
         if (r == -EAGAIN)
                 clean_report(c, CLEAN_KEPT, true, "is locked (flock(2))");
-        else if (r < 0 && r != -ENOENT)
+        else if (r == -ENOENT)
+                clean_report(c, CLEAN_SKIPPED, true, "does not exist");
+        else if (r < 0)
                 clean_report(c, CLEAN_REFUSED, true, error ?: strerror(-r));
         if (r < 0)
                 return 0;
@@ -162,6 +164,8 @@ static int add_match(Clean *c, const char *path, bool is_literal) {
         if (statx(c->parent.fd, slash + 1, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, ENTRY_MASK, &s) < 0) {
                 if (errno != ENOENT)
                         clean_report(c, CLEAN_FAILED, false, strerror(errno));
+                else if (!glob_is_pattern(c->def->paths[c->rule]))
+                        clean_report(c, CLEAN_SKIPPED, false, "does not exist");
                 return 0;
         }
         if (is_excluded(c, S_ISDIR(s.stx_mode))) {
@@ -212,7 +216,11 @@ static void on_refused(void *userdata, const char *path, int error, const char *
         Clean *c = userdata;
 
         path_text_clear(&c->path);
-        if (error != -ENOENT && path_text_append(&c->path, path, strlen(path)) >= 0)
+        if (path_text_append(&c->path, path, strlen(path)) < 0)
+                return;
+        if (error == -ENOENT)
+                clean_report(c, CLEAN_SKIPPED, false, "does not exist");
+        else
                 clean_report(c, CLEAN_REFUSED, true, reason ?: strerror(-error));
 }
 

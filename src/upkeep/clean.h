@@ -42,6 +42,7 @@ typedef struct Clean Clean;
 typedef enum CleanAct {
         CLEAN_REMOVED, /* or would be, with --plan */
         CLEAN_KEPT,    /* --plan only, but for what there was a reason to remove */
+        CLEAN_SKIPPED, /* a path without wildcards is not there */
         CLEAN_REFUSED, /* we do not work there */
         CLEAN_FAILED,
         _CLEAN_ACT_MAX,

@@ -74,56 +74,56 @@ void logfile_remove_copy(Log *l, size_t i) {
         ARRAY_REMOVE(l->copies, l->n_copies, i);
 }
 
-static Log *find_log(Folder *f, const char *name) {
-        size_t i = BISECT(f->n_logs, k, strcmp(f->logs[k].name, name) < 0);
+static Log *find_log(LogDirectory *d, const char *name) {
+        size_t i = BISECT(d->n_logs, k, strcmp(d->logs[k].name, name) < 0);
         char *copy;
         Log *log;
 
-        if (i < f->n_logs && streq(f->logs[i].name, name))
-                return &f->logs[i];
+        if (i < d->n_logs && streq(d->logs[i].name, name))
+                return &d->logs[i];
         copy = strdup(name);
-        log = copy ? ARRAY_INSERT(f->logs, f->n_logs, i) : NULL;
+        log = copy ? ARRAY_INSERT(d->logs, d->n_logs, i) : NULL;
         if (!log) {
                 free(copy);
                 return NULL;
         }
-        *log = (Log){ .folder = f, .name = copy };
-        for (size_t k = 0; k < f->n_patterns; k++)
-                log->is_expected = log->is_expected || streq_ptr(pattern_literal(f->patterns[k]), name);
-        f->owner->n_logs++;
+        *log = (Log){ .directory = d, .name = copy };
+        for (size_t k = 0; k < d->n_patterns; k++)
+                log->is_expected = log->is_expected || streq_ptr(pattern_literal(d->patterns[k]), name);
+        d->owner->n_logs++;
         return log;
 }
 
-static bool is_log(const Logs *l, const Folder *f, const char *name) {
+static bool is_log(const Logs *l, const LogDirectory *d, const char *name) {
         _cleanup_free_ char *path = NULL;
         char other[NAME_MAX + 1];
         bool matches = false;
         Leftover leftover;
         CopyName copy;
 
-        for (size_t i = 0; !matches && i < f->n_patterns; i++)
-                matches = pattern_matches(f->patterns[i], name);
+        for (size_t i = 0; !matches && i < d->n_patterns; i++)
+                matches = pattern_matches(d->patterns[i], name);
         if (!matches || leftover_parse(name, other, &leftover) ||
-            (copy_name_parse(l->def, name, other, &copy) && is_log(l, f, other)))
+            (copy_name_parse(l->def, name, other, &copy) && is_log(l, d, other)))
                 return false;
-        return string_format(&path, "%s/%s", f->place->path, name) >= 0 &&
+        return string_format(&path, "%s/%s", d->place->path, name) >= 0 &&
                path_filter_matches(l->exclude, path + 1, strlen(path + 1), /* is_directory= */ false);
 }
 
 /* --- one directory --- */
 
-static void folder_clear(Folder *f) {
-        for (size_t i = 0; i < f->n_logs; i++) {
-                f->owner->n_copies -= f->logs[i].n_copies;
-                log_done(&f->logs[i]);
+static void log_directory_clear(LogDirectory *d) {
+        for (size_t i = 0; i < d->n_logs; i++) {
+                d->owner->n_copies -= d->logs[i].n_copies;
+                log_done(&d->logs[i]);
         }
-        f->owner->n_logs -= f->n_logs;
-        f->logs = mfree(f->logs);
-        f->n_logs = 0;
+        d->owner->n_logs -= d->n_logs;
+        d->logs = mfree(d->logs);
+        d->n_logs = 0;
 }
 
 int logfile_look(Log *l) {
-        int dir = l->folder->place->directory.fd;
+        int dir = l->directory->place->directory.fd;
         struct statx s;
 
         l->exists = statx(dir, l->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BTIME, &s) >= 0 &&
@@ -138,115 +138,112 @@ int logfile_look(Log *l) {
 }
 
 /* A directory is never meant. */
-static int add_log(Logs *l, Folder *f, const char *name) {
+static int add_log(Logs *l, LogDirectory *d, const char *name) {
         struct stat st;
         Log *log;
 
-        if (fstatat(f->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+        if (fstatat(d->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
                 return 0;
-        log = find_log(f, name);
+        log = find_log(d, name);
         return log ? logfile_look(log) : -ENOMEM;
 }
 
-static bool is_log_that_exists(const Logs *l, const Folder *f, const char *name) {
-        return is_log(l, f, name) && faccessat(f->place->directory.fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+static bool is_log_that_exists(const Logs *l, const LogDirectory *d, const char *name) {
+        return is_log(l, d, name) && faccessat(d->place->directory.fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
 }
 
 /* The log that a copy is of. When the job file named copies otherwise, it is the longest one that the name begins
  * with: good enough for what is only to be removed. */
-static bool log_of_copy(const Logs *l, const Folder *f, const char *copy, char ret[static NAME_MAX + 1]) {
+static bool log_of_copy(const Logs *l, const LogDirectory *d, const char *copy, char ret[static NAME_MAX + 1]) {
         const char *extension = strempty(l->def->extension);
         CopyName parts;
 
-        if (copy_name_parse(l->def, copy, ret, &parts) && is_log(l, f, ret))
+        if (copy_name_parse(l->def, copy, ret, &parts) && is_log(l, d, ret))
                 return true;
         for (size_t n = strlen(copy); --n > 0;) {
                 memcpy(ret, copy, n);
                 ret[n] = '\0';
-                if (is_log_that_exists(l, f, ret))
+                if (is_log_that_exists(l, d, ret))
                         return true;
                 if (isempty(extension) || n + strlen(extension) > NAME_MAX)
                         continue;
                 (void)strcpy(ret + n, extension);
-                if (is_log_that_exists(l, f, ret))
+                if (is_log_that_exists(l, d, ret))
                         return true;
         }
         return false;
 }
 
-static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, Leftover which, const Workplace *in) {
+static int add_leftover(Logs *l, LogDirectory *d, const char *file, const char *name, Leftover which,
+                        const Workplace *in) {
         char of[NAME_MAX + 1];
         struct stat st;
         Log *log;
 
-        if (which == LEFTOVER_ZIP && !log_of_copy(l, f, name, of))
+        if (which == LEFTOVER_ZIP && !log_of_copy(l, d, name, of))
                 return 0;
         if (which == LEFTOVER_ZIP)
                 name = of;
-        if (!is_log(l, f, name))
+        if (!is_log(l, d, name))
                 return 0;
-        log = find_log(f, name);
+        log = find_log(d, name);
         if (!log)
                 return -ENOMEM;
         log->leftover |= 1U << which;
-        if (fstatat(in->directory.fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != f->place->directory.uid)
+        if (fstatat(in->directory.fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != d->place->directory.uid)
                 log->has_foreign_leftover = true;
         return which == LEFTOVER_ZIP ? strv_extend(&log->zips, file) : 0;
 }
 
-static int add_copy(Logs *l, Folder *f, const char *file) {
+static int add_copy(Logs *l, LogDirectory *d, const char *file) {
         char name[NAME_MAX + 1];
         struct stat st;
         CopyName copy;
         Log *log;
         int r;
 
-        if (!copy_name_parse(l->def, file, name, &copy) || !is_log(l, f, name))
+        if (!copy_name_parse(l->def, file, name, &copy) || !is_log(l, d, name))
                 return 0;
-        if (fstatat(f->old->directory.fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+        if (fstatat(d->old->directory.fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
                 return 0;
-        log = find_log(f, name);
+        log = find_log(d, name);
         if (!log)
                 return -ENOMEM;
         r = logfile_add_copy(log, file, &copy, &st);
-        f->owner->n_copies += r >= 0;
+        d->owner->n_copies += r >= 0;
         return r;
 }
 
-static bool has_too_many(const Folder *f) {
-        bool is_other = f->place->acts_as_owner;
+static bool has_too_many(const LogDirectory *d) {
+        bool is_other = d->place->acts_as_owner;
 
-        return f->owner->n_logs > (is_other ? LOGS_OF_USER_MAX : LOGS_MAX) ||
-               f->owner->n_copies > (is_other ? COPIES_OF_USER_MAX : COPIES_MAX);
+        return d->owner->n_logs > (is_other ? LOGS_OF_USER_MAX : LOGS_MAX) ||
+               d->owner->n_copies > (is_other ? COPIES_OF_USER_MAX : COPIES_MAX);
 }
 
-static int add_entry(Logs *l, Folder *f, const char *file, bool is_old) {
+static int add_entry(Logs *l, LogDirectory *d, const char *file, bool is_old) {
         char name[NAME_MAX + 1];
         Leftover which;
         int r;
 
-        if (has_too_many(f))
+        if (has_too_many(d))
                 return -E2BIG;
         if (leftover_parse(file, name, &which)) {
                 /* What belongs to copies may be beside the log as well, from the time before OldDir=. */
-                if (is_old && f->old != f->place && (which == LEFTOVER_NEW || which == LEFTOVER_TELL))
+                if (is_old && d->old != d->place && (which == LEFTOVER_NEW || which == LEFTOVER_TELL))
                         return 0;
-                return add_leftover(l, f, file, name, which, is_old ? f->old : f->place);
+                return add_leftover(l, d, file, name, which, is_old ? d->old : d->place);
         }
         if (is_old) {
-                r = add_copy(l, f, file);
-                if (r < 0 || f->old != f->place)
+                r = add_copy(l, d, file);
+                if (r < 0 || d->old != d->place)
                         return r;
         }
-        return is_log(l, f, file) ? add_log(l, f, file) : 0;
-}
-
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
+        return is_log(l, d, file) ? add_log(l, d, file) : 0;
 }
 
 /* In the order of names, so that most are added at the end. */
-static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
+static int scan_place(Logs *l, LogDirectory *d, Workplace *place, bool is_old) {
         _cleanup_(identity_restore) IdentityScope scope = {};
         _cleanup_(closedirp) DIR *dir = workplace_list(place);
         size_t n = 0, max = place->acts_as_owner ? ENTRIES_OF_USER_MAX : ENTRIES_MAX;
@@ -264,11 +261,10 @@ static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
                 else
                         n++;
         }
-        if (n > 0)
-                qsort(names, n, sizeof(char *), compare_names);
+        strings_sort(names, n);
         for (size_t i = 0; i < n; i++) {
                 if (r >= 0)
-                        r = add_entry(l, f, names[i], is_old);
+                        r = add_entry(l, d, names[i], is_old);
                 free(names[i]);
         }
         free(names);
@@ -276,25 +272,25 @@ static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
 }
 
 /* Who names a log, or its directory instead of it, asks why nothing happens. */
-static int report_misnamed(Logs *l, Folder *f) {
+static int report_misnamed(Logs *l, LogDirectory *d) {
         _cleanup_(identity_restore) IdentityScope scope = {};
-        int r = workplace_enter(f->place, &scope);
+        int r = workplace_enter(d->place, &scope);
 
         for (char **path = l->def->paths; r >= 0 && *path; path++) {
                 const char *name = strrchr(*path, '/') + 1;
                 size_t n = (size_t)(name - 1 - *path);
                 struct stat st;
 
-                if (glob_is_pattern(*path) || strlen(f->place->path) != n || memcmp(*path, f->place->path, n) != 0)
+                if (glob_is_pattern(*path) || strlen(d->place->path) != n || memcmp(*path, d->place->path, n) != 0)
                         continue;
-                if (fstatat(f->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0) {
+                if (fstatat(d->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0) {
                         if (S_ISDIR(st.st_mode))
                                 l->refused(l->userdata, *path, -EISDIR,
                                            "It is a directory. Write a pattern for the logs in it, such as *.log");
                 } else if (errno == ENOENT) {
-                        size_t i = BISECT(f->n_logs, k, strcmp(f->logs[k].name, name) < 0);
+                        size_t i = BISECT(d->n_logs, k, strcmp(d->logs[k].name, name) < 0);
 
-                        if (i == f->n_logs || !streq(f->logs[i].name, name)) /* else it has copies, and is judged */
+                        if (i == d->n_logs || !streq(d->logs[i].name, name)) /* else it has copies, and is judged */
                                 l->refused(l->userdata, *path, -ENOENT, "it does not exist");
                 }
         }
@@ -308,39 +304,39 @@ static bool has_other_name(const Log *l, Workplace *place) {
         struct stat st;
 
         while (dir && (e = readdir(dir)))
-                if (e->d_ino == l->st.st_ino && (place != l->folder->place || !streq(e->d_name, l->name)) &&
+                if (e->d_ino == l->st.st_ino && (place != l->directory->place || !streq(e->d_name, l->name)) &&
                     fstatat(place->directory.fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
                     st.st_ino == l->st.st_ino && st.st_dev == l->st.st_dev)
                         return true;
         return false;
 }
 
-static void find_half_rotated(Folder *f) {
-        for (size_t i = 0; i < f->n_logs; i++) {
-                Log *l = &f->logs[i];
+static void find_half_rotated(LogDirectory *d) {
+        for (size_t i = 0; i < d->n_logs; i++) {
+                Log *l = &d->logs[i];
 
                 if (l->leftover & 1U << LEFTOVER_NEW && l->exists && l->st.st_nlink == 2)
                         l->is_half_rotated =
-                                has_other_name(l, f->place) || (f->old != f->place && has_other_name(l, f->old));
+                                has_other_name(l, d->place) || (d->old != d->place && has_other_name(l, d->old));
         }
 }
 
-int folder_scan(Logs *l, Folder *f) {
+int log_directory_scan(Logs *l, LogDirectory *d) {
         int r;
 
-        folder_clear(f);
-        r = scan_place(l, f, f->old, /* is_old= */ true);
-        if (r >= 0 && f->old != f->place)
-                r = scan_place(l, f, f->place, /* is_old= */ false);
+        log_directory_clear(d);
+        r = scan_place(l, d, d->old, /* is_old= */ true);
+        if (r >= 0 && d->old != d->place)
+                r = scan_place(l, d, d->place, /* is_old= */ false);
         if (r >= 0)
-                r = report_misnamed(l, f);
+                r = report_misnamed(l, d);
         if (r >= 0)
-                find_half_rotated(f);
+                find_half_rotated(d);
         if (r == -ENOMEM || r >= 0)
                 return r;
         if (r == -E2BIG)
-                folder_clear(f);
-        l->refused(l->userdata, f->place->path, r,
+                log_directory_clear(d);
+        l->refused(l->userdata, d->place->path, r,
                    r == -E2BIG
                            ? "It has more logs, copies or other entries than one user's directories may have in a run"
                            : strerror(-r));
@@ -391,56 +387,58 @@ static LogsOwner *owner_of(Logs *l, const Workplace *place) {
         return o;
 }
 
-static int folder_init(Logs *l, Folder *f, Workplace *place) {
+static int log_directory_init(Logs *l, LogDirectory *d, Workplace *place) {
         LogsOwner *owner = owner_of(l, place);
         int r = 0;
 
         if (!owner)
                 return -ENOMEM;
-        *f = (Folder){ .owner = owner, .place = workplace_ref(place), .old = workplace_ref(place), .lock_fd = -EBADF };
+        *d = (LogDirectory){
+                .owner = owner, .place = workplace_ref(place), .old = workplace_ref(place), .lock_fd = -EBADF
+        };
         if (l->def->old_dir) {
                 Workplace *old = NULL;
 
-                r = open_old(l->def, place, &old, &f->problem);
+                r = open_old(l->def, place, &old, &d->problem);
                 if (r >= 0) {
-                        workplace_unref(f->old);
-                        f->old = old;
-                } else if (!f->problem && r != -ENOMEM)
-                        f->problem = strdup(strerror(-r));
+                        workplace_unref(d->old);
+                        d->old = old;
+                } else if (!d->problem && r != -ENOMEM)
+                        d->problem = strdup(strerror(-r));
         }
-        return r == -ENOMEM || (r < 0 && !f->problem) ? -ENOMEM : 0;
+        return r == -ENOMEM || (r < 0 && !d->problem) ? -ENOMEM : 0;
 }
 
-static int folder_compare(const Folder *f, const GuardedDirectory *d) {
-        if (f->place->directory.device != d->device)
-                return f->place->directory.device < d->device ? -1 : 1;
-        return f->place->directory.inode == d->inode ? 0 : f->place->directory.inode < d->inode ? -1 : 1;
+static int log_directory_compare(const LogDirectory *d, const GuardedDirectory *g) {
+        if (d->place->directory.device != g->device)
+                return d->place->directory.device < g->device ? -1 : 1;
+        return d->place->directory.inode == g->inode ? 0 : d->place->directory.inode < g->inode ? -1 : 1;
 }
 
 static int on_place(void *userdata, Workplace *place, const Pattern *p) {
         Logs *l = userdata;
-        size_t i = BISECT(l->n_folders, k, folder_compare(&l->folders[k], &place->directory) < 0);
+        size_t i = BISECT(l->n_directories, k, log_directory_compare(&l->directories[k], &place->directory) < 0);
         const Pattern **slot;
-        Folder *f;
+        LogDirectory *d;
         int r;
 
-        if (i == l->n_folders || folder_compare(&l->folders[i], &place->directory) != 0) {
-                Folder new;
+        if (i == l->n_directories || log_directory_compare(&l->directories[i], &place->directory) != 0) {
+                LogDirectory new;
 
-                r = folder_init(l, &new, place);
+                r = log_directory_init(l, &new, place);
                 if (r < 0)
                         return r;
-                f = ARRAY_INSERT(l->folders, l->n_folders, i);
-                if (!f)
+                d = ARRAY_INSERT(l->directories, l->n_directories, i);
+                if (!d)
                         return -ENOMEM;
-                *f = new;
+                *d = new;
         }
-        f = &l->folders[i];
-        slot = ARRAY_NEXT(f->patterns, f->n_patterns);
+        d = &l->directories[i];
+        slot = ARRAY_NEXT(d->patterns, d->n_patterns);
         if (!slot)
                 return -ENOMEM;
         *slot = p;
-        f->n_patterns++;
+        d->n_patterns++;
         return 0;
 }
 
@@ -470,17 +468,17 @@ int logs_find(Logs *l) {
 }
 
 void logs_done(Logs *l) {
-        for (size_t i = 0; i < l->n_folders; i++) {
-                Folder *f = &l->folders[i];
+        for (size_t i = 0; i < l->n_directories; i++) {
+                LogDirectory *d = &l->directories[i];
 
-                folder_clear(f);
-                safe_close(f->lock_fd);
-                workplace_unref(f->place);
-                workplace_unref(f->old);
-                free(f->patterns);
-                free(f->problem);
+                log_directory_clear(d);
+                safe_close(d->lock_fd);
+                workplace_unref(d->place);
+                workplace_unref(d->old);
+                free(d->patterns);
+                free(d->problem);
         }
-        free(l->folders);
+        free(l->directories);
         for (LogsOwner *o = l->owners, *next; o; o = next) {
                 next = o->next;
                 free(o);

@@ -32,7 +32,7 @@ typedef struct Copy {
         struct stat st;
 } Copy;
 
-typedef struct Folder Folder;
+typedef struct LogDirectory LogDirectory;
 
 /* Whoever fills his directories harms himself only: what is in them is counted for each user. */
 typedef struct LogsOwner {
@@ -42,7 +42,7 @@ typedef struct LogsOwner {
 } LogsOwner;
 
 typedef struct Log {
-        Folder *folder;
+        LogDirectory *directory;
         char *name;
         bool exists; /* else there are only copies or leftovers of it, and st is not set */
         struct stat st;
@@ -63,7 +63,7 @@ typedef struct Log {
         usec_t rotated; /* when, by its record; 0 = never */
 } Log;
 
-struct Folder {
+struct LogDirectory {
         Workplace *place, *old; /* of the logs; of their copies: the same, or OldDir= */
         LogsOwner *owner;
         char *problem; /* nothing can be done here, and why */
@@ -80,20 +80,26 @@ typedef struct Logs {
         Pattern **patterns;
         size_t n_patterns;
         PathFilter *exclude;
-        Folder *folders; /* by device and inode */
-        size_t n_folders;
+        LogDirectory *directories; /* by device and inode */
+        size_t n_directories;
         LogsOwner *owners;
         void (*refused)(void *userdata, const char *path, int error, const char *reason);
         void *userdata;
 } Logs;
 
-/* Finds all folders; refused is told of directories that are not entered. def stays the caller's. -EINVAL: a pattern;
- * -E2BIG, -ENOMEM. */
+/* l: a Log *. */
+#define LOGS_FOREACH(l, all)                                                                                        \
+        for (size_t _i = 0; _i < (all)->n_directories; _i++)                                                        \
+                for (size_t _k = 0; _k < (all)->directories[_i].n_logs && ((l) = &(all)->directories[_i].logs[_k]); \
+                     _k++)
+
+/* Finds all directories; refused is told of directories that are not entered. def stays the caller's. -EINVAL: a
+ * pattern; -E2BIG, -ENOMEM. */
 int logs_find(Logs *l);
 
-/* Finds the logs in a folder: once, when nobody else changes them any more. In a folder that has too many, none
+/* Finds the logs in a directory: once, when nobody else changes them any more. In a directory that has too many, none
  * is found, which refused is told. -ENOMEM. */
-int folder_scan(Logs *l, Folder *f);
+int log_directory_scan(Logs *l, LogDirectory *d);
 void logs_done(Logs *l);
 
 /* Looks again at the file, which was replaced. 0 or a negative errno; it is fine if there is none. */

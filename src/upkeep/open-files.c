@@ -191,10 +191,6 @@ LiveSockets *live_sockets_free(LiveSockets *s) {
         return mfree(s);
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* "ADDRESS: REFERENCES PROTOCOL FLAGS TYPE STATE INODE PATH"; where the path is absent, or begins with @, the socket
  * is in no file system. A path with a newline goes on in the next line, which does not begin like that. */
 static const char *socket_path(const char *line) {
@@ -252,8 +248,7 @@ int live_sockets_read(LiveSockets **ret) {
         (void)fclose(f);
         if (r < 0)
                 return r;
-        if (s->n_names > 0)
-                qsort(s->names, s->n_names, sizeof(char *), compare_names);
+        strings_sort(s->names, s->n_names);
         *ret = TAKE_PTR(s);
         return 0;
 }

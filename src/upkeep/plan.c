@@ -44,7 +44,7 @@ static const char *kind_of_file(mode_t mode) {
 /* --- what may not be touched --- */
 
 static bool is_ours(const Log *l, const struct stat *st) {
-        return st->st_uid == l->folder->place->directory.uid;
+        return st->st_uid == l->directory->place->directory.uid;
 }
 
 /* There others can create files beside those of the owner, but not replace these. (Where they can do that, too, which
@@ -55,9 +55,10 @@ static bool takes_files_of_others(const Workplace *place) {
 
 /* In such a directory, a name says nothing about who made the file. */
 static bool has_foreign_file(const Log *l) {
-        if (!takes_files_of_others(l->folder->place) && !takes_files_of_others(l->folder->old))
+        if (!takes_files_of_others(l->directory->place) && !takes_files_of_others(l->directory->old))
                 return false;
-        if (l->has_foreign_leftover || (l->exists && takes_files_of_others(l->folder->place) && !is_ours(l, &l->st)))
+        if (l->has_foreign_leftover ||
+            (l->exists && takes_files_of_others(l->directory->place) && !is_ours(l, &l->st)))
                 return true;
         for (size_t i = 0; i < l->n_copies; i++)
                 if (!is_ours(l, &l->copies[i].st))
@@ -85,8 +86,8 @@ static bool has_room_for_names(const RotateDef *def, const Log *l, usec_t realti
 }
 
 static int refuse(const RotateDef *def, const Log *l, usec_t realtime, char **ret) {
-        if (l->folder->problem)
-                return say(ret, VERDICT_REFUSE, "%s", l->folder->problem);
+        if (l->directory->problem)
+                return say(ret, VERDICT_REFUSE, "%s", l->directory->problem);
         if (l->taken_by)
                 return say(ret, VERDICT_REFUSE,
                            "%s rotates it, too. Remove it there, or write TakeOver=yes if logrotate is not used",
@@ -96,7 +97,7 @@ static int refuse(const RotateDef *def, const Log *l, usec_t realtime, char **re
                            "The log or a copy belongs to another user than the directory, in which others can replace "
                            "them. Use a directory that only one user can write to");
         if (!l->exists)
-                return VERDICT_STAY;
+                return VERDICT_KEEP;
         if (!S_ISREG(l->st.st_mode))
                 return say(ret, l->is_expected ? VERDICT_REFUSE : VERDICT_SKIP,
                            "It is %s, and only regular files are rotated", kind_of_file(l->st.st_mode));
@@ -107,7 +108,7 @@ static int refuse(const RotateDef *def, const Log *l, usec_t realtime, char **re
                            (unsigned)l->st.st_nlink);
         if (!has_room_for_names(def, l, realtime))
                 return say(ret, VERDICT_REFUSE, "Its name is too long for that of a copy");
-        return VERDICT_STAY;
+        return VERDICT_KEEP;
 }
 
 /* --- what is due --- */
@@ -137,7 +138,7 @@ static int judge_age(const RotateDef *def, const Log *l, usec_t realtime, char *
                 return say(ret, VERDICT_ROTATE, "it is not known when it was last rotated");
         (void)span_format(shown, age, age < USEC_PER_HOUR ? USEC_PER_SEC : USEC_PER_MINUTE);
         return is_due ? say(ret, VERDICT_ROTATE, "its last rotation was %s ago (MaxAge=%s)", shown, max)
-                      : say(ret, VERDICT_STAY, "its last rotation was %s ago, less than MaxAge=%s", shown, max);
+                      : say(ret, VERDICT_KEEP, "its last rotation was %s ago, less than MaxAge=%s", shown, max);
 }
 
 int logfile_judge(const RotateDef *def, const Log *l, usec_t realtime, char **ret_reason) {
@@ -145,18 +146,18 @@ int logfile_judge(const RotateDef *def, const Log *l, usec_t realtime, char **re
         char shown[SIZE_TEXT_MAX], mark[SIZE_TEXT_MAX];
         int r = refuse(def, l, realtime, ret_reason);
 
-        if (r != VERDICT_STAY)
+        if (r != VERDICT_KEEP)
                 return r;
         if (!l->exists)
-                return say(ret_reason, VERDICT_STAY, "it does not exist");
+                return say(ret_reason, VERDICT_KEEP, "it does not exist");
         if (l->is_finished)
-                return say(ret_reason, VERDICT_STAY,
+                return say(ret_reason, VERDICT_KEEP,
                            "its last rotation, which was interrupted, was finished just now");
         (void)size_format(shown, size);
         if (def->skip_empty && size == 0)
-                return say(ret_reason, VERDICT_STAY, "it is empty (SkipEmpty=yes)");
+                return say(ret_reason, VERDICT_KEEP, "it is empty (SkipEmpty=yes)");
         if (size < def->min_size)
-                return say(ret_reason, VERDICT_STAY, "it has %s, less than MinSize=%s", shown,
+                return say(ret_reason, VERDICT_KEEP, "it has %s, less than MinSize=%s", shown,
                            size_format(mark, def->min_size));
         if (size >= def->max_size)
                 return say(ret_reason, VERDICT_ROTATE, "it has %s (MaxSize=%s)", shown,
@@ -164,7 +165,7 @@ int logfile_judge(const RotateDef *def, const Log *l, usec_t realtime, char **re
         if (def->max_age != USEC_INFINITY)
                 return judge_age(def, l, realtime, ret_reason);
         if (def->max_size != SIZE_ENDLESS)
-                return say(ret_reason, VERDICT_STAY, "it has %s, less than MaxSize=%s", shown,
+                return say(ret_reason, VERDICT_KEEP, "it has %s, less than MaxSize=%s", shown,
                            size_format(mark, def->max_size));
         return say(ret_reason, VERDICT_ROTATE, "each run rotates it");
 }

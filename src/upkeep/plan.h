@@ -6,7 +6,7 @@
 #include "upkeep/logs.h"
 
 typedef enum Verdict {
-        VERDICT_STAY, /* not due */
+        VERDICT_KEEP, /* not due */
         VERDICT_ROTATE,
         VERDICT_SKIP,   /* it is no log: a link, a device … that a wildcard matches */
         VERDICT_REFUSE, /* it may not be touched */

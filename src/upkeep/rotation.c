@@ -3,7 +3,7 @@
 /* The order of a run. All logs are judged, then rotated one by one; the writers are told once, after all of them, as a
  * unit reopens all its logs at once; then the copies are compressed and removed, of all logs, also of those that were
  * not rotated or are not there any more. What happens to one log does not hold up the others. Each step on files is
- * done with the rights for their folder; scripts and the service manager are always called as ourselves. */
+ * done with the rights for their directory; scripts and the service manager are always called as ourselves. */
 
 #include "upkeep/rotation.h"
 
@@ -35,19 +35,19 @@ typedef struct Run {
 
 static const char *const rotation_deed_table[] = {
         [DEED_ROTATE] = "rotate", [DEED_FINISH] = "finish", [DEED_COMPRESS] = "compress",
-        [DEED_REMOVE] = "remove", [DEED_TELL] = "tell",     [DEED_STAY] = "stay",
+        [DEED_REMOVE] = "remove", [DEED_TELL] = "tell",     [DEED_KEEP] = "keep",
         [DEED_SKIP] = "skip",     [DEED_REFUSE] = "refuse", [DEED_FAIL] = "fail",
 };
 DEFINE_TO_STRING(rotation_deed, RotationDeed)
 
-const char *rotation_deed_done(RotationDeed d) {
+const char *rotation_deed_done(RotationDeed deed) {
         static const char *const done[] = {
                 [DEED_ROTATE] = "rotated", [DEED_FINISH] = "finished", [DEED_COMPRESS] = "compressed",
-                [DEED_REMOVE] = "removed", [DEED_TELL] = "told",       [DEED_STAY] = "left",
-                [DEED_SKIP] = "left",      [DEED_REFUSE] = "refused",  [DEED_FAIL] = "failed",
+                [DEED_REMOVE] = "removed", [DEED_TELL] = "told",       [DEED_KEEP] = "kept",
+                [DEED_SKIP] = "skipped",   [DEED_REFUSE] = "refused",  [DEED_FAIL] = "failed",
         };
 
-        return done[d];
+        return done[deed];
 }
 
 /* --- reports --- */
@@ -69,7 +69,7 @@ static void report_file(Run *run, RotationDeed deed, const Workplace *place, con
 }
 
 static void report_log(Run *run, RotationDeed deed, const Log *l, const char *reason) {
-        report_file(run, deed, l->folder->place, l->name, reason);
+        report_file(run, deed, l->directory->place, l->name, reason);
 }
 
 /* --- what is remembered --- */
@@ -77,7 +77,7 @@ static void report_log(Run *run, RotationDeed deed, const Log *l, const char *re
 static char *path_of(const Log *l) {
         char *path;
 
-        return string_format(&path, "%s/%s", l->folder->place->path, l->name) < 0 ? NULL : path;
+        return string_format(&path, "%s/%s", l->directory->place->path, l->name) < 0 ? NULL : path;
 }
 
 static void remember(Run *run, Log *l, RotationDeed deed, const char *reason) {
@@ -87,7 +87,7 @@ static void remember(Run *run, Log *l, RotationDeed deed, const char *reason) {
                 l->rotated = run->realtime;
         if (path && string_format(&result, "%s: %s", rotation_deed_done(deed), strempty(reason)) >= 0)
                 (void)record_write(run->host->state_fd, path, l->rotated, result,
-                                   run->has_room || !l->folder->place->acts_as_owner);
+                                   run->has_room || !l->directory->place->acts_as_owner);
 }
 
 static void fail(Run *run, Log *l, const char *reason) {
@@ -103,7 +103,7 @@ static int recover(Run *run, Log *l) {
         _cleanup_free_ char *reason = NULL;
         int r;
 
-        r = workplace_enter(l->folder->place, &scope);
+        r = workplace_enter(l->directory->place, &scope);
         if (r >= 0)
                 r = logfile_recover(run->def, l, run->realtime, &reason);
         identity_restore(&scope);
@@ -111,7 +111,7 @@ static int recover(Run *run, Log *l) {
                 l->is_refused = true;
                 fail(run, l, reason ?: strerror(-r));
         } else if (r > 0) {
-                l->folder->is_changed = true;
+                l->directory->is_changed = true;
                 report_log(run, DEED_FINISH, l, "what an interrupted run had left is in order");
                 l->is_rotated = l->is_finished; /* the time of its rotation */
                 remember(run, l, DEED_FINISH, NULL);
@@ -152,29 +152,29 @@ static int judge(Run *run, Log *l) {
         } else if (verdict == VERDICT_ROTATE && run->is_plan)
                 report(run, DEED_ROTATE, path, reason);
         else if (verdict != VERDICT_ROTATE)
-                report(run, verdict == VERDICT_SKIP ? DEED_SKIP : DEED_STAY, path, reason);
+                report(run, verdict == VERDICT_SKIP ? DEED_SKIP : DEED_KEEP, path, reason);
         if (verdict == VERDICT_ROTATE)
                 l->reason = TAKE_PTR(reason);
         return 0;
 }
 
-/* A folder without a lock is one in which nothing is done. */
-static int judge_folder(Run *run, Folder *f) {
+/* A directory without a lock is one in which nothing is done. */
+static int judge_directory(Run *run, LogDirectory *d) {
         int r = 0;
 
-        if (!run->is_plan && run->host->state_fd >= 0 && !f->problem) {
-                f->lock_fd = record_lock(run->host->state_fd, f->place->directory.device, f->place->directory.inode,
+        if (!run->is_plan && run->host->state_fd >= 0 && !d->problem) {
+                d->lock_fd = record_lock(run->host->state_fd, d->place->directory.device, d->place->directory.inode,
                                          &run->run_wait);
-                if (f->lock_fd < 0)
-                        r = string_format(&f->problem,
-                                          f->lock_fd == -EWOULDBLOCK ? "Another run works in this directory"
+                if (d->lock_fd < 0)
+                        r = string_format(&d->problem,
+                                          d->lock_fd == -EWOULDBLOCK ? "Another run works in this directory"
                                                                      : "The directory could not be locked: %s",
-                                          strerror(-f->lock_fd));
+                                          strerror(-d->lock_fd));
         }
         if (r >= 0)
-                r = folder_scan(&run->logs, f);
-        for (size_t i = 0; r >= 0 && i < f->n_logs; i++)
-                r = judge(run, &f->logs[i]);
+                r = log_directory_scan(&run->logs, d);
+        for (size_t i = 0; r >= 0 && i < d->n_logs; i++)
+                r = judge(run, &d->logs[i]);
         return r;
 }
 
@@ -185,15 +185,6 @@ static int run_script(Run *run, const char *script, char *const *logs, char **re
         return script && logs ? run->host->run_script(run->host->userdata, script, logs, reterr) : 0;
 }
 
-static int each_log(Run *run, int (*visit)(Run *run, Log *l)) {
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < run->logs.n_folders; i++)
-                for (size_t k = 0; r >= 0 && k < run->logs.folders[i].n_logs; k++)
-                        r = visit(run, &run->logs.folders[i].logs[k]);
-        return r;
-}
-
 static int script_of_log(Run *run, Log *l, const char *script, char **reterr) {
         _cleanup_free_ char *path = path_of(l);
         char *const logs[] = { path, NULL };
@@ -201,26 +192,42 @@ static int script_of_log(Run *run, Log *l, const char *script, char **reterr) {
         return path ? run_script(run, script, logs, reterr) : -ENOMEM;
 }
 
+/* The paths of the logs that are due, or whose writers have still to be told. NULL: there are none. */
+static int list_logs(const Run *run, bool due, char ***ret) {
+        _cleanup_(strv_freep) char **paths = NULL;
+        size_t n = 0;
+        Log *l;
+
+        LOGS_FOREACH(l, &run->logs)
+        n += due ? l->is_due : l->must_tell;
+        if (n == 0)
+                return 0;
+        paths = calloc(n + 1, sizeof(char *));
+        if (!paths)
+                return -ENOMEM;
+        n = 0;
+        LOGS_FOREACH(l, &run->logs)
+        if ((due ? l->is_due : l->must_tell) && !(paths[n++] = path_of(l)))
+                return -ENOMEM;
+        *ret = TAKE_PTR(paths);
+        return 0;
+}
+
 /* Before anything is changed: logs whose script fails stay as they are. */
 static int prepare(Run *run) {
         _cleanup_(strv_freep) char **due = NULL;
         _cleanup_free_ char *reason = NULL;
-        int r = 0;
+        Log *l;
+        int r;
 
         if (!run->def->pre_rotate || run->def->script_each)
                 return 0;
-        for (size_t i = 0; i < run->logs.n_folders; i++)
-                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++) {
-                        Log *l = &run->logs.folders[i].logs[k];
-
-                        if (l->is_due && strv_consume(&due, path_of(l)) < 0)
-                                return -ENOMEM;
-                }
+        if (list_logs(run, /* due= */ true, &due) < 0)
+                return -ENOMEM;
         r = run_script(run, run->def->pre_rotate, due, &reason);
-        for (size_t i = 0; r < 0 && i < run->logs.n_folders; i++)
-                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++)
-                        if (run->logs.folders[i].logs[k].is_due)
-                                fail(run, &run->logs.folders[i].logs[k], reason ?: strerror(-r));
+        LOGS_FOREACH(l, &run->logs)
+        if (r < 0 && l->is_due)
+                fail(run, l, reason ?: strerror(-r));
         return r == -ENOMEM ? r : 0;
 }
 
@@ -231,7 +238,7 @@ static int rotate_files(Run *run, Log *l, char **reterr) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        r = workplace_enter(l->folder->place, &scope);
+        r = workplace_enter(l->directory->place, &scope);
         if (r < 0)
                 return r;
         fd = logfile_open(run->def, l, &run->log_wait);
@@ -260,23 +267,23 @@ static int rotate(Run *run, Log *l) {
                 return 0;
         }
         l->st.st_size = size;
-        l->folder->is_changed = true;
+        l->directory->is_changed = true;
         report_log(run, DEED_ROTATE, l, l->reason);
         remember(run, l, DEED_ROTATE, l->reason);
         return 0;
 }
 
 /* So that what has happened so far stays so, even after a power failure. */
-static void sync_folders(Run *run) {
-        for (size_t i = 0; i < run->logs.n_folders; i++) {
-                Folder *f = &run->logs.folders[i];
+static void sync_directories(Run *run) {
+        for (size_t i = 0; i < run->logs.n_directories; i++) {
+                LogDirectory *d = &run->logs.directories[i];
                 _cleanup_close_ int fd = -EBADF, old = -EBADF;
 
-                if (!f->is_changed)
+                if (!d->is_changed)
                         continue;
-                fd = openat(f->place->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                old = f->old == f->place ? -EBADF
-                                         : openat(f->old->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                fd = openat(d->place->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                old = d->old == d->place ? -EBADF
+                                         : openat(d->old->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (old >= 0)
                         (void)fsync(old);
                 if (fd >= 0)
@@ -288,7 +295,7 @@ static void sync_folders(Run *run) {
 
 static void forget_note(Run *run, Log *l) {
         _cleanup_(identity_restore) IdentityScope scope = {};
-        int r = workplace_enter(l->folder->place, &scope);
+        int r = workplace_enter(l->directory->place, &scope);
 
         if (r >= 0)
                 r = logfile_told(l);
@@ -302,15 +309,11 @@ static int tell(Run *run) {
         _cleanup_(strv_freep) char **logs = NULL;
         _cleanup_free_ char *reason = NULL;
         const char *whom = run->def->reload_unit ?: run->def->signal_unit;
+        Log *l;
         int r = 0;
 
-        for (size_t i = 0; i < run->logs.n_folders; i++)
-                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++) {
-                        Log *l = &run->logs.folders[i].logs[k];
-
-                        if (l->must_tell && strv_consume(&logs, path_of(l)) < 0)
-                                return -ENOMEM;
-                }
+        if (list_logs(run, /* due= */ false, &logs) < 0)
+                return -ENOMEM;
         if (!logs)
                 return 0;
         if (whom)
@@ -323,19 +326,17 @@ static int tell(Run *run) {
                 report(run, DEED_FAIL, whom, reason ?: strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
-        for (size_t i = 0; i < run->logs.n_folders; i++)
-                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++) {
-                        Log *l = &run->logs.folders[i].logs[k];
-                        _cleanup_free_ char *why = NULL;
+        LOGS_FOREACH(l, &run->logs) {
+                _cleanup_free_ char *why = NULL;
 
-                        if (!l->must_tell)
-                                continue;
-                        r = run->def->script_each ? script_of_log(run, l, run->def->post_rotate, &why) : 0;
-                        if (r < 0)
-                                fail(run, l, why ?: strerror(-r));
-                        else
-                                forget_note(run, l);
-                }
+                if (!l->must_tell)
+                        continue;
+                r = run->def->script_each ? script_of_log(run, l, run->def->post_rotate, &why) : 0;
+                if (r < 0)
+                        fail(run, l, why ?: strerror(-r));
+                else
+                        forget_note(run, l);
+        }
         return 0;
 }
 
@@ -347,20 +348,20 @@ static void on_shrunk(void *userdata, Log *l, size_t copy, off_t freed, int erro
         run->result.bytes_freed += freed;
         report_file(run,
                     error < 0 ? DEED_FAIL
-                    : reason  ? DEED_STAY
+                    : reason  ? DEED_KEEP
                               : DEED_COMPRESS,
-                    l->folder->old, l->copies[copy].name, reason);
+                    l->directory->old, l->copies[copy].name, reason);
 }
 
-static void compress_copies(Run *run, Folder *f) {
-        for (size_t i = 0; i < f->n_logs; i++) {
-                Log *l = &f->logs[i];
+static void compress_copies(Run *run, LogDirectory *d) {
+        for (size_t i = 0; i < d->n_logs; i++) {
+                Log *l = &d->logs[i];
 
                 for (size_t k = 0; !l->is_refused && k < l->n_copies; k++) {
                         if (!copy_wants_compression(run->def, l, k, run->is_plan && l->is_due))
                                 continue;
                         if (run->is_plan)
-                                report_file(run, DEED_COMPRESS, f->old, l->copies[k].name, NULL);
+                                report_file(run, DEED_COMPRESS, d->old, l->copies[k].name, NULL);
                         else
                                 shrinker_add(run->shrinker, l, k);
                 }
@@ -379,7 +380,7 @@ static void plan_loss(Run *run, const Log *l, const char *reason) {
         report_log(run, DEED_REMOVE, l, text);
 }
 
-static int remove_surplus(Run *run, Folder *f, Log *l) {
+static int remove_surplus(Run *run, LogDirectory *d, Log *l) {
         for (;;) {
                 _cleanup_free_ char *reason = NULL;
                 const Copy *c;
@@ -390,38 +391,39 @@ static int remove_surplus(Run *run, Folder *f, Log *l) {
                 if (r <= 0 || l->n_copies == 0)
                         return MIN(r, 0);
                 c = &l->copies[l->n_copies - 1];
-                if (!run->is_plan && unlinkat(f->old->directory.fd, c->name, 0) < 0 && errno != ENOENT) {
-                        report_file(run, DEED_FAIL, f->old, c->name, strerror(errno));
+                if (!run->is_plan && unlinkat(d->old->directory.fd, c->name, 0) < 0 && errno != ENOENT) {
+                        report_file(run, DEED_FAIL, d->old, c->name, strerror(errno));
                         return 0;
                 }
                 run->result.bytes_freed += c->st.st_blocks * 512;
-                report_file(run, DEED_REMOVE, f->old, c->name, reason);
+                report_file(run, DEED_REMOVE, d->old, c->name, reason);
                 logfile_remove_copy(l, l->n_copies - 1);
         }
 }
 
-static int tidy_folder(Run *run, Folder *f) {
+static int tidy_directory(Run *run, LogDirectory *d) {
         _cleanup_(identity_restore) IdentityScope scope = {};
-        int r = run->is_plan ? 0 : workplace_enter(f->old, &scope);
+        int r = run->is_plan ? 0 : workplace_enter(d->old, &scope);
 
         if (r < 0)
                 return 0; /* every log of it has failed already */
         if (run->def->compress != ROTATE_COMPRESS_NONE)
-                compress_copies(run, f);
-        for (size_t i = 0; r >= 0 && i < f->n_logs; i++)
-                if (!f->logs[i].is_refused)
-                        r = remove_surplus(run, f, &f->logs[i]);
+                compress_copies(run, d);
+        for (size_t i = 0; r >= 0 && i < d->n_logs; i++)
+                if (!d->logs[i].is_refused)
+                        r = remove_surplus(run, d, &d->logs[i]);
         return r;
 }
 
 /* --- the run --- */
 
 static void on_refused(void *userdata, const char *path, int error, const char *reason) {
-        report(userdata, error == -ENOENT ? DEED_STAY : DEED_REFUSE, path, reason);
+        report(userdata, error == -ENOENT ? DEED_SKIP : DEED_REFUSE, path, reason);
 }
 
 static int run_all(Run *run) {
         const ShrinkHandler handler = { on_shrunk, run };
+        Log *l;
         int r;
 
         if (run->def->suffix == ROTATE_SUFFIX_DATE && !copy_date_fits(run->def))
@@ -431,18 +433,19 @@ static int run_all(Run *run) {
                     : shrinker_new(&run->shrinker, run->def, &handler);
         if (r >= 0)
                 r = logs_find(&run->logs);
-        for (size_t i = 0; r >= 0 && i < run->logs.n_folders; i++)
-                r = judge_folder(run, &run->logs.folders[i]);
+        for (size_t i = 0; r >= 0 && i < run->logs.n_directories; i++)
+                r = judge_directory(run, &run->logs.directories[i]);
         if (r >= 0 && !run->is_plan)
                 r = prepare(run);
+        LOGS_FOREACH(l, &run->logs)
         if (r >= 0 && !run->is_plan)
-                r = each_log(run, rotate);
+                r = rotate(run, l);
         if (!run->is_plan)
-                sync_folders(run);
+                sync_directories(run);
         if (r >= 0 && !run->is_plan)
                 r = tell(run);
-        for (size_t i = 0; r >= 0 && i < run->logs.n_folders; i++)
-                r = tidy_folder(run, &run->logs.folders[i]);
+        for (size_t i = 0; r >= 0 && i < run->logs.n_directories; i++)
+                r = tidy_directory(run, &run->logs.directories[i]);
         return r;
 }
 
@@ -464,8 +467,8 @@ int rotation_run(const RotateDef *def, const RotationHost *host, usec_t realtime
         run.logs.userdata = &run;
         r = run_all(&run);
         shrinker_free(run.shrinker);
-        for (size_t i = 0; i < run.logs.n_folders; i++)
-                run.result.n_logs += run.logs.folders[i].n_logs;
+        for (size_t i = 0; i < run.logs.n_directories; i++)
+                run.result.n_logs += run.logs.directories[i].n_logs;
         logs_done(&run.logs);
         *ret = run.result;
         return r;

@@ -11,7 +11,7 @@ typedef enum RotationDeed {
         DEED_COMPRESS,
         DEED_REMOVE,
         DEED_TELL, /* the writer */
-        DEED_STAY, /* nothing is to be done */
+        DEED_KEEP, /* nothing is to be done */
         DEED_SKIP, /* nothing that could be rotated */
         DEED_REFUSE,
         DEED_FAIL,
@@ -19,8 +19,8 @@ typedef enum RotationDeed {
 } RotationDeed;
 
 /* "rotate" …, of --json; and "rotated" …, for people. */
-const char *rotation_deed_to_string(RotationDeed d) _const_;
-const char *rotation_deed_done(RotationDeed d) _const_;
+const char *rotation_deed_to_string(RotationDeed deed) _const_;
+const char *rotation_deed_done(RotationDeed deed) _const_;
 
 /* What the run needs beside the files. All may be called many times; the functions return 0 or a negative errno, with
  * a reason that the caller frees. */

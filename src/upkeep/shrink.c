@@ -56,7 +56,7 @@ Shrinker *shrinker_free(Shrinker *s) {
 }
 
 static int old_of(const Zip *z) {
-        return z->log->folder->old->directory.fd;
+        return z->log->directory->old->directory.fd;
 }
 
 /* Gives it up, for this run. */

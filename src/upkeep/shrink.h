@@ -23,6 +23,6 @@ Shrinker *shrinker_free(Shrinker *s);
 DEFINE_CLEANUP(Shrinker, shrinker_free)
 
 /* Compresses a copy to a temporary file; the copies of the log must stay as they are until shrinker_finish(), which
- * has to be called before a copy of another folder is added. */
+ * has to be called before a copy of another directory is added. */
 void shrinker_add(Shrinker *s, Log *l, size_t copy);
 void shrinker_finish(Shrinker *s);

@@ -38,11 +38,11 @@ static int fail(char **reterr, int error, const char *format, ...) {
 }
 
 static int dir_of(const Log *l) {
-        return l->folder->place->directory.fd;
+        return l->directory->place->directory.fd;
 }
 
 static int old_of(const Log *l) {
-        return l->folder->old->directory.fd;
+        return l->directory->old->directory.fd;
 }
 
 /* The directory of a leftover, and its name. */
@@ -617,7 +617,7 @@ int logfile_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr
         r = recover_new(def, l, realtime, reterr);
         if (r >= 0)
                 r = recover_in(def, l, old_of(l), realtime, reterr);
-        if (r >= 0 && l->folder->old != l->folder->place)
+        if (r >= 0 && l->directory->old != l->directory->place)
                 r = recover_in(def, l, dir_of(l), realtime, reterr);
         for (size_t i = 0; r >= 0 && i + 1 < l->n_copies; i++) {
                 r = recover_twins(l, i);

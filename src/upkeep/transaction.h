@@ -50,7 +50,7 @@
 
 /* Finishes or takes back what an interrupted run has left of this log. The Log is then as
  * it is on disk, and judged again. 1: there was something; 0; a negative errno with a reason. With the rights for the
- * folder, as the functions below. */
+ * directory, as the functions below. */
 int logfile_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr);
 
 /* Opens the log and locks it, if it is still the file that was judged. lock_wait: µs that may be waited for the lock,

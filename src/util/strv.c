@@ -50,6 +50,15 @@ bool strv_equal(char *const *a, char *const *b) {
         return true;
 }
 
+static int compare_strings(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strings_sort(char **strings, size_t n) {
+        if (n > 0)
+                qsort(strings, n, sizeof(char *), compare_strings);
+}
+
 int strv_consume(char ***l, char *value) {
         size_t n = strv_length(*l);
         char **bigger;

@@ -13,6 +13,9 @@ DEFINE_CLEANUP(char *, strv_free)
 
 size_t strv_length(char *const *l) _pure_;
 
+/* By their bytes. n strings; NULL if there are none. */
+void strings_sort(char **strings, size_t n);
+
 /* Appends; consume() takes over the string (and frees it on failure), extend() copies it. 0 or -ENOMEM. */
 int strv_consume(char ***l, char *value);
 int strv_extend(char ***l, const char *value);

@@ -87,6 +87,23 @@ ok $? "and changes nothing"
 ctl plan both
 ends 1 "plan of a job that is bad"
 
+mkdir -m 1777 "$scratch/shared"
+"$VAKTD_PROGRAM_DIR/vakt-rotate" --state-directory="$scratch/shared" "Path=$logs/*.log" MaxSize=1M >"$scratch/out" 2>&1
+[ -z "$(ls "$scratch/shared")" ]
+ok $? "a state directory in which others can write is not used"
+out "and that is told" 'Other users can write to the state directory, so nothing is remembered'
+
+# A name that others choose is in the reason, too.
+mkdir -p -m 755 "$scratch/hostile"
+mkdir "$scratch/hostile/"$'a\n\e[2Jb'
+chmod 777 "$scratch/hostile/"*
+for program in "vakt-rotate" "vakt-clean MaxAge=1d"; do
+        # shellcheck disable=SC2086 # words
+        "$VAKTD_PROGRAM_DIR/"$program --plan --json "Path=$scratch/hostile/*/f" >"$scratch/out" 2>"$scratch/err"
+        json "$program escapes what it refuses" \
+                "len(j) == 1 and j[0]['action'] == 'refuse' and r'a\x0A\x1B[2Jb is writable' in j[0]['reason']"
+done
+
 # --- it grows while no daemon runs ---
 
 stop_daemon KILL

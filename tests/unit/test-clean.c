@@ -19,29 +19,18 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
+#include "scratch-tree.h"
 #include "upkeep/clean.h"
 #include "upkeep/open-files.h"
 #include "util/size.h"
 #include "util/strv.h"
 
-enum { ALICE = 54321, BOB = 54322 };
-
 #define DAY USEC_PER_DAY
 
-static char top[64];
 static bool is_mounted;
 static usec_t now;
 
 /* --- trees --- */
-
-static const char *at(const char *name) {
-        static char paths[8][4096];
-        static unsigned n;
-        char *p = paths[n++ % ELEMENTSOF(paths)];
-
-        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
-        return p;
-}
 
 static void set_age(const char *name, usec_t age) {
         const time_t t = (time_t)((now - age) / USEC_PER_SEC);
@@ -64,12 +53,6 @@ static void make_file_of(const char *name, usec_t age, size_t size, uid_t uid) {
 
 static void make_file(const char *name, usec_t age) {
         make_file_of(name, age, 4096, 0);
-}
-
-static void make(const char *name, uid_t uid, mode_t mode) {
-        assert_int_equal(mkdir(at(name), 0700), 0);
-        assert_int_equal(chown(at(name), uid, uid), 0);
-        assert_int_equal(chmod(at(name), mode), 0);
 }
 
 static bool is_there(const char *name) {
@@ -98,7 +81,7 @@ static void forget(void) {
 static void (*on_first)(void); /* called when the first entry has been removed */
 
 static void on_event(void *userdata, const CleanEvent *e) {
-        static const char *const words[] = { "", "kept ", "refused ", "failed " };
+        static const char *const words[] = { "", "kept ", "skipped ", "refused ", "failed " };
         size_t skip = strlen(top) + 1;
 
         assert_true(e->n == strlen(e->path));
@@ -117,15 +100,6 @@ static void clean_once(const CleanDef *def, bool plan) {
         clean_free(c);
 }
 
-static int compare(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void sort(char **l) {
-        if (l)
-                qsort(l, strv_length(l), sizeof(char *), compare);
-}
-
 /* Plans, and does; both have to be the same. */
 static void clean_up(const CleanDef *def) {
         CleanTotals planned;
@@ -137,8 +111,8 @@ static void clean_up(const CleanDef *def) {
         planned = totals;
         forget();
         clean_once(def, /* plan= */ false);
-        sort(plan);
-        sort(told.removed);
+        strings_sort(plan, strv_length(plan));
+        strings_sort(told.removed, strv_length(told.removed));
         STRV_FOREACH(s, told.removed)
                 if (!plan || !plan[s - told.removed] || !streq(plan[s - told.removed], *s))
                         fail_msg("%s was not planned", *s);
@@ -183,8 +157,7 @@ static CleanDef older_than(const char *name, usec_t age) {
 
 static int set_up(void **state) {
         now = now_realtime() / USEC_PER_SEC * USEC_PER_SEC;
-        (void)snprintf(top, sizeof(top), "/tmp/test-clean-XXXXXX");
-        if (!mkdtemp(top))
+        if (make_top(state) < 0)
                 return -1;
         is_mounted = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
                      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
@@ -276,6 +249,13 @@ static void test_patterns(void **state) {
         stays("a/fd"); /* what is in it is cleaned */
         def = older_than("missing", DAY);
         clean_up(&def);
+        says("skipped missing: does not exist");
+        def = older_than("missing/c/*", DAY);
+        clean_up(&def);
+        says("skipped missing/c: does not exist");
+        def = older_than("*/missing", DAY);
+        clean_up(&def);
+        assert_int_equal(strv_length(told.others), 0);
         assert_int_equal(totals.n_refused + totals.n_failed, 0);
 }
 

@@ -12,41 +12,11 @@
 #include "fs/acl.h"
 #include "fs/guarded.h"
 #include "fs/identity.h"
-
-enum { ALICE = 54321, BOB = 54322 };
-
-static char top[64];
-
-static const char *at(const char *name) {
-        static char paths[8][256];
-        static unsigned n;
-        char *p = paths[n++ % ELEMENTSOF(paths)];
-
-        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
-        return p;
-}
-
-static void make(const char *name, uid_t uid, mode_t mode) {
-        assert_int_equal(mkdir(at(name), 0700), 0);
-        assert_int_equal(chown(at(name), uid, uid), 0);
-        assert_int_equal(chmod(at(name), mode), 0);
-}
+#include "scratch-tree.h"
 
 static void make_link(const char *target, const char *name, uid_t uid) {
         assert_int_equal(symlink(target, at(name)), 0);
         assert_int_equal(lchown(at(name), uid, uid), 0);
-}
-
-static int set_up(void **state) {
-        (void)snprintf(top, sizeof(top), "/tmp/test-guarded-XXXXXX");
-        return mkdtemp(top) && chmod(top, 0755) == 0 ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-        char command[128];
-
-        (void)snprintf(command, sizeof(command), "rm -rf %s", top);
-        return system(command);
 }
 
 static int try(const char *path, char **reterr) {
@@ -261,14 +231,14 @@ static void test_acl(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_shared_by_a_list, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_make, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_users, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_acl, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_owners, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_shared, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_shared_by_a_list, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_links, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_make, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_identity, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_users, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_acl, make_top, remove_top),
         };
 
         if (geteuid() != 0) {

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <cmocka.h>
 
+#include "scratch-tree.h"
 #include "upkeep/logs.h"
 #include "upkeep/record.h"
 #include "upkeep/rotation.h"
@@ -18,21 +19,9 @@
 #include "util/size.h"
 #include "util/strv.h"
 
-enum { ALICE = 54321, BOB = 54322 };
-
-static char top[64];
 static usec_t now;
 
 /* --- files --- */
-
-static const char *at(const char *name) {
-        static char paths[8][PATH_MAX];
-        static unsigned n;
-        char *p = paths[n++ % ELEMENTSOF(paths)];
-
-        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
-        return p;
-}
 
 static void put(const char *name, const char *text) {
         _cleanup_close_ int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
@@ -64,13 +53,6 @@ static void set_time(const char *name, usec_t when) {
         const struct timespec t = { .tv_sec = (time_t)(when / USEC_PER_SEC) }, both[] = { t, t };
 
         assert_int_equal(utimensat(AT_FDCWD, at(name), both, AT_SYMLINK_NOFOLLOW), 0);
-}
-
-static int remove_top(void) {
-        char command[128];
-
-        (void)snprintf(command, sizeof(command), "rm -rf %s", top);
-        return system(command);
 }
 
 /* The number of names in a directory. */
@@ -148,8 +130,7 @@ static void path(const char *pattern) {
 }
 
 static int set_up(void **state) {
-        (void)snprintf(top, sizeof(top), "/tmp/test-rotation-XXXXXX");
-        if (!mkdtemp(top) || chmod(top, 0755) < 0)
+        if (make_top(state) < 0)
                 return -1;
         now = now_realtime();
         memset(&t, 0, sizeof(t));
@@ -163,7 +144,7 @@ static int tear_down(void **state) {
         strv_free(t.lines);
         strv_free(t.calls);
         safe_close(t.state_fd);
-        return remove_top();
+        return remove_top(state);
 }
 
 /* --- names --- */
@@ -361,17 +342,17 @@ static void test_sizes(void **state) {
         put("small", "123");
         run();
         assert_true(said("rotate /large: it has 5B (MaxSize=4B)"));
-        assert_true(said("stay /small: it has 3B, less than MaxSize=4B"));
+        assert_true(said("keep /small: it has 3B, less than MaxSize=4B"));
         t.def.max_size = SIZE_ENDLESS;
         t.def.min_size = 3;
         put("tiny", "1");
         run();
         assert_true(said("rotate /small: each run rotates it"));
-        assert_true(said("stay /tiny: it has 1B, less than MinSize=3B"));
+        assert_true(said("keep /tiny: it has 1B, less than MinSize=3B"));
         t.def.min_size = 0;
         t.def.skip_empty = true;
         run();
-        assert_true(said("stay /large: it is empty"));
+        assert_true(said("keep /large: it is empty"));
 }
 
 static void test_age(void **state) {
@@ -385,16 +366,16 @@ static void test_age(void **state) {
         put("a", "1");
         now += USEC_PER_MINUTE; /* later than its birth */
         run();
-        assert_true(said("stay /a"));
+        assert_true(said("keep /a"));
         now += 3 * USEC_PER_DAY;
         run();
         assert_true(said("rotate /a: its last rotation was 3d"));
         put("a", "2");
         run();
-        assert_true(said("stay /a: its last rotation was 0 ago, less than MaxAge=1d"));
+        assert_true(said("keep /a: its last rotation was 0 ago, less than MaxAge=1d"));
         now += USEC_PER_DAY - 3 * USEC_PER_HOUR;
         run();
-        assert_true(said("stay /a"));
+        assert_true(said("keep /a"));
         now += USEC_PER_HOUR + USEC_PER_MINUTE; /* the tolerance of a day is two hours */
         run();
         assert_true(said("rotate /a"));
@@ -441,7 +422,7 @@ static void test_age_without_records(void **state) {
         assert_true(said("rotate /a"));
         now -= USEC_PER_DAY - USEC_PER_MINUTE;
         run();
-        assert_true(said("stay /a"));
+        assert_true(said("keep /a"));
 }
 
 /* --- what stays --- */
@@ -555,7 +536,7 @@ static void test_writer(void **state) {
         fd = open(at("a"), O_WRONLY | O_APPEND | O_CLOEXEC);
         run();
         assert_true(has("a.1") && !has("a.1.gz"));
-        assert_true(said("stay /a.1: a process still writes to it"));
+        assert_true(said("keep /a.1: a process still writes to it"));
         assert_int_equal(t.result.n_failed, 0);
         assert_int_equal(fd_write_all(fd, "2\n", 2), 0);
         fd = safe_close(fd);
@@ -701,7 +682,7 @@ static void test_misnamed(void **state) {
         put("gone.1", "1");
         run();
         assert_true(said("refuse /directory: It is a directory. Write a pattern for the logs in it, such as *.log"));
-        assert_true(said("stay /missing: it does not exist") && said("stay /gone: it does not exist"));
+        assert_true(said("skip /missing: it does not exist") && said("keep /gone: it does not exist"));
         assert_int_equal(strv_length(t.lines), 3);
         assert_int_equal(t.result.n_failed, 1);
         assert_int_equal(t.result.n_logs, 1);
@@ -787,12 +768,6 @@ static void test_plan_of_loss(void **state) {
 }
 
 /* --- other users --- */
-
-static void make(const char *name, uid_t uid, mode_t mode) {
-        assert_int_equal(mkdir(at(name), 0700), 0);
-        assert_int_equal(chown(at(name), uid, uid), 0);
-        assert_int_equal(chmod(at(name), mode), 0);
-}
 
 static void test_owners(void **state) {
         struct stat st;
@@ -899,7 +874,7 @@ static void test_endless_holes(void **state) {
         run();
         assert_string_equal(get("bob/log"), "");
         assert_true(has("bob/log.1.gz"));
-        assert_true(said("left /alice/log.1") || said("stay /alice/log.1"));
+        assert_true(said("keep /alice/log.1"));
         (void)alarm(0);
         assert_false(has("alice/.log.vakt-cut"));
 }

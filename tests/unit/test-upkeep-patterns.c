@@ -12,39 +12,9 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
+#include "scratch-tree.h"
 #include "upkeep/patterns.h"
 #include "util/strv.h"
-
-enum { ALICE = 54321, BOB = 54322 };
-
-static char top[64];
-
-static const char *at(const char *name) {
-        static char paths[8][PATH_MAX];
-        static unsigned n;
-        char *p = paths[n++ % ELEMENTSOF(paths)];
-
-        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
-        return p;
-}
-
-static void make(const char *name, uid_t uid, mode_t mode) {
-        assert_int_equal(mkdir(at(name), 0700), 0);
-        assert_int_equal(chown(at(name), uid, uid), 0);
-        assert_int_equal(chmod(at(name), mode), 0);
-}
-
-static int set_up(void **state) {
-        (void)snprintf(top, sizeof(top), "/tmp/test-patterns-XXXXXX");
-        return mkdtemp(top) && chmod(top, 0755) == 0 ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-        char command[128];
-
-        (void)snprintf(command, sizeof(command), "rm -rf %s", top);
-        return system(command);
-}
 
 /* --- what a walk came to --- */
 
@@ -233,5 +203,5 @@ int main(void) {
                 puts("1..0 # SKIP needs root");
                 return 0;
         }
-        return cmocka_run_group_tests(tests, set_up, tear_down);
+        return cmocka_run_group_tests(tests, make_top, remove_top);
 }
