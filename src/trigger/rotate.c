@@ -9,7 +9,9 @@
  *
  * A log that is too big is looked at again when a run of the job has ended. If it is the same one, and still as big,
  * that run has not helped: then it waits, longer each time, so that a rotation that fails is not tried all the time.
- * It is for the run to find out what is to be done; nothing of what is seen here is passed on to it. */
+ * The same goes for a log whose writer has still to be told that it was rotated, after a run that was killed or could
+ * not tell it: it goes on writing to the old copy, so the new log would never get big. It is for the run to find out
+ * what is to be done; nothing of what is seen here is passed on to it. */
 
 #include <assert.h>
 #include <fcntl.h>
@@ -60,7 +62,8 @@ typedef struct Log {
         double rate;       /* bytes a second */
         int unheard;       /* why nothing tells of writes, or 0 */
         bool is_refused;   /* somebody else could have put another file there */
-        bool is_full;      /* it has reached MaxSize= */
+        bool is_full;      /* it has reached MaxSize=, or: */
+        bool must_tell;    /* its writer has still to be told of the last rotation */
         bool was_tried;    /* and a run has begun since */
         unsigned n_failed; /* runs that did not help */
         bool is_seen;
@@ -206,22 +209,33 @@ static bool log_listen(Log *log, int fd) {
 }
 
 /* By the rules for directories that others can change: they must not have us tell the size of what is not theirs.
- * (Nothing is kept open: that would keep a file system from being unmounted.) */
-static int open_log(const Log *log) {
+ * (Nothing is kept open: that would keep a file system from being unmounted.) Also finds out whether its writer has
+ * still to be told. */
+static int open_log(Log *log) {
         _cleanup_(guarded_close) GuardedDirectory directory = { .fd = -EBADF };
         const char *name = strrchr(log->path, '/') + 1;
         _cleanup_free_ char *path = strndup(log->path, MAX((size_t)(name - log->path), (size_t)2) - 1);
+        char tell[NAME_MAX + 1];
+        struct stat st;
         int r, fd;
 
+        log->must_tell = false;
         if (!path)
                 return -ENOMEM;
         if (geteuid() == 0) {
                 r = guarded_open(path, &directory, NULL);
                 if (r < 0)
                         return r;
+        } else {
+                directory.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (directory.fd < 0)
+                        return -errno;
         }
-        fd = openat(directory.fd, geteuid() == 0 ? name : log->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        fd = openat(directory.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        r = fd < 0 ? -errno : fd;
+        log->must_tell = leftover_name(name, LEFTOVER_TELL, tell) >= 0 &&
+                         fstatat(directory.fd, tell, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode);
+        return r;
 }
 
 static void log_look(Log *log) {
@@ -233,15 +247,17 @@ static void log_look(Log *log) {
 
         l->n_looks++;
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-                log_begin(log, -EBADF, NULL); /* its directory tells when there is one again */
+                if (log->inode != 0 || !log->must_tell)
+                        log_begin(log, -EBADF, NULL); /* its directory tells when there is one again */
                 log->is_refused = fd == -EPERM || fd == -ELOOP;
-                return;
-        }
-        if (st.st_dev != log->device || st.st_ino != log->inode)
+                if (!log->must_tell)
+                        return;
+                st.st_size = 0;
+        } else if (st.st_dev != log->device || st.st_ino != log->inode)
                 log_begin(log, fd, &st);
         before = log->size;
         log_take_size(log, (uint64_t)st.st_size, now);
-        if (log->size >= max) {
+        if (log->size >= max || log->must_tell) {
                 log_ignore(log);
                 if (!log->is_full || log->size < log->full_size) /* it was emptied in between */
                         log->was_tried = false;
@@ -287,11 +303,13 @@ static _printf_(2, 3) void log_fail(Log *log, const char *format, ...) {
         (void)vsnprintf(why, sizeof(why), format, ap);
         va_end(ap);
         if (log->n_failed++ == 0) {
-                log_message(LOG_WARNING, &c,
-                            "%s has reached MaxSize=%s and was not rotated, %s. The next run for it is requested in "
-                            "%s, and then less and less often.",
-                            log->path, size_format(size, l->def->rotate->max_size), why,
-                            span_format(span, pause, USEC_PER_SEC));
+                log_message(
+                        LOG_WARNING, &c,
+                        "%s %s%s and %s, %s. The next run for it is requested in %s, and then less and less often.",
+                        log->path, log->must_tell ? "was rotated" : "has reached MaxSize=",
+                        log->must_tell ? "" : size_format(size, l->def->rotate->max_size),
+                        log->must_tell ? "its writer was not told" : "was not rotated", why,
+                        span_format(span, pause, USEC_PER_SEC));
                 manager_job_changed(l->trigger->base.manager, l->job);
         }
         log->was_tried = false;
@@ -378,11 +396,16 @@ static void line_look(Line *line) {
                 line->items[i]->is_seen = false;
         line->error = path_chain_visit(line->chain, on_match, line);
         n_before = line->n_items;
-        for (size_t i = 0; i < line->n_items; i++)
-                if (line->items[i]->is_seen)
-                        line->items[n++] = line->items[i];
+        for (size_t i = 0; i < line->n_items; i++) {
+                Log *log = line->items[i];
+
+                if (!log->is_seen)
+                        log_look(log);
+                if (log->is_seen || log->must_tell) /* with Create=no it is for the writer to make another one */
+                        line->items[n++] = log;
                 else
-                        log_free(line->items[i]);
+                        log_free(log);
+        }
         line->n_items = n;
         line->looks_at_all = false;
         spent = usec_sub(turn_spent(t->base.event), spent);
@@ -480,7 +503,7 @@ static bool run_ended(Trigger *base, LiveRun *run) {
                 if (!log->is_full)
                         continue;
                 log_look(log);
-                if (log->is_full && (log->was_tried || was_never_started))
+                if (log->is_full && (log->was_tried || log->must_tell || was_never_started))
                         log_fail(log, "although run %" PRIu64 " has ended; see its output", run_record(run)->id);
         }
         mark_due(l);
@@ -730,12 +753,12 @@ static void tell_failed(char buf[static TEXT_MAX], const Log *log) {
         usec_t wait = usec_sub(log->not_before, boottime_now(log->line->logs));
         char size[TEXT_MAX], span[SPAN_TEXT_MAX];
 
-        (void)snprintf(
-                buf, TEXT_MAX,
-                "%s has %s and was not rotated by the last run for it. Look at the output of that run; the next "
-                "one is requested in %s.",
-                streq(log->path, log->line->pattern) ? log->path : "A log", tell_size(size, log),
-                span_format(span, wait, USEC_PER_SEC));
+        (void)snprintf(buf, TEXT_MAX,
+                       "%s has %s and %s by the last run for it. Look at the output of that run; the next one is "
+                       "requested in %s.",
+                       streq(log->path, log->line->pattern) ? log->path : "A log", tell_size(size, log),
+                       log->must_tell ? "its writer was not told of its rotation" : "was not rotated",
+                       span_format(span, wait, USEC_PER_SEC));
 }
 
 /* How a line is watched: the word for it, and the message. */

@@ -176,3 +176,32 @@ void copy_name_set_date(const RotateDef *def, usec_t realtime, CopyName *c) {
         if (def->suffix == ROTATE_SUFFIX_DATE && localtime_r(&seconds, &tm))
                 (void)strftime(c->date, sizeof(c->date), date_format(def), &tm);
 }
+
+/* --- our own files --- */
+
+static const char *const leftover_suffixes[] = {
+        [LEFTOVER_NEW] = ".vakt-new", [LEFTOVER_TELL] = ".vakt-tell", [LEFTOVER_COPY] = ".vakt-copy",
+        [LEFTOVER_CUT] = ".vakt-cut", [LEFTOVER_ZIP] = ".vakt-zip",
+};
+
+int leftover_name(const char *name, Leftover which, char ret[static NAME_MAX + 1]) {
+        int n = snprintf(ret, NAME_MAX + 1, ".%s%s", name, leftover_suffixes[which]);
+
+        return n > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+bool leftover_parse(const char *file, char name[static NAME_MAX + 1], Leftover *ret) {
+        size_t n = strlen(file);
+
+        for (unsigned i = 0; file[0] == '.' && i < _LEFTOVER_MAX; i++) {
+                size_t k = strlen(leftover_suffixes[i]);
+
+                if (n <= k + 1 || n > NAME_MAX || !streq(file + n - k, leftover_suffixes[i]))
+                        continue;
+                memcpy(name, file + 1, n - k - 1);
+                name[n - k - 1] = '\0';
+                *ret = i;
+                return true;
+        }
+        return false;
+}

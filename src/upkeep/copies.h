@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The names of the old copies of a log: app.log.3.gz, app.log-20261130.zst, with Extension=.log app.3.log.gz; and how
- * the name of a copy tells its log and its age. */
+ * the name of a copy tells its log and its age. And the names of our own files. */
 
 #include <limits.h>
 
@@ -17,6 +17,17 @@ typedef struct CopyName {
         uint64_t number;
         const char *compressed; /* ".gz", or "" */
 } CopyName;
+
+/* Our own files: ".NAME" and one of these behind it, NAME being that of the log, for ZIP that of the copy. What each
+ * one means is explained in transaction.h. */
+typedef enum Leftover {
+        LEFTOVER_NEW,
+        LEFTOVER_TELL,
+        LEFTOVER_COPY,
+        LEFTOVER_CUT,
+        LEFTOVER_ZIP,
+        _LEFTOVER_MAX,
+} Leftover;
 
 /* False: DateFormat= comes to more than COPY_DATE_MAX; then nothing below may be called. */
 bool copy_date_fits(const RotateDef *def) _pure_;
@@ -35,3 +46,9 @@ void copy_name_set_date(const RotateDef *def, usec_t realtime, CopyName *c);
 
 /* The end of the names of files in this format; "" for none. */
 const char *compress_suffix(RotateCompress c) _const_;
+
+/* -ENAMETOOLONG. */
+int leftover_name(const char *name, Leftover which, char ret[static NAME_MAX + 1]);
+
+/* The reverse. */
+bool leftover_parse(const char *file, char name[static NAME_MAX + 1], Leftover *ret);

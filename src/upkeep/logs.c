@@ -16,34 +16,6 @@
 #define ENTRIES_MAX         4000000
 #define ENTRIES_OF_USER_MAX 1000000
 
-static const char *const leftover_suffixes[] = {
-        [LEFTOVER_NEW] = ".vakt-new", [LEFTOVER_TELL] = ".vakt-tell", [LEFTOVER_COPY] = ".vakt-copy",
-        [LEFTOVER_CUT] = ".vakt-cut", [LEFTOVER_ZIP] = ".vakt-zip",
-};
-
-int leftover_name(const char *name, Leftover which, char ret[static NAME_MAX + 1]) {
-        int n = snprintf(ret, NAME_MAX + 1, ".%s%s", name, leftover_suffixes[which]);
-
-        return n > NAME_MAX ? -ENAMETOOLONG : 0;
-}
-
-/* The reverse. */
-static bool leftover_parse(const char *file, char name[static NAME_MAX + 1], Leftover *ret) {
-        size_t n = strlen(file);
-
-        for (unsigned i = 0; file[0] == '.' && i < _LEFTOVER_MAX; i++) {
-                size_t k = strlen(leftover_suffixes[i]);
-
-                if (n <= k + 1 || n > NAME_MAX || !streq(file + n - k, leftover_suffixes[i]))
-                        continue;
-                memcpy(name, file + 1, n - k - 1);
-                name[n - k - 1] = '\0';
-                *ret = i;
-                return true;
-        }
-        return false;
-}
-
 /* --- logs and copies --- */
 
 static void log_done(Log *l) {

@@ -15,17 +15,6 @@
 #define LOGS_OF_USER_MAX   20000
 #define COPIES_OF_USER_MAX 50000
 
-/* Our own files: ".NAME" and one of these behind it, NAME being that of the log, for ZIP that of the copy. What each
- * one means is explained in transaction.h. */
-typedef enum Leftover {
-        LEFTOVER_NEW,
-        LEFTOVER_TELL,
-        LEFTOVER_COPY,
-        LEFTOVER_CUT,
-        LEFTOVER_ZIP,
-        _LEFTOVER_MAX,
-} Leftover;
-
 typedef struct Copy {
         char *name;
         CopyName parts;
@@ -104,9 +93,6 @@ void logs_done(Logs *l);
 
 /* Looks again at the file, which was replaced. 0 or a negative errno; it is fine if there is none. */
 int logfile_look(Log *l);
-
-/* -ENAMETOOLONG. */
-int leftover_name(const char *name, Leftover which, char ret[static NAME_MAX + 1]);
 
 /* The newest first; a copy belongs to the list after success. */
 int logfile_add_copy(Log *l, const char *name, const CopyName *parts, const struct stat *st);

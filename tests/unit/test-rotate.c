@@ -444,6 +444,46 @@ static void test_copytruncate(void **state) {
         assert_int_equal(count_runs("a"), 3);
 }
 
+/* A run that was killed after a rotation, or could not reload the unit, leaves a note. The writer still writes to the
+ * copy, so the new log stays small: the next run does not wait for that. */
+static void test_untold(void **state) {
+        append("x.log", 10000);
+        write_rotate_job("a", "MaxSize=10000\nReloadUnit=x.service\n");
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        append(".x.log.vakt-tell", 0);
+        rotate("x.log");
+        advance(MINUTES + MSEC);
+        assert_int_equal(count_runs("a"), 1);
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "and its writer was not told of its rotation by the last run for it"));
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 2);
+        restart(); /* during a run, which the next daemon cannot find */
+        advance(MINUTES + 30 * USEC_PER_SEC);
+        assert_in_range(count_runs("a"), 3, 4);
+        assert_int_equal(unlink(in(".x.log.vakt-tell")), 0);
+        advance(5 * MINUTES);
+        assert_in_range(count_runs("a"), 3, 5);
+        assert_string_equal(state_of("a"), "active");
+}
+
+/* The same with Create=no, where there is no log before the writer makes one. */
+static void test_untold_without_log(void **state) {
+        append("x.log", 10000);
+        write_rotate_job("a", "MaxSize=10000\nCreate=no\nReloadUnit=x.service\n");
+        start();
+        append(".x.log.vakt-tell", 0);
+        move("x.log", "x.log.1");
+        advance(MINUTES + 11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 2);
+        assert_int_equal(unlink(in(".x.log.vakt-tell")), 0);
+        append("x.log", 1);
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("a"), 2);
+        assert_string_equal(state_of("a"), "active");
+}
+
 /* --- the daemon --- */
 
 static void test_pause(void **state) {
@@ -564,6 +604,8 @@ int main(void) {
                 TEST(test_many),
                 TEST(test_failures),
                 TEST(test_copytruncate),
+                TEST(test_untold),
+                TEST(test_untold_without_log),
                 TEST(test_pause),
                 TEST(test_restart),
                 TEST(test_reload),
