@@ -42,6 +42,7 @@
 #define BLIND_USEC       USEC_PER_MINUTE      /* the same where nothing tells of changed names */
 #define AGAIN_MIN_USEC   (10 * USEC_PER_SEC)  /* after a run that did not help */
 #define AGAIN_MAX_USEC   USEC_PER_HOUR
+#define USERS_MIN_USEC   (10 * USEC_PER_SEC) /* from a run to the next for logs in directories of other users */
 #define NOTICES_PER_TURN 256
 #define DRAIN_MAX        ((size_t)64 * 1024)
 
@@ -61,6 +62,7 @@ typedef struct Log {
         double rate;       /* bytes a second */
         int unheard;       /* why nothing tells of writes, or 0 */
         bool is_refused;   /* somebody else could have put another file there */
+        bool is_users;     /* it is in a directory of another user, who can make it as big as he likes */
         bool is_full;      /* it has reached MaxSize= */
         bool was_tried;    /* and a run has begun since */
         unsigned n_failed; /* runs that did not help */
@@ -104,6 +106,7 @@ struct JobLogs {
         size_t n_lines, n_logs;
         Owner *owners; /* in the order of uids */
         size_t n_owners;
+        usec_t users_not_before;
         uint64_t n_looks;
         bool is_due;
         TAILQ_ENTRY(JobLogs) jobs, due;
@@ -251,7 +254,7 @@ static bool log_listen(Log *log, int fd) {
 
 /* By the rules for directories that others can change: they must not have us tell the size of what is not theirs.
  * (Nothing is kept open: that would keep a file system from being unmounted.) */
-static int open_log(const Log *log) {
+static int open_log(Log *log) {
         _cleanup_(guarded_close) GuardedDirectory directory = { .fd = -EBADF };
         const char *name = strrchr(log->path, '/') + 1;
         _cleanup_free_ char *path = strndup(log->path, MAX((size_t)(name - log->path), (size_t)2) - 1);
@@ -263,6 +266,7 @@ static int open_log(const Log *log) {
                 r = guarded_open(path, &directory, NULL);
                 if (r < 0)
                         return r;
+                log->is_users = !directory.is_trusted;
         }
         fd = openat(directory.fd, geteuid() == 0 ? name : log->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
@@ -291,6 +295,8 @@ static void log_look(Log *log) {
                         log->was_tried = false;
                 log->is_full = true;
                 log->full_size = log->size;
+                if (log->is_users)
+                        log->not_before = MAX(log->not_before, l->users_not_before);
                 log_wait(log, now < log->not_before ? log->not_before : USEC_INFINITY);
                 if (now >= log->not_before)
                         mark_due(l);
@@ -519,6 +525,7 @@ static bool run_ended(Trigger *base, LiveRun *run) {
 
         if (!l)
                 return false;
+        l->users_not_before = usec_add(boottime_now(l), USERS_MIN_USEC);
         FOREACH_LOG(l, log) {
                 if (!log->is_full)
                         continue;

@@ -374,6 +374,40 @@ static void test_hostile_directory(void **state) {
         assert_string_equal(state_of("a"), "waiting");
 }
 
+/* A user who makes a log big as soon as it was rotated does not keep the machine busy with runs. */
+static void test_user_makes_big(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(mkdir(in("user"), 0755), 0);
+        assert_int_equal(chown(in("user"), 65534, 65534), 0);
+        append("x.log", 1);
+        append("user/x.log", 10000);
+        assert_int_equal(
+                string_format(&text, "[Rotate]\nPath=%s\nPath=%s\nMaxSize=10000\n", in("user/*.log"), in("*.log")), 0);
+        write_job("a", text);
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        advance(MSEC);
+        assert_int_equal(truncate(in("user/x.log"), 0), 0);
+        append("user/x.log", 9999);
+        advance(MINUTES / 2);
+        append("user/x.log", 1);
+        append("user/y.log", 20000);
+        advance(MINUTES / 2); /* the run ends */
+        advance(9 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 1);
+        append("x.log", 10000); /* one of root's does not wait for that */
+        assert_int_equal(count_runs("a"), 2);
+        assert_string_equal(newest("a").payload, in("x.log"));
+        rotate("x.log");
+        advance(MINUTES);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 3);
+        assert_non_null(strstr(newest("a").payload, "user/"));
+}
+
 static void make_logs(const char *directory, unsigned n, uid_t uid) {
         for (unsigned i = 0; i < n; i++) {
                 char name[32];
@@ -593,6 +627,7 @@ int main(void) {
                 TEST(test_directories),
                 TEST(test_replaced_directory),
                 TEST(test_hostile_directory),
+                TEST(test_user_makes_big),
                 TEST(test_many_of_a_user),
                 TEST(test_many),
                 TEST(test_failures),
