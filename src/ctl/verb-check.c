@@ -5,6 +5,7 @@
 #include "config/job-loader.h"
 #include "config/settings.h"
 #include "ctl/alloc.h"
+#include "ctl/job-advice.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 #include "util/places.h"
@@ -14,12 +15,34 @@
 static int check_all(bool user, Diagnostics *d, Diagnostics *warnings) {
         _cleanup_(strv_freep) char **dirs = NULL;
         _cleanup_free_ char *settings_path = NULL;
-        int r;
+        Advice advice = { .now = now_realtime(), .warnings = warnings };
+        int r, n = 0;
 
         r = places_job_dirs(user, &dirs);
         if (r >= 0)
                 r = places_settings(user, &settings_path);
-        return r < 0 ? r : job_files_check(dirs, settings_path, user ? getuid() : 0, d, warnings);
+        advice.dirs = dirs;
+        if (r >= 0)
+                r = n = job_files_check(dirs, settings_path, user ? getuid() : 0, job_advise, &advice, d);
+        STRV_FOREACH(dir, dirs)
+                if (r >= 0)
+                        r = job_advise_directory(*dir, dirs, warnings);
+        return r < 0 ? r : n;
+}
+
+/* A draft may request a job next to it. */
+static int check_job(bool user, const char *path, size_t n_directory, Diagnostics *d, Diagnostics *warnings) {
+        _cleanup_(strv_freep) char **dirs = NULL, **all = NULL;
+        Advice advice = { .now = now_realtime(), .warnings = warnings };
+        int r = strv_extendf(&all, "%.*s", n_directory > 0 ? (int)n_directory : 1, n_directory > 0 ? path : ".");
+
+        if (r >= 0 && places_job_dirs(user, &dirs) == -ENOMEM)
+                r = -ENOMEM;
+        STRV_FOREACH(dir, dirs)
+                if (r >= 0)
+                        r = strv_extend(&all, *dir);
+        advice.dirs = all;
+        return r < 0 ? r : job_file_check(path, getuid(), job_advise, &advice, d);
 }
 
 /* One file: settings if it has that name, otherwise a job. A file that is not in place yet may belong to the
@@ -27,13 +50,11 @@ static int check_all(bool user, Diagnostics *d, Diagnostics *warnings) {
 static int check_file(bool user, const char *path, Diagnostics *d, Diagnostics *warnings) {
         const char *slash = strrchr(path, '/');
         _cleanup_(settings_done) Settings settings;
-        _cleanup_(strv_freep) char **dirs = NULL;
         int r;
 
         settings_init(&settings);
         if (!streq(slash ? slash + 1 : path, "vaktd.conf"))
-                return places_job_dirs(user, &dirs) == -ENOMEM ? -ENOMEM
-                                                               : job_file_check(path, getuid(), dirs, d, warnings);
+                return check_job(user, path, slash ? (size_t)(slash - path) + 1 : 0, d, warnings);
         r = access(path, F_OK) < 0 ? diagnostics_add(d, path, 0, "The file does not exist.")
                                    : settings_load(&settings, path, getuid(), d);
         return r == -ENOMEM ? r : 0;

@@ -4,7 +4,7 @@
  * the daemon neither asks nor refuses. What cannot be seen (no permission, another root directory) is not said. This
  * asks the name service and may block. */
 
-#include "config/job-advice.h"
+#include "ctl/job-advice.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -245,7 +245,9 @@ static int advise_times(const JobDef *d, usec_t now, Diagnostics *warnings) {
         return r;
 }
 
-int job_advise(const JobDef *d, char *const *dirs, usec_t now, Diagnostics *warnings) {
+int job_advise(const JobDef *d, void *advice) {
+        const Advice *a = advice;
+        Diagnostics *warnings = a->warnings;
         int r = advise_programs(d, warnings);
 
         if (r >= 0)
@@ -253,9 +255,9 @@ int job_advise(const JobDef *d, char *const *dirs, usec_t now, Diagnostics *warn
         if (r >= 0)
                 r = advise_settings(d, warnings);
         if (r >= 0)
-                r = advise_chains(d, dirs, warnings);
+                r = advise_chains(d, a->dirs, warnings);
         if (r >= 0)
-                r = advise_times(d, now, warnings);
+                r = advise_times(d, a->now, warnings);
         return r < 0 ? r : advise_effect(d, warnings);
 }
 

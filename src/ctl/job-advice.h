@@ -6,9 +6,14 @@
 #include "config/diagnostics.h"
 #include "job/job-def.h"
 
-/* Looks at one job. dirs: where the jobs that it requests may be; NULL-terminated. What was found is appended to
- * warnings. 0 or -ENOMEM. */
-int job_advise(const JobDef *d, char *const *dirs, usec_t now, Diagnostics *warnings);
+typedef struct Advice {
+        char *const *dirs; /* where the jobs that a job requests may be; NULL-terminated */
+        usec_t now;
+        Diagnostics *warnings; /* what was found is appended */
+} Advice;
+
+/* Looks at one job; a JobVisit. 0 or -ENOMEM. */
+int job_advise(const JobDef *d, void *advice);
 
 /* Looks for what a directory of jobs contains that is passed over: files with other names, directories, drop-ins of
  * jobs that are in none of dirs. 0 or -ENOMEM. */
