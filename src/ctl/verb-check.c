@@ -60,44 +60,45 @@ static int check_file(bool user, const char *path, Diagnostics *d, Diagnostics *
         return r == -ENOMEM ? r : 0;
 }
 
-/* Behind the problems, marked, and so in JSON as well: its rows have no member for that. */
-static int add_warnings(Diagnostics *d, const Diagnostics *warnings) {
-        int r = 0;
+typedef struct Row {
+        DiagnosticView diagnostic;
+        const char *severity;
+} Row;
 
-        for (size_t i = 0; r >= 0 && i < warnings->n_items; i++) {
-                const Diagnostic *w = &warnings->items[i];
-
-                r = diagnostics_add(d, w->file, w->line, "Warning: %s", w->message);
-        }
-        return r;
+static size_t put_rows(Row *rows, const Diagnostics *d, const char *severity) {
+        for (size_t i = 0; i < d->n_items; i++)
+                rows[i] = (Row){ { d->items[i].file, d->items[i].line, d->items[i].message }, severity };
+        return d->n_items;
 }
 
-static void report(const Ctl *c, const Diagnostics *d) {
-        _cleanup_free_ DiagnosticView *rows = alloc_array(NULL, d->n_items + 1, sizeof(DiagnosticView));
+static void report(const Ctl *c, const Diagnostics *problems, const Diagnostics *warnings) {
+        size_t n = problems->n_items + warnings->n_items;
+        _cleanup_free_ Row *rows = alloc_array(NULL, n + 1, sizeof(Row));
 
-        for (size_t i = 0; i < d->n_items; i++)
-                rows[i] = (DiagnosticView){ d->items[i].file, d->items[i].line, d->items[i].message };
-        rows[d->n_items] = (DiagnosticView){ 0 };
+        put_rows(rows + put_rows(rows, problems, "error"), warnings, "warning");
+        rows[n] = (Row){ 0 };
         if (c->json)
-                json_print(diagnostics_json(rows));
-        for (size_t i = 0; !c->json && i < d->n_items; i++)
-                diagnostic_print(stdout, &rows[i]);
+                json_print(rows_json(rows, "a(suss)", (const char *const[]){ "file", "line", "message", "severity" }));
+        for (size_t i = 0; !c->json && i < n; i++) {
+                _cleanup_free_ char *marked =
+                        alloc_format("%s%s", i < problems->n_items ? "" : "Warning: ", rows[i].diagnostic.message);
+
+                rows[i].diagnostic.message = marked;
+                diagnostic_print(stdout, &rows[i].diagnostic);
+        }
 }
 
 int verb_check(Ctl *c, char **args) {
-        _cleanup_(diagnostics_done) Diagnostics d = { 0 }, warnings = { 0 };
-        size_t n = strv_length(args), n_problems;
+        _cleanup_(diagnostics_done) Diagnostics problems = { 0 }, warnings = { 0 };
+        size_t n = strv_length(args);
         int r = 0;
 
         if (n == 0) {
-                r = check_all(c->user, &d, &warnings);
+                r = check_all(c->user, &problems, &warnings);
                 n = r < 0 ? 0 : (size_t)r;
         }
         for (char **path = args; r >= 0 && *path; path++)
-                r = check_file(c->user, *path, &d, &warnings);
-        n_problems = d.n_items;
-        if (r >= 0)
-                r = add_warnings(&d, &warnings);
+                r = check_file(c->user, *path, &problems, &warnings);
         if (r < 0) {
                 if (r == -ENXIO)
                         ctl_complain(PLACES_NO_HOME);
@@ -105,12 +106,12 @@ int verb_check(Ctl *c, char **args) {
                         ctl_complain("Cannot check the files: %s.", strerror(-r));
                 return CTL_FAILED;
         }
-        report(c, &d);
-        if (n_problems > 0 || (c->strict && d.n_items > 0))
+        report(c, &problems, &warnings);
+        if (problems.n_items > 0 || (c->strict && warnings.n_items > 0))
                 return CTL_FAILED;
-        if (d.n_items > 0)
+        if (warnings.n_items > 0)
                 ctl_say(c, stdout, "%zu %s%s checked, no problems, %zu warning%s.", n, args[0] ? "file" : "job",
-                        PLURAL(n), d.n_items, PLURAL(d.n_items));
+                        PLURAL(n), warnings.n_items, PLURAL(warnings.n_items));
         else
                 ctl_say(c, stdout, "%zu %s%s checked, no problems.", n, args[0] ? "file" : "job", PLURAL(n));
         return CTL_DONE;

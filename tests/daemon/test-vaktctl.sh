@@ -83,7 +83,7 @@ chmod 644 "$scratch/monitor.job"
 ctl check "$scratch/monitor.job"
 out "check gives the column of a condition" "^$scratch/monitor\.job:2: .*column 12: \"disk-fre\" is not .*\"disk-free\"\?"
 ctl --json check "$scratch/bad.job"
-json "check in JSON" "[(d['file'], d['line']) for d in j] == [('$scratch/bad.job', 3)]"
+json "check in JSON" "[(d['file'], d['line'], d['severity']) for d in j] == [('$scratch/bad.job', 3, 'error')]"
 mkdir -p "$scratch/config/vaktd/jobs.d"
 cp "$scratch/bad.job" "$scratch/config/vaktd/jobs.d/"
 printf '[Manager]\nMaxRunning=many\n' >"$scratch/config/vaktd/vaktd.conf"
@@ -122,6 +122,8 @@ warns "a suffix" '[Job]\nOnFailure=x.job\n[Run]\nExec=/bin/true\n' 'OnFailure=x\
 warns "no effect" '[Run]\nExec=/bin/true\nOverlap=skip\nQueueMax=3\n' 'QueueMax= has no effect without Overlap=queue\.'
 ctl --strict check "$scratch/draft.job"
 ends 1 "--strict"
+ctl --json check "$scratch/draft.job"
+json "a warning in JSON" "[(d['severity'], d['message'].split()[0]) for d in j] == [('warning', 'QueueMax=')]"
 ctl --strict list
 ends 2 "--strict of another verb"
 draft '[Job]\nOnFailure=draft-b t@x\n[Timer]\nOnCron=@reboot\n[Run]\nExec=true\n[Service]\nUser=0\nEnvironmentFile=/no/*\n'
