@@ -10,10 +10,17 @@ typedef struct Advice {
         char *const *dirs; /* where the jobs that a job requests may be; NULL-terminated */
         usec_t now;
         Diagnostics *warnings; /* what was found is appended */
+        struct RotatedPath *rotated;
+        size_t n_rotated;
 } Advice;
+
+void advice_done(Advice *a);
 
 /* Looks at one job; a JobVisit. 0 or -ENOMEM. */
 int job_advise(const JobDef *d, void *advice);
+
+/* After all jobs: looks for what they have in common. 0 or -ENOMEM. */
+int jobs_advise(Advice *a);
 
 /* Looks for what a directory of jobs contains that is passed over: files with other names, directories, drop-ins of
  * jobs that are in none of dirs. 0 or -ENOMEM. */

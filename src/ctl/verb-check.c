@@ -15,7 +15,7 @@
 static int check_all(bool user, Diagnostics *d, Diagnostics *warnings) {
         _cleanup_(strv_freep) char **dirs = NULL;
         _cleanup_free_ char *settings_path = NULL;
-        Advice advice = { .now = now_realtime(), .warnings = warnings };
+        _cleanup_(advice_done) Advice advice = { .now = now_realtime(), .warnings = warnings };
         int r, n = 0;
 
         r = places_job_dirs(user, &dirs);
@@ -24,6 +24,8 @@ static int check_all(bool user, Diagnostics *d, Diagnostics *warnings) {
         advice.dirs = dirs;
         if (r >= 0)
                 r = n = job_files_check(dirs, settings_path, user ? getuid() : 0, job_advise, &advice, d);
+        if (r >= 0)
+                r = jobs_advise(&advice);
         STRV_FOREACH(dir, dirs)
                 if (r >= 0)
                         r = job_advise_directory(*dir, dirs, warnings);
@@ -33,7 +35,7 @@ static int check_all(bool user, Diagnostics *d, Diagnostics *warnings) {
 /* A draft may request a job next to it. */
 static int check_job(bool user, const char *path, size_t n_directory, Diagnostics *d, Diagnostics *warnings) {
         _cleanup_(strv_freep) char **dirs = NULL, **all = NULL;
-        Advice advice = { .now = now_realtime(), .warnings = warnings };
+        _cleanup_(advice_done) Advice advice = { .now = now_realtime(), .warnings = warnings };
         int r = strv_extendf(&all, "%.*s", n_directory > 0 ? (int)n_directory : 1, n_directory > 0 ? path : ".");
 
         if (r >= 0 && places_job_dirs(user, &dirs) == -ENOMEM)
