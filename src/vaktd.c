@@ -503,7 +503,7 @@ static int daemon_run(Daemon *d) {
 
 static int daemon_check(const Daemon *d) {
         _cleanup_(diagnostics_done) Diagnostics problems = {};
-        int n_jobs = job_files_check(d->job_dirs, d->config_path, getuid(), &problems, /* warnings= */ NULL);
+        int n_jobs = job_files_check(d->job_dirs, d->config_path, getuid(), NULL, NULL, &problems);
 
         for (size_t i = 0; i < problems.n_items; i++)
                 fprintf(stderr, "%s:%u: %s\n", problems.items[i].file, problems.items[i].line,

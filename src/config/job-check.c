@@ -5,13 +5,11 @@
  * where its author works.
  */
 
-#include "config/job-advice.h"
 #include "config/job-entry.h"
 #include "config/job-loader.h"
 #include "config/specifier.h"
 #include "config/settings.h"
 #include "util/clock.h"
-#include "util/strv.h"
 
 /* The candidates of a job of which only the name is known: what is not there is passed over later. */
 static int guess_candidates(JobScan *scan, const char *name) {
@@ -28,18 +26,8 @@ static int guess_candidates(JobScan *scan, const char *name) {
         return r;
 }
 
-/* A draft may request a job next to it. */
-static int advise(const Entry *e, const char *directory, char *const *dirs, Diagnostics *warnings) {
-        _cleanup_(strv_freep) char **all = NULL;
-        int r = strv_extend(&all, *directory != '\0' ? directory : ".");
-
-        for (; r >= 0 && dirs && *dirs; dirs++)
-                r = strv_extend(&all, *dirs);
-        return r < 0 ? r : job_advise(e->def, all, now_realtime(), warnings);
-}
-
-static int check(EntryContext *context, const JobScan *scan, Finding *f, const char *path, char *const *dirs,
-                 Diagnostics *d, Diagnostics *warnings) {
+static int check(EntryContext *context, const JobScan *scan, Finding *f, const char *path, JobVisit visit,
+                 void *userdata, Diagnostics *d) {
         _cleanup_(job_entry_freep) Entry *e = NULL;
         int r;
 
@@ -49,12 +37,12 @@ static int check(EntryContext *context, const JobScan *scan, Finding *f, const c
         if (r == 0)
                 return diagnostics_add(d, path, 0, "The file does not exist.");
         r = entry_read(&e, context, f, /* old= */ NULL);
-        if (r >= 0 && warnings && e->def)
-                r = advise(e, context->directories->path, dirs, warnings);
+        if (r >= 0 && visit && e->def)
+                r = visit(e->def, userdata);
         return r < 0 ? r : diagnostics_merge(d, &e->problems);
 }
 
-int job_file_check(const char *path, uid_t owner, char *const *dirs, Diagnostics *d, Diagnostics *warnings) {
+int job_file_check(const char *path, uid_t owner, JobVisit visit, void *userdata, Diagnostics *d) {
         _cleanup_(directory_done) Directory directory = DIRECTORY_NONE;
         _cleanup_(job_scan_done) JobScan scan = {};
         _cleanup_(finding_done) Finding f = {};
@@ -88,28 +76,15 @@ int job_file_check(const char *path, uid_t owner, char *const *dirs, Diagnostics
                 return r;
         f.name = name;
         f.n_candidates = job_scan_find(&scan, name, (size_t)n, &f.candidates);
-        return check(&context, &scan, &f, path, dirs, d, warnings);
+        return check(&context, &scan, &f, path, visit, userdata, d);
 }
 
-static int advise_all(JobLoader *loader, char *const *dirs, Diagnostics *warnings) {
-        const LoadedJob *jobs;
-        usec_t now = now_realtime();
-        size_t n;
-        int r = 0;
-
-        jobs = job_loader_jobs(loader, &n);
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                if (jobs[i].def)
-                        r = job_advise(jobs[i].def, dirs, now, warnings);
-        for (char *const *dir = dirs; r >= 0 && *dir; dir++)
-                r = job_advise_directory(*dir, dirs, warnings);
-        return r;
-}
-
-int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, Diagnostics *d, Diagnostics *warnings) {
+int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, JobVisit visit, void *userdata,
+                    Diagnostics *d) {
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         _cleanup_(job_loader_freep) JobLoader *loader = NULL;
         _cleanup_(settings_done) Settings settings;
+        const LoadedJob *jobs;
         size_t n;
         int r;
 
@@ -126,9 +101,10 @@ int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, D
                 r = job_loader_load(loader, now_realtime());
         if (r < 0)
                 return r;
-        (void)job_loader_jobs(loader, &n);
+        jobs = job_loader_jobs(loader, &n);
         r = diagnostics_merge(d, job_loader_diagnostics(loader));
-        if (r >= 0 && warnings)
-                r = advise_all(loader, dirs, warnings);
+        for (size_t i = 0; visit && r >= 0 && i < n; i++)
+                if (jobs[i].def)
+                        r = visit(jobs[i].def, userdata);
         return r < 0 ? r : (int)n;
 }

@@ -47,15 +47,17 @@ size_t job_loader_files_read(const JobLoader *l) _pure_;
  * bad. */
 int job_loader_instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnostics *d);
 
-/* Checks single files without any directory (vaktctl check). What is wrong is appended to d, and what will probably
- * not work to warnings, unless that is NULL; dirs: where jobs are that it may request. Returns 0 also with problems.
- */
-int job_file_check(const char *path, uid_t owner, char *const *dirs, Diagnostics *d, Diagnostics *warnings);
+/* Is shown each valid job of a check, which stays the check's; a negative errno ends the check and is returned. */
+typedef int (*JobVisit)(const JobDef *d, void *userdata);
+
+/* Checks single files without any directory (vaktctl check). What is wrong is appended to d. visit may be NULL.
+ * Returns 0 also with problems. */
+int job_file_check(const char *path, uid_t owner, JobVisit visit, void *userdata, Diagnostics *d);
 
 /* Checks the settings and all files of the directories, as a daemon with that owner would read them. What is wrong is
- * appended to d, and what will probably not work to warnings, unless that is NULL. Returns the number of jobs, or a
- * negative errno when nothing could be done. */
-int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, Diagnostics *d, Diagnostics *warnings);
+ * appended to d. visit may be NULL. Returns the number of jobs, or a negative errno when nothing could be done. */
+int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, JobVisit visit, void *userdata,
+                    Diagnostics *d);
 
 /* --- what tests set and see --- */
 

@@ -5,6 +5,7 @@
 #include "config/job-loader.h"
 #include "config/settings.h"
 #include "ctl/alloc.h"
+#include "ctl/job-advice.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 #include "util/places.h"
@@ -14,12 +15,36 @@
 static int check_all(bool user, Diagnostics *d, Diagnostics *warnings) {
         _cleanup_(strv_freep) char **dirs = NULL;
         _cleanup_free_ char *settings_path = NULL;
-        int r;
+        _cleanup_(advice_done) Advice advice = { .now = now_realtime(), .warnings = warnings };
+        int r, n = 0;
 
         r = places_job_dirs(user, &dirs);
         if (r >= 0)
                 r = places_settings(user, &settings_path);
-        return r < 0 ? r : job_files_check(dirs, settings_path, user ? getuid() : 0, d, warnings);
+        advice.dirs = dirs;
+        if (r >= 0)
+                r = n = job_files_check(dirs, settings_path, user ? getuid() : 0, job_advise, &advice, d);
+        if (r >= 0)
+                r = jobs_advise(&advice);
+        STRV_FOREACH(dir, dirs)
+                if (r >= 0)
+                        r = job_advise_directory(*dir, dirs, warnings);
+        return r < 0 ? r : n;
+}
+
+/* A draft may request a job next to it. */
+static int check_job(bool user, const char *path, size_t n_directory, Diagnostics *d, Diagnostics *warnings) {
+        _cleanup_(strv_freep) char **dirs = NULL, **all = NULL;
+        _cleanup_(advice_done) Advice advice = { .now = now_realtime(), .warnings = warnings };
+        int r = strv_extendf(&all, "%.*s", n_directory > 0 ? (int)n_directory : 1, n_directory > 0 ? path : ".");
+
+        if (r >= 0 && places_job_dirs(user, &dirs) == -ENOMEM)
+                r = -ENOMEM;
+        STRV_FOREACH(dir, dirs)
+                if (r >= 0)
+                        r = strv_extend(&all, *dir);
+        advice.dirs = all;
+        return r < 0 ? r : job_file_check(path, getuid(), job_advise, &advice, d);
 }
 
 /* One file: settings if it has that name, otherwise a job. A file that is not in place yet may belong to the
@@ -27,56 +52,55 @@ static int check_all(bool user, Diagnostics *d, Diagnostics *warnings) {
 static int check_file(bool user, const char *path, Diagnostics *d, Diagnostics *warnings) {
         const char *slash = strrchr(path, '/');
         _cleanup_(settings_done) Settings settings;
-        _cleanup_(strv_freep) char **dirs = NULL;
         int r;
 
         settings_init(&settings);
         if (!streq(slash ? slash + 1 : path, "vaktd.conf"))
-                return places_job_dirs(user, &dirs) == -ENOMEM ? -ENOMEM
-                                                               : job_file_check(path, getuid(), dirs, d, warnings);
+                return check_job(user, path, slash ? (size_t)(slash - path) + 1 : 0, d, warnings);
         r = access(path, F_OK) < 0 ? diagnostics_add(d, path, 0, "The file does not exist.")
                                    : settings_load(&settings, path, getuid(), d);
         return r == -ENOMEM ? r : 0;
 }
 
-/* Behind the problems, marked, and so in JSON as well: its rows have no member for that. */
-static int add_warnings(Diagnostics *d, const Diagnostics *warnings) {
-        int r = 0;
+typedef struct Row {
+        DiagnosticView diagnostic;
+        const char *severity;
+} Row;
 
-        for (size_t i = 0; r >= 0 && i < warnings->n_items; i++) {
-                const Diagnostic *w = &warnings->items[i];
-
-                r = diagnostics_add(d, w->file, w->line, "Warning: %s", w->message);
-        }
-        return r;
+static size_t put_rows(Row *rows, const Diagnostics *d, const char *severity) {
+        for (size_t i = 0; i < d->n_items; i++)
+                rows[i] = (Row){ { d->items[i].file, d->items[i].line, d->items[i].message }, severity };
+        return d->n_items;
 }
 
-static void report(const Ctl *c, const Diagnostics *d) {
-        _cleanup_free_ DiagnosticView *rows = alloc_array(NULL, d->n_items + 1, sizeof(DiagnosticView));
+static void report(const Ctl *c, const Diagnostics *problems, const Diagnostics *warnings) {
+        size_t n = problems->n_items + warnings->n_items;
+        _cleanup_free_ Row *rows = alloc_array(NULL, n + 1, sizeof(Row));
 
-        for (size_t i = 0; i < d->n_items; i++)
-                rows[i] = (DiagnosticView){ d->items[i].file, d->items[i].line, d->items[i].message };
-        rows[d->n_items] = (DiagnosticView){ 0 };
+        put_rows(rows + put_rows(rows, problems, "error"), warnings, "warning");
+        rows[n] = (Row){ 0 };
         if (c->json)
-                json_print(diagnostics_json(rows));
-        for (size_t i = 0; !c->json && i < d->n_items; i++)
-                diagnostic_print(stdout, &rows[i]);
+                json_print(rows_json(rows, "a(suss)", (const char *const[]){ "file", "line", "message", "severity" }));
+        for (size_t i = 0; !c->json && i < n; i++) {
+                _cleanup_free_ char *marked =
+                        alloc_format("%s%s", i < problems->n_items ? "" : "Warning: ", rows[i].diagnostic.message);
+
+                rows[i].diagnostic.message = marked;
+                diagnostic_print(stdout, &rows[i].diagnostic);
+        }
 }
 
 int verb_check(Ctl *c, char **args) {
-        _cleanup_(diagnostics_done) Diagnostics d = { 0 }, warnings = { 0 };
-        size_t n = strv_length(args), n_problems;
+        _cleanup_(diagnostics_done) Diagnostics problems = { 0 }, warnings = { 0 };
+        size_t n = strv_length(args);
         int r = 0;
 
         if (n == 0) {
-                r = check_all(c->user, &d, &warnings);
+                r = check_all(c->user, &problems, &warnings);
                 n = r < 0 ? 0 : (size_t)r;
         }
         for (char **path = args; r >= 0 && *path; path++)
-                r = check_file(c->user, *path, &d, &warnings);
-        n_problems = d.n_items;
-        if (r >= 0)
-                r = add_warnings(&d, &warnings);
+                r = check_file(c->user, *path, &problems, &warnings);
         if (r < 0) {
                 if (r == -ENXIO)
                         ctl_complain(PLACES_NO_HOME);
@@ -84,12 +108,12 @@ int verb_check(Ctl *c, char **args) {
                         ctl_complain("Cannot check the files: %s.", strerror(-r));
                 return CTL_FAILED;
         }
-        report(c, &d);
-        if (n_problems > 0 || (c->strict && d.n_items > 0))
+        report(c, &problems, &warnings);
+        if (problems.n_items > 0 || (c->strict && warnings.n_items > 0))
                 return CTL_FAILED;
-        if (d.n_items > 0)
+        if (warnings.n_items > 0)
                 ctl_say(c, stdout, "%zu %s%s checked, no problems, %zu warning%s.", n, args[0] ? "file" : "job",
-                        PLURAL(n), d.n_items, PLURAL(d.n_items));
+                        PLURAL(n), warnings.n_items, PLURAL(warnings.n_items));
         else
                 ctl_say(c, stdout, "%zu %s%s checked, no problems.", n, args[0] ? "file" : "job", PLURAL(n));
         return CTL_DONE;

@@ -32,7 +32,7 @@
 #include "util/turn.h"
 #include "watch/path-chain.h"
 
-#define LOGS_MAX         2048U                /* that are watched for one job */
+#define LOGS_MAX         4096U                /* that are watched for one job; see has_place() */
 #define LOOK_MIN_USEC    (15 * USEC_PER_MSEC) /* pause before a log is looked at again; deadlines are 10 ms late */
 #define LOOK_SOON_USEC   (2 * USEC_PER_MSEC)  /* the shortest one, when it is about to reach its mark */
 #define LOOK_MAX_USEC    USEC_PER_SEC
@@ -44,6 +44,7 @@
 #define BLIND_USEC       USEC_PER_MINUTE      /* the same where nothing tells of changed names */
 #define AGAIN_MIN_USEC   (10 * USEC_PER_SEC)  /* after a run that did not help */
 #define AGAIN_MAX_USEC   USEC_PER_HOUR
+#define USERS_MIN_USEC   (10 * USEC_PER_SEC) /* from a run to the next for logs in directories of other users */
 #define NOTICES_PER_TURN 256
 #define DRAIN_MAX        ((size_t)64 * 1024)
 
@@ -57,11 +58,13 @@ typedef struct Log {
         char *path;
         dev_t device;
         ino_t inode;
+        uid_t uid;                /* when it was found */
         uint64_t size, full_size; /* at the last look, UINT64_MAX: there is none; when the run was asked for */
         usec_t looked_at, not_before;
         double rate;       /* bytes a second */
         int unheard;       /* why nothing tells of writes, or 0 */
         bool is_refused;   /* somebody else could have put another file there */
+        bool is_users;     /* it is in a directory of another user, who can make it as big as he likes */
         bool is_full;      /* it has reached MaxSize=, or: */
         bool must_tell;    /* its writer has still to be told of the last rotation */
         bool was_tried;    /* and a run has begun since */
@@ -92,6 +95,11 @@ typedef struct Rotations {
         bool is_held;
 } Rotations;
 
+typedef struct Owner {
+        uid_t uid;
+        size_t n_logs;
+} Owner;
+
 struct JobLogs {
         Rotations *trigger;
         Job *job;
@@ -99,6 +107,9 @@ struct JobLogs {
         PathFilter *exclude;
         Line *lines;
         size_t n_lines, n_logs;
+        Owner *owners; /* in the order of uids */
+        size_t n_owners;
+        usec_t users_not_before;
         uint64_t n_looks;
         bool is_due;
         TAILQ_ENTRY(JobLogs) jobs, due;
@@ -147,10 +158,46 @@ static void log_ignore(Log *log) {
         event_queue_unsubscribe(log->line->logs->trigger->queue, &log->subscriber);
 }
 
+/* The logs of a user that are watched, in *at or to be inserted there. */
+static size_t count_owned(const JobLogs *l, uid_t uid, size_t *at) {
+        *at = BISECT(l->n_owners, i, l->owners[i].uid < uid);
+        return *at < l->n_owners && l->owners[*at].uid == uid ? l->owners[*at].n_logs : 0;
+}
+
+/* Each user has at most half of what the others leave, so that none takes the watch from all others. */
+static bool has_place(const JobLogs *l, uid_t uid) {
+        size_t n_left = LOGS_MAX - l->n_logs, at;
+
+        return n_left > 0 && (uid == 0 || uid == geteuid() || count_owned(l, uid, &at) < n_left);
+}
+
+static int take_place(JobLogs *l, uid_t uid) {
+        size_t at;
+
+        if (count_owned(l, uid, &at) == 0) {
+                if (!ARRAY_INSERT(l->owners, l->n_owners, at))
+                        return -ENOMEM;
+                l->owners[at] = (Owner){ .uid = uid };
+        }
+        l->owners[at].n_logs++;
+        l->n_logs++;
+        return 0;
+}
+
+static void give_place_back(JobLogs *l, uid_t uid) {
+        size_t at, n = count_owned(l, uid, &at);
+
+        assert(n > 0);
+        l->n_logs--;
+        l->owners[at].n_logs--;
+        if (n == 1)
+                ARRAY_REMOVE(l->owners, l->n_owners, at);
+}
+
 static Log *log_free(Log *log) {
         log_ignore(log);
         log_wait(log, USEC_INFINITY);
-        log->line->logs->n_logs--;
+        give_place_back(log->line->logs, log->uid);
         free(log->path);
         return mfree(log);
 }
@@ -226,6 +273,7 @@ static int open_log(Log *log) {
                 r = guarded_open(path, &directory, NULL);
                 if (r < 0)
                         return r;
+                log->is_users = !directory.is_trusted;
         } else {
                 directory.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 if (directory.fd < 0)
@@ -263,6 +311,8 @@ static void log_look(Log *log) {
                         log->was_tried = false;
                 log->is_full = true;
                 log->full_size = log->size;
+                if (log->is_users)
+                        log->not_before = MAX(log->not_before, l->users_not_before);
                 log_wait(log, now < log->not_before ? log->not_before : USEC_INFINITY);
                 if (now >= log->not_before)
                         mark_due(l);
@@ -331,25 +381,24 @@ static bool is_left_out(const JobLogs *l, const char *path) {
                               !path_filter_matches(l->exclude, path + 1, n, /* is_directory= */ false));
 }
 
-static int line_add(Line *line, size_t at, const char *path, Log **ret) {
-        Log *log = calloc(1, sizeof(*log)), **place;
+static int line_add(Line *line, size_t at, const char *path, uid_t uid, Log **ret) {
+        _cleanup_free_ Log *log = calloc(1, sizeof(*log));
+        _cleanup_free_ char *copy = strdup(path);
 
-        if (log)
-                log->path = strdup(path);
-        place = log && log->path ? ARRAY_INSERT(line->items, line->n_items, at) : NULL;
-        if (!place) {
-                if (log)
-                        free(log->path);
-                free(log);
+        if (!log || !copy || take_place(line->logs, uid) < 0)
+                return -ENOMEM;
+        if (!ARRAY_INSERT(line->items, line->n_items, at)) {
+                give_place_back(line->logs, uid);
                 return -ENOMEM;
         }
+        log->path = TAKE_PTR(copy);
+        log->uid = uid;
         log->deadline = (Deadline){ .due = on_look, .position = HEAP_NONE };
         log->line = line;
         subscriber_init(&log->subscriber);
         log->subscriber.notify = on_written;
         log->size = UINT64_MAX;
-        line->logs->n_logs++;
-        *place = *ret = log;
+        line->items[at] = *ret = TAKE_PTR(log);
         return 0;
 }
 
@@ -363,12 +412,12 @@ static int on_match(void *userdata, int fd, const char *path) {
 
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || is_left_out(l, path))
                 return 0;
-        if (!log && l->n_logs >= LOGS_MAX) {
+        if (!log && !has_place(l, st.st_uid)) {
                 line->n_left_out++;
                 return 0;
         }
         if (!log) {
-                r = line_add(line, at, path, &log);
+                r = line_add(line, at, path, st.st_uid, &log);
                 if (r < 0)
                         return r;
         }
@@ -499,6 +548,7 @@ static bool run_ended(Trigger *base, LiveRun *run) {
 
         if (!l)
                 return false;
+        l->users_not_before = usec_add(boottime_now(l), USERS_MIN_USEC);
         FOREACH_LOG(l, log) {
                 if (!log->is_full)
                         continue;
@@ -592,6 +642,7 @@ static JobLogs *logs_free(JobLogs *l) {
                 path_chain_free(line->chain);
         }
         free(l->lines);
+        free(l->owners);
         if (l->is_due)
                 TAILQ_REMOVE(&l->trigger->due, l, due);
         TAILQ_REMOVE(&l->trigger->jobs, l, jobs);
@@ -774,8 +825,8 @@ static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
                 tell_failed(buf, failed);
         else if (line->n_left_out > 0 || line->error == -E2BIG)
                 (void)snprintf(buf, TEXT_MAX,
-                               "There are more logs than are watched for a job (%u): the others are rotated when the "
-                               "job runs. Distribute them over several jobs, or add section [Timer].",
+                               "There are more logs than are watched for a job (%u) or one user: the others are "
+                               "rotated when the job runs. Distribute them over several jobs, or add section [Timer].",
                                LOGS_MAX);
         else if (line->error < 0)
                 (void)snprintf(buf, TEXT_MAX, "Its logs cannot be looked for: %s. It is tried again each minute.",

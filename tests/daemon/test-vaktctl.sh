@@ -83,7 +83,7 @@ chmod 644 "$scratch/monitor.job"
 ctl check "$scratch/monitor.job"
 out "check gives the column of a condition" "^$scratch/monitor\.job:2: .*column 12: \"disk-fre\" is not .*\"disk-free\"\?"
 ctl --json check "$scratch/bad.job"
-json "check in JSON" "[(d['file'], d['line']) for d in j] == [('$scratch/bad.job', 3)]"
+json "check in JSON" "[(d['file'], d['line'], d['severity']) for d in j] == [('$scratch/bad.job', 3, 'error')]"
 mkdir -p "$scratch/config/vaktd/jobs.d"
 cp "$scratch/bad.job" "$scratch/config/vaktd/jobs.d/"
 printf '[Manager]\nMaxRunning=many\n' >"$scratch/config/vaktd/vaktd.conf"
@@ -120,8 +120,11 @@ warns "never elapses, cron" '[Timer]\nOnCron=0 0 30 2 *\n[Run]\nExec=/bin/true\n
 warns "unknown job" '[Job]\nOnFailure=no-such\n[Run]\nExec=/bin/true\n' 'OnFailure=no-such: There is no such job\.'
 warns "a suffix" '[Job]\nOnFailure=x.job\n[Run]\nExec=/bin/true\n' 'OnFailure=x\.job: .* Write the name without \.job\.'
 warns "no effect" '[Run]\nExec=/bin/true\nOverlap=skip\nQueueMax=3\n' 'QueueMax= has no effect without Overlap=queue\.'
+warns "never due" '[Rotate]\nPath=/var/log/x/*.log\nMaxAge=7d\n' 'MaxAge= is looked at .* no trigger'
 ctl --strict check "$scratch/draft.job"
 ends 1 "--strict"
+ctl --json check "$scratch/draft.job"
+json "a warning in JSON" "[(d['severity'], d['message'].split()[0]) for d in j] == [('warning', 'MaxAge=')]"
 ctl --strict list
 ends 2 "--strict of another verb"
 draft '[Job]\nOnFailure=draft-b t@x\n[Timer]\nOnCron=@reboot\n[Run]\nExec=true\n[Service]\nUser=0\nEnvironmentFile=/no/*\n'
@@ -141,6 +144,9 @@ mkdir -p "$scratch/passed/vaktd/jobs.d/"{sub,gone.job.d,there.job.d,t@x.job.d}
         cd "$scratch/passed/vaktd/jobs.d" || exit
         touch backup.jobs README .hidden old.job~
         printf '[Run]\nExec=/bin/true\n' | tee there.job >t@.job
+        printf '[Rotate]\nPath=/var/log/x/a.log\nPath=/var/log/x/*.log\n' | tee one.job >two.job
+        printf '[Rotate]\nPath=/var/log/x/*.log\nExclude=b*\n' >three.job
+        printf '[Job]\nEnabled=no\n[Rotate]\nPath=/var/log/x/*.log\n' >four.job
         chmod -R go-w .
 )
 XDG_CONFIG_HOME=$scratch/passed ctl --user check
@@ -148,7 +154,9 @@ ends 0 "check of a directory with what is passed over"
 out "a file" "/jobs\.d/backup\.jobs: Warning: The file is not read"
 out "a directory" "/jobs\.d/sub: Warning: The directory is not read"
 out "drop-ins" "/jobs\.d/gone\.job\.d: Warning: The drop-ins are not read"
-out "and nothing else" 'no problems, 3 warnings\.$'
+out "two jobs with one log" "/jobs\.d/two\.job: Warning: Path=/var/log/x/a\.log of \[Rotate\] is in .*/one\.job, too"
+out "two jobs with one pattern" "/jobs\.d/two\.job: Warning: Path=/var/log/x/\*\.log of \[Rotate\] is in .*/one\.job, too"
+out "and nothing else" 'no problems, 5 warnings\.$'
 
 # --- test, without a daemon ---
 

@@ -195,7 +195,7 @@ static void test_check_and_settings(void **state) {
                 Diagnostics d = {};
 
                 countdown = n++;
-                r = job_file_check(path, getuid(), NULL, &d, NULL);
+                r = job_file_check(path, getuid(), NULL, NULL, &d);
                 countdown = -1;
                 assert_true(r == 0 || r == -ENOMEM);
                 assert_true(r < 0 || d.n_items == 4);

@@ -690,7 +690,7 @@ static void test_check_file(void **state) {
 
                 bad_job_put(&bad_jobs[i], s->dirs[0], path);
                 assert_true(asprintf(&file, "%s/%s.job", s->dirs[0], bad_jobs[i].name) > 0);
-                assert_int_equal(job_file_check(file, getuid(), NULL, &d, NULL), 0);
+                assert_int_equal(job_file_check(file, getuid(), NULL, NULL, &d), 0);
                 assert_int_equal(d.n_items, 1);
                 assert_string_equal(d.items[0].file, path);
                 assert_int_equal(d.items[0].line, bad_jobs[i].line);
@@ -700,26 +700,26 @@ static void test_check_file(void **state) {
 
         put(s, "a/x@1.job", RUN("%i"));
         put(s, "a/x@1.job.d/1.conf", "[Run]\nExec=%i\n");
-        assert_int_equal(job_file_check(good, getuid(), NULL, &d, NULL), 0);
+        assert_int_equal(job_file_check(good, getuid(), NULL, NULL, &d), 0);
         assert_int_equal(d.n_items, 0);
         put(s, "a/x@.job.d/1.conf", "[Run]\nExce=%i\n");
-        assert_int_equal(job_file_check(good, getuid(), NULL, &d, NULL), 0);
+        assert_int_equal(job_file_check(good, getuid(), NULL, NULL, &d), 0);
         assert_int_equal(d.n_items, 1);
         assert_non_null(strstr(d.items[0].file, "/a/x@.job.d/1.conf"));
         diagnostics_done(&d);
 
-        assert_int_equal(job_file_check(absent, getuid(), NULL, &d, NULL), 0);
+        assert_int_equal(job_file_check(absent, getuid(), NULL, NULL, &d), 0);
         assert_non_null(strstr(d.items[0].message, "The file does not exist"));
-        assert_int_equal(job_file_check(conf, getuid(), NULL, &d, NULL), 0);
+        assert_int_equal(job_file_check(conf, getuid(), NULL, NULL, &d), 0);
         assert_non_null(strstr(d.items[1].message, "not a valid job name"));
-        assert_int_equal(job_file_check(nowhere, getuid(), NULL, &d, NULL), 0);
+        assert_int_equal(job_file_check(nowhere, getuid(), NULL, NULL, &d), 0);
         assert_non_null(strstr(d.items[2].message, "No such file or directory"));
         diagnostics_done(&d);
 
         /* a name without a directory is one of the current directory, and is shown as it was given */
         assert_int_equal(chdir(s->dirs[0]), 0);
         put(s, "a/plain.job", "[Run]\nExce=1\n");
-        assert_int_equal(job_file_check("plain.job", getuid(), NULL, &d, NULL), 0);
+        assert_int_equal(job_file_check("plain.job", getuid(), NULL, NULL, &d), 0);
         assert_string_equal(d.items[0].file, "plain.job");
         assert_int_equal(d.items[0].line, 2);
         diagnostics_done(&d);

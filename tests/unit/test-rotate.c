@@ -374,25 +374,91 @@ static void test_hostile_directory(void **state) {
         assert_string_equal(state_of("a"), "waiting");
 }
 
-static void test_many(void **state) {
-        for (unsigned i = 0; i < 2049; i++) {
+/* A user who makes a log big as soon as it was rotated does not keep the machine busy with runs. */
+static void test_user_makes_big(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(mkdir(in("user"), 0755), 0);
+        assert_int_equal(chown(in("user"), 65534, 65534), 0);
+        append("x.log", 1);
+        append("user/x.log", 10000);
+        assert_int_equal(
+                string_format(&text, "[Rotate]\nPath=%s\nPath=%s\nMaxSize=10000\n", in("user/*.log"), in("*.log")), 0);
+        write_job("a", text);
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        advance(MSEC);
+        assert_int_equal(truncate(in("user/x.log"), 0), 0);
+        append("user/x.log", 9999);
+        advance(MINUTES / 2);
+        append("user/x.log", 1);
+        append("user/y.log", 20000);
+        advance(MINUTES / 2); /* the run ends */
+        advance(9 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 1);
+        append("x.log", 10000); /* one of root's does not wait for that */
+        assert_int_equal(count_runs("a"), 2);
+        assert_string_equal(newest("a").payload, in("x.log"));
+        rotate("x.log");
+        advance(MINUTES);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 3);
+        assert_non_null(strstr(newest("a").payload, "user/"));
+}
+
+static void make_logs(const char *directory, unsigned n, uid_t uid) {
+        for (unsigned i = 0; i < n; i++) {
                 char name[32];
 
-                (void)snprintf(name, sizeof(name), "%05u.log", i);
+                (void)snprintf(name, sizeof(name), "%s%05u.log", directory, i);
                 (void)close(open(in(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+                assert_true(uid == geteuid() || chown(in(name), uid, (gid_t)-1) >= 0);
         }
-        write_rotate_job("a", "MaxSize=10000\n");
+}
+
+static void test_many_of_a_user(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(mkdir(in("1"), 0755), 0);
+        assert_int_equal(mkdir(in("2"), 0755), 0);
+        make_logs("1/", 2049, 65533);
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("*/*.log")), 0);
+        write_job("a", text);
         start();
         assert_int_equal(counter("logs"), 2048);
         assert_string_equal(state_of("a"), "degraded");
-        assert_non_null(strstr(line.message, "There are more logs than are watched for a job (2048)"));
+        make_logs("2/", 1025, 65534);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 2048 + 1024);
+        assert_int_equal(unlink(in("1/00000.log")), 0); /* his last one has the place */
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 2048 + 1024);
+        make_logs("2/r", 1025, 0); /* root's have all that is left */
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 4096);
+}
+
+static void test_many(void **state) {
+        make_logs("", 4097, geteuid());
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        assert_int_equal(counter("logs"), 4096);
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "There are more logs than are watched for a job (4096)"));
         assert_non_null(strstr(why("a"), "is degraded: There are more logs than are watched"));
 
         /* One goes, and the one that was left out has its place. */
         assert_int_equal(unlink(in("00000.log")), 0);
         settle();
         advance(MINUTES);
-        assert_int_equal(counter("logs"), 2048);
+        assert_int_equal(counter("logs"), 4096);
         assert_string_equal(state_of("a"), "active");
 }
 
@@ -601,6 +667,8 @@ int main(void) {
                 TEST(test_directories),
                 TEST(test_replaced_directory),
                 TEST(test_hostile_directory),
+                TEST(test_user_makes_big),
+                TEST(test_many_of_a_user),
                 TEST(test_many),
                 TEST(test_failures),
                 TEST(test_copytruncate),

@@ -4,7 +4,7 @@
  * the daemon neither asks nor refuses. What cannot be seen (no permission, another root directory) is not said. This
  * asks the name service and may block. */
 
-#include "config/job-advice.h"
+#include "ctl/job-advice.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -12,7 +12,10 @@
 
 #include "config/job-entry.h"
 #include "config/job-scan.h"
+#include "ctl/alloc.h"
+#include "util/array.h"
 #include "util/file.h"
+#include "util/size.h"
 #include "util/strv.h"
 
 /* Whether DIRECTORY/NAMEsuffix exists, or can exist as far as can be seen, in one of the directories. */
@@ -159,6 +162,62 @@ static int advise_chains(const JobDef *d, char *const *dirs, Diagnostics *warnin
         return r;
 }
 
+/* --- logs --- */
+
+struct RotatedPath {
+        char *path, *file; /* of the job */
+};
+
+void advice_done(Advice *a) {
+        for (size_t i = 0; i < a->n_rotated; i++) {
+                free(a->rotated[i].path);
+                free(a->rotated[i].file);
+        }
+        free(a->rotated);
+}
+
+static int advise_rotation(const JobDef *d, Advice *a) {
+        const RotateDef *rotate = d->rotate;
+
+        if (!rotate || !d->enabled)
+                return 0;
+        /* With Exclude=, jobs may share what a pattern matches. */
+        for (char **path = rotate->exclude ? NULL : rotate->paths; path && *path; path++) {
+                struct RotatedPath *place = ARRAY_NEXT(a->rotated, a->n_rotated);
+
+                if (!place)
+                        return -ENOMEM;
+                *place = (struct RotatedPath){ alloc_string(*path), alloc_string(d->fragment) };
+                a->n_rotated++;
+        }
+        if (rotate->max_age == USEC_INFINITY || rotate->max_size != SIZE_ENDLESS || d->n_triggers > 0 ||
+            d->path_trigger || d->monitor.when)
+                return 0;
+        return diagnostics_add(a->warnings, d->fragment, 0,
+                               "MaxAge= is looked at when the job runs, but it has no trigger. Add section [Timer], "
+                               "for example with OnCalendar=daily.");
+}
+
+static int compare_rotated(const void *x, const void *y) {
+        const struct RotatedPath *a = x, *b = y;
+        int r = strcmp(a->path, b->path);
+
+        return r != 0 ? r : strcmp(a->file, b->file);
+}
+
+int jobs_advise(Advice *a) {
+        int r = 0;
+
+        if (a->n_rotated > 0)
+                qsort(a->rotated, a->n_rotated, sizeof(*a->rotated), compare_rotated);
+        for (size_t i = 1; r >= 0 && i < a->n_rotated; i++)
+                if (streq(a->rotated[i - 1].path, a->rotated[i].path))
+                        r = diagnostics_add(a->warnings, a->rotated[i].file, 0,
+                                            "Path=%s of [Rotate] is in %s, too. Remove one of the two.",
+                                            a->rotated[i].path, a->rotated[i - 1].file);
+        return r;
+}
+
 /* --- what has no effect --- */
 
 static bool queues(const JobDef *d) {
@@ -245,7 +304,9 @@ static int advise_times(const JobDef *d, usec_t now, Diagnostics *warnings) {
         return r;
 }
 
-int job_advise(const JobDef *d, char *const *dirs, usec_t now, Diagnostics *warnings) {
+int job_advise(const JobDef *d, void *advice) {
+        Advice *a = advice;
+        Diagnostics *warnings = a->warnings;
         int r = advise_programs(d, warnings);
 
         if (r >= 0)
@@ -253,9 +314,11 @@ int job_advise(const JobDef *d, char *const *dirs, usec_t now, Diagnostics *warn
         if (r >= 0)
                 r = advise_settings(d, warnings);
         if (r >= 0)
-                r = advise_chains(d, dirs, warnings);
+                r = advise_chains(d, a->dirs, warnings);
         if (r >= 0)
-                r = advise_times(d, now, warnings);
+                r = advise_times(d, a->now, warnings);
+        if (r >= 0)
+                r = advise_rotation(d, a);
         return r < 0 ? r : advise_effect(d, warnings);
 }
 
