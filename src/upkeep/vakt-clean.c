@@ -21,19 +21,13 @@ static const char help[] = "vakt-clean [OPTION…] KEY=VALUE…\n\n"
                            "See vaktd.upkeep(7) for what is never removed.\n";
 
 static const char *const done_words[_CLEAN_ACT_MAX] = {
-        [CLEAN_REMOVED] = "removed",
-        [CLEAN_KEPT] = "kept",
-        [CLEAN_SKIPPED] = "skipped",
-        [CLEAN_REFUSED] = "refused",
-        [CLEAN_FAILED] = "failed",
+        [CLEAN_REMOVED] = "removed", [CLEAN_KEPT] = "kept",     [CLEAN_SKIPPED] = "skipped",
+        [CLEAN_REFUSED] = "refused", [CLEAN_FAILED] = "failed",
 };
 
 static const char *const plan_words[_CLEAN_ACT_MAX] = {
-        [CLEAN_REMOVED] = "remove",
-        [CLEAN_KEPT] = "keep",
-        [CLEAN_SKIPPED] = "skip",
-        [CLEAN_REFUSED] = "refuse",
-        [CLEAN_FAILED] = "fail",
+        [CLEAN_REMOVED] = "remove", [CLEAN_KEPT] = "keep",   [CLEAN_SKIPPED] = "skip",
+        [CLEAN_REFUSED] = "refuse", [CLEAN_FAILED] = "fail",
 };
 
 /* In the largest unit: "12d old". */
