@@ -247,7 +247,8 @@ class Test:
                 lines = [m[1] for m in (re.match(r"(\w+)\(", line) for line in f) if m]
             with open(trace) as f:
                 text = [line for line in f if re.match(r"\w+\(", line)]
-            first = next(i for i, line in enumerate(text) if i > 0 and w.state in line)
+            name = f'"{os.path.basename(w.state)}"'  # it is opened from the directory above it
+            first = next(i for i, line in enumerate(text) if i > 0 and name in line)
         finally:
             w.done()
         return lines, first
