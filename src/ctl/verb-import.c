@@ -62,8 +62,11 @@ static void print_job(const Ctl *c, const ImportJob *job) {
 /* Remarks and, unless there was an error, jobs, a summary, and what is to be known about these jobs. Returns an
  * exit status. */
 static int finish(const Ctl *c, const Import *i, int error, const char *hint) {
-        for (const ImportNote *n = i->notes; n < i->notes + i->n_notes; n++)
+        for (size_t k = 0; k < i->n_notes; k++) {
+                const ImportNote *n = &i->notes[k];
+
                 diagnostic_print(stderr, &(DiagnosticView){ n->file, n->line, n->text });
+        }
         if (error >= 0 && c->output && i->n_jobs > 0)
                 error = write_jobs(c, i);
         for (size_t k = 0; k < i->n_jobs && error >= 0 && !c->output; k++)
