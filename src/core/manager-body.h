@@ -107,10 +107,10 @@ struct Manager {
         for (size_t _i = 0; _i < (m)->n_triggers; _i++) \
                 for (Trigger *t = (m)->triggers[_i]; t && t->ops->function; t = NULL)
 
-#define TELL_TRIGGERS(m, function, ...)                           \
-        do {                                                      \
-                FOREACH_TRIGGER(m, _t, function)                  \
-                _t->ops->function(_t __VA_OPT__(, ) __VA_ARGS__); \
+#define TELL_TRIGGERS(m, function, ...)                                   \
+        do {                                                              \
+                FOREACH_TRIGGER(m, _t, function)                          \
+                        _t->ops->function(_t __VA_OPT__(, ) __VA_ARGS__); \
         } while (false)
 /* The first answer that is not 0 or NULL of those that have the function; 0 or NULL when there is none. */
 #define ASK_TRIGGERS(m, function, ...)                                                                           \
@@ -118,6 +118,6 @@ struct Manager {
                 __typeof__((m)->triggers[0]->ops->function((m)->triggers[0] __VA_OPT__(, ) __VA_ARGS__)) _r = 0; \
                                                                                                                  \
                 FOREACH_TRIGGER(m, _t, function)                                                                 \
-                _r = _r ?: _t->ops->function(_t __VA_OPT__(, ) __VA_ARGS__);                                     \
+                        _r = _r ?: _t->ops->function(_t __VA_OPT__(, ) __VA_ARGS__);                             \
                 _r;                                                                                              \
         })

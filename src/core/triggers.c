@@ -73,7 +73,7 @@ void triggers_run_ended(Manager *m, LiveRun *run) {
 
         assert(run->stage == RUN_STAGE_DONE);
         FOREACH_TRIGGER(m, t, run_ended)
-        is_kept = t->ops->run_ended(t, run) || is_kept;
+                is_kept = t->ops->run_ended(t, run) || is_kept;
         if (run->payload && !is_kept)
                 payload_forget(m, run->record.job, run->record.id);
 }
@@ -151,7 +151,7 @@ int manager_list_triggers(Manager *m, const Job *job, TriggerVisit visit, void *
         int r = 0;
 
         FOREACH_TRIGGER(m, t, list)
-        r = r < 0 ? r : t->ops->list(t, job, visit, userdata);
+                r = r < 0 ? r : t->ops->list(t, job, visit, userdata);
         return MIN(r, 0);
 }
 
@@ -159,7 +159,7 @@ int manager_list_watch_counters(Manager *m, const Job *job, CounterVisit visit, 
         int r = 0;
 
         FOREACH_TRIGGER(m, t, count)
-        r = r < 0 ? r : t->ops->count(t, job, visit, userdata);
+                r = r < 0 ? r : t->ops->count(t, job, visit, userdata);
         return MIN(r, 0);
 }
 

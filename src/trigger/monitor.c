@@ -635,18 +635,18 @@ static int monitors_start(Trigger *t) {
 static void monitors_hold(Trigger *t, bool hold) {
         ((Monitors *)t)->is_held = hold;
         FOREACH_MONITOR(t, jm)
-        look(jm);
+                look(jm);
 }
 
 static void monitors_reload(Trigger *t) {
         FOREACH_MONITOR(t, jm)
-        if (jm->when->error < 0 || jm->clear->error < 0)
-                renew_job(jm);
+                if (jm->when->error < 0 || jm->clear->error < 0)
+                        renew_job(jm);
 }
 
 static void monitors_done(Trigger *t) {
         FOREACH_MONITOR(t, jm)
-        monitor_free(jm);
+                monitor_free(jm);
 }
 
 /* --- for people --- */

@@ -440,8 +440,8 @@ static int paths_start(Trigger *t) {
 
 static void paths_reload(Trigger *t) {
         FOREACH_JOB_PATHS(t, p)
-        if (has_failed_watch(p))
-                (void)paths_set_job(t, p->job);
+                if (has_failed_watch(p))
+                        (void)paths_set_job(t, p->job);
 }
 
 static void paths_hold_all(Trigger *t, bool hold) {
@@ -457,7 +457,7 @@ static void paths_hold_all(Trigger *t, bool hold) {
 
 static void paths_flush(Trigger *t) {
         FOREACH_JOB_PATHS(t, p)
-        path_store_save(p, /* all= */ true);
+                path_store_save(p, /* all= */ true);
 }
 
 /* The ledger is closed by now. */
@@ -466,7 +466,7 @@ static void paths_done(Trigger *base) {
         SpoolEnd *end;
 
         FOREACH_JOB_PATHS(base, p)
-        paths_free(p);
+                paths_free(p);
         while ((end = TAILQ_FIRST(&t->spool_ends)))
                 spools_free_end(t, end);
         deadline_set(base->manager, &t->settling, USEC_INFINITY);

@@ -539,7 +539,7 @@ static void run_started(Trigger *base, LiveRun *run) {
 
         if (l)
                 FOREACH_LOG(l, log)
-        log->was_tried = log->is_full;
+                        log->was_tried = log->is_full;
 }
 
 static bool run_ended(Trigger *base, LiveRun *run) {
