@@ -7,6 +7,8 @@
 
 #include "upkeep/patterns.h"
 
+#include <fcntl.h>
+
 #include "util/file.h"
 #include "util/strv.h"
 
@@ -231,6 +233,14 @@ static int walk_entry(Walker *w, Workplace *parent, const Component *c, const ch
         if (r != -ENOENT && r != -ENOTDIR && (r != -ELOOP || !c->glob))
                 refuse(w, parent, name, r, reason);
         return 0;
+}
+
+int workplace_sync(const Workplace *p, int fd) {
+        _cleanup_close_ int dir_fd = openat(p->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (dir_fd < 0)
+                return errno != EACCES || syncfs(fd) < 0 ? -errno : 0;
+        return fsync(dir_fd) < 0 && errno != EINVAL ? -errno : 0;
 }
 
 DIR *workplace_list(const Workplace *p) {

@@ -42,6 +42,10 @@ int workplace_open_entry(Workplace **ret, const Workplace *parent, const char *n
  * others are entered as ourselves: it is for the caller to see whose each file is. */
 int workplace_enter(const Workplace *p, IdentityScope *scope);
 
+/* Waits until its names are on the disk, with the rights of the caller. fd: of a file in the same file system, by
+ * which it is done where the directory may not be read. 0 or a negative errno. */
+int workplace_sync(const Workplace *p, int fd);
+
 /* Its entries, listed with those rights. NULL, with errno. */
 DIR *workplace_list(const Workplace *p);
 

@@ -199,7 +199,7 @@ static int list_logs(const Run *run, bool due, char ***ret) {
         Log *l;
 
         LOGS_FOREACH(l, &run->logs)
-        n += due ? l->is_due : l->must_tell;
+                n += due ? l->is_due : l->must_tell;
         if (n == 0)
                 return 0;
         paths = calloc(n + 1, sizeof(char *));
@@ -207,8 +207,8 @@ static int list_logs(const Run *run, bool due, char ***ret) {
                 return -ENOMEM;
         n = 0;
         LOGS_FOREACH(l, &run->logs)
-        if ((due ? l->is_due : l->must_tell) && !(paths[n++] = path_of(l)))
-                return -ENOMEM;
+                if ((due ? l->is_due : l->must_tell) && !(paths[n++] = path_of(l)))
+                        return -ENOMEM;
         *ret = TAKE_PTR(paths);
         return 0;
 }
@@ -226,8 +226,8 @@ static int prepare(Run *run) {
                 return -ENOMEM;
         r = run_script(run, run->def->pre_rotate, due, &reason);
         LOGS_FOREACH(l, &run->logs)
-        if (r < 0 && l->is_due)
-                fail(run, l, reason ?: strerror(-r));
+                if (r < 0 && l->is_due)
+                        fail(run, l, reason ?: strerror(-r));
         return r == -ENOMEM ? r : 0;
 }
 
@@ -277,17 +277,11 @@ static int rotate(Run *run, Log *l) {
 static void sync_directories(Run *run) {
         for (size_t i = 0; i < run->logs.n_directories; i++) {
                 LogDirectory *d = &run->logs.directories[i];
-                _cleanup_close_ int fd = -EBADF, old = -EBADF;
 
-                if (!d->is_changed)
-                        continue;
-                fd = openat(d->place->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                old = d->old == d->place ? -EBADF
-                                         : openat(d->old->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (old >= 0)
-                        (void)fsync(old);
-                if (fd >= 0)
-                        (void)fsync(fd);
+                if (d->is_changed && d->old != d->place)
+                        (void)workplace_sync(d->old, -EBADF);
+                if (d->is_changed)
+                        (void)workplace_sync(d->place, -EBADF);
         }
 }
 
@@ -438,8 +432,8 @@ static int run_all(Run *run) {
         if (r >= 0 && !run->is_plan)
                 r = prepare(run);
         LOGS_FOREACH(l, &run->logs)
-        if (r >= 0 && !run->is_plan)
-                r = rotate(run, l);
+                if (r >= 0 && !run->is_plan)
+                        r = rotate(run, l);
         if (!run->is_plan)
                 sync_directories(run);
         if (r >= 0 && !run->is_plan)

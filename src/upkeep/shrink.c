@@ -150,12 +150,6 @@ static int sync_zips(Shrinker *s) {
         return 0;
 }
 
-static int sync_directory(const Zip *z) {
-        _cleanup_close_ int fd = openat(old_of(z), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        return fd < 0 || (fsync(fd) < 0 && errno != EINVAL) ? -errno : 0;
-}
-
 static int replace_plain(Shrinker *s, Zip *z) {
         Copy *c = &z->log->copies[z->copy];
         char *name = strdup(z->name);
@@ -189,7 +183,7 @@ void shrinker_finish(Shrinker *s) {
                         drop(s, z, e, "It was not compressed");
         }
         if (s->n_zips > 0)
-                r_dir = sync_directory(&s->zips[0]);
+                r_dir = workplace_sync(s->zips[0].log->directory->old, s->zips[0].fd);
         for (size_t i = 0; i < s->n_zips; i++) {
                 Zip *z = &s->zips[i];
                 int e = r_dir;

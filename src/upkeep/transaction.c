@@ -430,7 +430,8 @@ static int cut_into(const RotateDef *def, Log *l, int fd, int copy, const struct
                 return fail(reterr, r, "The log could not be copied");
         if (renameat(old, from, old, cut) < 0)
                 return fail(reterr, -errno, "The copy could not be renamed");
-        if (whole == 0 || !collapse(fd, whole))
+        r = workplace_sync(l->directory->old, copy);
+        if (r >= 0 && (whole == 0 || !collapse(fd, whole)))
                 r = copy_rest_and_cut(fd, copy, whole > 0 ? whole : at, buffer);
         if (r < 0) {
                 (void)unlinkat(old, cut, 0); /* the log is whole */

@@ -35,7 +35,7 @@
  *   Mode=copytruncate:
  *   copy LOG to .LOG.vakt-copy, sync                    a copy: removes it
  *   rename copies
- *   rename .LOG.vakt-copy to .LOG.vakt-cut              LOG begins with what is in it: removes it
+ *   rename .LOG.vakt-copy to .LOG.vakt-cut, sync        LOG begins with what is in it: removes it
  *   cut that off from the beginning of LOG              LOG does not: goes on from here
  *   rename .LOG.vakt-cut to LOG.1
  *

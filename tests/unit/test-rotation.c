@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <cmocka.h>
@@ -548,6 +549,29 @@ static void test_writer(void **state) {
 
 /* --- copytruncate --- */
 
+static bool is_cut_synced;
+
+/* In place of that of the C library. Is the name of the copy on the disk while the log is still whole? */
+int fsync(int fd) {
+        struct stat directory, log;
+
+        if (fstat(fd, &directory) >= 0 && S_ISDIR(directory.st_mode) && has(".a.vakt-cut") &&
+            stat(at("a"), &log) >= 0 && log.st_size > 0)
+                is_cut_synced = true;
+        return (int)syscall(SYS_fsync, fd);
+}
+
+/* Else, after a power failure, the copy has the name of one that was not finished, and is removed. */
+static void test_copy_is_on_disk(void **state) {
+        path("a");
+        t.def.mode = ROTATE_COPYTRUNCATE;
+        put("a", "short");
+        is_cut_synced = false;
+        run();
+        assert_true(is_cut_synced);
+        assert_string_equal(get("a.1"), "short");
+}
+
 static void test_copytruncate(void **state) {
         struct stat before, after;
         char text[10001];
@@ -983,6 +1007,7 @@ int main(void) {
                 TEST(test_compression),
                 TEST(test_writer),
                 TEST(test_copytruncate),
+                TEST(test_copy_is_on_disk),
                 TEST(test_holes),
                 TEST(test_telling),
                 TEST(test_scripts),
