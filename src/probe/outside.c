@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The processes, and the queue of questions for them.
+/* The processes, and the queues of questions for them.
+ *
+ * What a file system answers at once, if at all, is asked together: one message, and one wake-up of either side, for
+ * all that is due. If there is no answer soon, each of these questions is asked alone. Then it is known which one
+ * hangs: that one is never asked with others again.
  *
  * A process that was given up stays in the list until the kernel says that it has ended, and that is all that is known
  * about how it hangs: one that was killed in the middle of an NFS server's silence ends at once, one that a FUSE
@@ -37,9 +41,11 @@ typedef struct Worker {
         bool as_nobody, is_given_up;
         bool asks_silent; /* a question that was not answered last time */
         bool is_busy;
-        bool executes;    /* a program, or has done so last */
-        Inquiry *inquiry; /* which it asks, or hangs on; NULL: nobody wants to know any more */
-        usec_t since;     /* µs of CLOCK_MONOTONIC: it asks, is idle, is given up */
+        bool executes; /* a program, or has done so last */
+        /* Which it asks, or hangs on; NULL: nobody wants to know any more. */
+        Inquiry *inquiries[OUTSIDE_BATCH_MAX];
+        unsigned n_inquiries;
+        usec_t since; /* µs of CLOCK_MONOTONIC: it asks, is idle, is given up */
         TAILQ_ENTRY(Worker) workers;
 } Worker;
 
@@ -53,6 +59,9 @@ struct Inquiry {
         void *userdata;
         struct InquiryQueue *queue; /* in which it waits, or NULL */
         Worker *worker;
+        unsigned position; /* in its inquiries */
+        bool is_alone;     /* next time: it was among others that were not answered */
+        bool has_hung;
         bool has_answered;   /* the last time */
         unsigned n_silent;   /* times in a row without an answer, */
         usec_t silent_since; /* the first of which was asked then, */
@@ -68,8 +77,8 @@ struct Outside {
         char **environment;
         bool as_nobody;               /* programs */
         TAILQ_HEAD(, Worker) workers; /* the one that was used last is the first */
-        unsigned n_workers, n_stuck, n_silent;
-        struct InquiryQueue queue, silent_queue;
+        unsigned n_workers, n_stuck, n_silent, n_batches;
+        struct InquiryQueue queue, quick_queue, silent_queue;
         sd_event_source *turn, *timer;
         char *reason;
 };
@@ -121,27 +130,50 @@ static bool outside_is_stuck(const Outside *o) {
         return o->n_stuck >= OUTSIDE_BUSY_MAX + OUTSIDE_STUCK_MAX;
 }
 
+/* A process may have to be looked at then. */
+static usec_t worker_limit(const Worker *w) {
+        usec_t span = !w->is_busy          ? OUTSIDE_IDLE_USEC
+                      : w->n_inquiries > 1 ? OUTSIDE_BATCH_LIMIT_USEC
+                                           : OUTSIDE_LIMIT_USEC;
+
+        return w->is_given_up ? USEC_INFINITY : usec_add(w->since, span);
+}
+
 static void outside_arm(Outside *o) {
         usec_t next = USEC_INFINITY;
         const Worker *w;
 
         TAILQ_FOREACH(w, &o->workers, workers)
-                if (!w->is_given_up)
-                        next = MIN(next, usec_add(w->since, w->is_busy ? OUTSIDE_LIMIT_USEC : OUTSIDE_IDLE_USEC));
+                next = MIN(next, worker_limit(w));
         if (next != USEC_INFINITY)
                 (void)sd_event_source_set_time(o->timer, next);
         (void)sd_event_source_set_enabled(o->timer, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
+/* It does not ask any more. */
+static void worker_rest(Worker *w) {
+        w->outside->n_silent -= w->is_busy && w->asks_silent;
+        w->outside->n_batches -= w->is_busy && w->n_inquiries > 1;
+        w->is_busy = false;
+}
+
+static Inquiry *worker_take(Worker *w, unsigned i) {
+        Inquiry *inquiry = TAKE_PTR(w->inquiries[i]);
+
+        if (inquiry)
+                inquiry->worker = NULL;
+        return inquiry;
+}
+
 static void worker_free(Worker *w) {
         Outside *o = w->outside;
 
-        if (w->inquiry)
-                w->inquiry->worker = NULL;
+        for (unsigned i = 0; i < w->n_inquiries; i++)
+                (void)worker_take(w, i);
+        worker_rest(w);
         TAILQ_REMOVE(&o->workers, w, workers);
         o->n_workers--;
         o->n_stuck -= w->is_given_up;
-        o->n_silent -= w->is_busy && w->asks_silent;
         sd_event_source_disable_unref(w->answer_source);
         sd_event_source_disable_unref(w->end_source);
         safe_close(w->fd);
@@ -164,8 +196,7 @@ static void worker_give_up(Worker *w) {
         assert(!w->is_given_up);
         w->is_given_up = true;
         o->n_stuck++;
-        o->n_silent -= w->is_busy && w->asks_silent;
-        w->is_busy = false;
+        worker_rest(w);
         w->since = now_monotonic(o);
         worker_end(w);
         outside_arm(o);
@@ -180,6 +211,7 @@ static void inquiry_finish(Inquiry *i, const Reading *r) {
 static void inquiry_add_silence(Inquiry *i, usec_t asked) {
         usec_t delay = OUTSIDE_DELAY_MAX;
 
+        i->has_hung = true;
         if (i->n_silent++ == 0)
                 i->silent_since = asked;
         if (i->n_silent < 8)
@@ -188,64 +220,96 @@ static void inquiry_add_silence(Inquiry *i, usec_t asked) {
         i->retry = usec_add(now_monotonic(i->outside), delay);
 }
 
+static void inquiry_enter(Inquiry *i, struct InquiryQueue *queue) {
+        i->queue = queue;
+        TAILQ_INSERT_TAIL(queue, i, queued);
+        (void)sd_event_source_set_enabled(i->outside->turn, SD_EVENT_ON);
+}
+
+/* Nobody knows which of several questions was one too many. */
+static void worker_ask_each_alone(Worker *w) {
+        for (unsigned k = 0; k < w->n_inquiries; k++) {
+                Inquiry *i = worker_take(w, k);
+
+                if (!i)
+                        continue;
+                i->is_alone = true;
+                inquiry_enter(i, &i->outside->queue);
+        }
+        w->n_inquiries = 0;
+}
+
 /* The process is no more use; nor is its answer. Takes care of who asked. */
 static void worker_fail(Worker *w, const Reading *r) {
-        Inquiry *i = TAKE_PTR(w->inquiry);
+        Inquiry *i;
 
         if (!w->is_given_up)
                 worker_give_up(w);
+        if (w->n_inquiries > 1) {
+                worker_ask_each_alone(w);
+                return;
+        }
+        i = worker_take(w, 0);
         if (!i)
                 return;
-        i->worker = NULL;
         i->has_answered = false;
         inquiry_finish(i, r);
 }
 
 static void worker_time_out(Worker *w) {
-        Inquiry *i = w->inquiry;
+        Inquiry *i = w->inquiries[0];
         Reading r;
 
-        if (i)
+        if (i && w->n_inquiries == 1)
                 inquiry_add_silence(i, w->since);
         worker_give_up(w);
-        if (!i)
-                return;
-        r = unknown_silent(i); /* it stays with the process, until that has ended */
-        inquiry_finish(i, &r);
+        if (w->n_inquiries > 1)
+                worker_ask_each_alone(w);
+        else if (i) {
+                r = unknown_silent(i); /* it stays with the process, until that has ended */
+                inquiry_finish(i, &r);
+        }
 }
 
-static void worker_answer(Worker *w, OutsideAnswer *answer) {
-        Inquiry *i = TAKE_PTR(w->inquiry);
-        Outside *o = w->outside;
+static void inquiry_take_answer(Inquiry *i, OutsideAnswer *answer) {
         Reading r = { .is_known = answer->is_known, .value = answer->value, .whole = answer->whole };
 
-        o->n_silent -= w->asks_silent;
-        w->is_busy = false;
-        w->since = now_monotonic(o);
-        outside_arm(o);
-        if (!TAILQ_EMPTY(&o->queue) || !TAILQ_EMPTY(&o->silent_queue))
-                (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
-        if (!i)
-                return;
-        i->worker = NULL;
         i->has_answered = true;
+        i->is_alone = false;
         i->n_silent = 0;
         answer->reason[sizeof(answer->reason) - 1] = '\0';
         if (!r.is_known)
-                r = unknown(o, "%s", answer->reason);
+                r = unknown(i->outside, "%s", answer->reason);
         inquiry_finish(i, &r);
+}
+
+static void worker_answer(Worker *w, OutsideAnswers *answers) {
+        Outside *o = w->outside;
+
+        worker_rest(w);
+        w->since = now_monotonic(o);
+        outside_arm(o);
+        if (!TAILQ_EMPTY(&o->queue) || !TAILQ_EMPTY(&o->quick_queue) || !TAILQ_EMPTY(&o->silent_queue))
+                (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
+        for (unsigned k = 0; k < w->n_inquiries; k++) {
+                Inquiry *i = worker_take(w, k); /* who is told may free another one */
+
+                if (i)
+                        inquiry_take_answer(i, &answers->items[k]);
+        }
 }
 
 static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Worker *w = userdata;
-        OutsideAnswer answer;
+        OutsideAnswers answers;
         ssize_t n;
 
-        n = recv(fd, &answer, sizeof(answer), MSG_TRUNC | MSG_DONTWAIT);
+        n = recv(fd, &answers, sizeof(answers), MSG_TRUNC | MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
-        if (n == sizeof(answer) && answer.mark == OUTSIDE_MARK && w->is_busy) {
-                worker_answer(w, &answer);
+        if (w->is_busy && n == (ssize_t)outside_answers_size(w->n_inquiries) && answers.mark == OUTSIDE_MARK &&
+            answers.n_items == w->n_inquiries) {
+                worker_answer(w, &answers);
                 return 0;
         }
         if (n == 0 || n == -1) /* how it ended is told by on_end() */
@@ -271,8 +335,8 @@ static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) 
                 worker_fail(w, &r);
         }
         /* It hung, and does not any more. */
-        if (w->inquiry && usec_sub(now_monotonic(o), w->since) > STUCK_USEC)
-                w->inquiry->retry = 0;
+        if (w->inquiries[0] && usec_sub(now_monotonic(o), w->since) > STUCK_USEC)
+                w->inquiries[0]->retry = 0;
         worker_free(w);
         (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
         return 0;
@@ -403,35 +467,66 @@ static int outside_get_worker(Outside *o, bool as_nobody, Worker **ret) {
 
 /* --- asking --- */
 
-static int worker_ask(Worker *w, Inquiry *i) {
-        Outside *o = w->outside;
-        OutsideQuestion q = {
-                .mark = OUTSIDE_MARK,
-                .kind = i->question->kind == CONDITION_DISK_FULL_IN ? CONDITION_DISK_FREE : i->question->kind,
-                .now_realtime = turn_now(o->event).realtime,
-                .span = i->span,
+static void inquiry_leave_queue(Inquiry *i) {
+        if (i->queue)
+                TAILQ_REMOVE(i->queue, i, queued);
+        i->queue = NULL;
+}
+
+static bool inquiry_is_quick(const Inquiry *i) {
+        static const bool is_quick[_CONDITION_KIND_MAX] = {
+                [CONDITION_DISK_FREE] = true,   [CONDITION_DISK_FULL_IN] = true, [CONDITION_FILE_AGE] = true,
+                [CONDITION_FILE_EXISTS] = true, [CONDITION_FILE_SIZE] = true,    [CONDITION_INODE_FREE] = true,
         };
 
-        memcpy(q.subject, i->question->subject, strlen(i->question->subject) + 1);
-        if (send(w->fd, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-                return -errno;
-        w->is_busy = true;
+        return is_quick[i->question->kind] && !i->is_alone && !i->has_hung;
+}
+
+/* False: there is no room for it. */
+static bool questions_add(OutsideQuestions *q, const Inquiry *i, size_t *n_texts) {
+        size_t n = strlen(i->question->subject) + 1;
+        ConditionKind kind = i->question->kind;
+
+        if (q->n_items == OUTSIDE_BATCH_MAX || *n_texts + n > sizeof(q->texts))
+                return false;
+        q->items[q->n_items++] = (OutsideItem){
+                .kind = kind == CONDITION_DISK_FULL_IN ? CONDITION_DISK_FREE : kind,
+                .at = (uint32_t)*n_texts,
+                .span = i->span,
+        };
+        memcpy(q->texts + *n_texts, i->question->subject, n);
+        *n_texts += n;
+        return true;
+}
+
+/* Takes over the inquiry, and all that can be asked with it. If it cannot be sent, they are the worker's nevertheless.
+ */
+static int worker_ask(Worker *w, Inquiry *i) {
+        OutsideQuestions q = { .mark = OUTSIDE_MARK, .now_realtime = turn_now(w->outside->event).realtime };
+        struct InquiryQueue *queue = i->queue;
+        Outside *o = w->outside;
+        size_t n_texts = 0;
+
         w->executes = i->question->kind == CONDITION_EXEC;
         w->asks_silent = !i->has_answered && i->n_silent > 0;
+        w->n_inquiries = 0;
+        while (i && questions_add(&q, i, &n_texts)) {
+                inquiry_leave_queue(i);
+                i->worker = w;
+                i->position = w->n_inquiries;
+                w->inquiries[w->n_inquiries++] = i;
+                i = queue == &o->quick_queue ? TAILQ_FIRST(queue) : NULL;
+        }
+        if (send(w->fd, &q, offsetof(OutsideQuestions, texts) + n_texts, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                return -errno;
+        w->is_busy = true;
         o->n_silent += w->asks_silent;
-        w->inquiry = i;
-        i->worker = w;
+        o->n_batches += w->n_inquiries > 1;
         w->since = now_monotonic(o);
         TAILQ_REMOVE(&o->workers, w, workers);
         TAILQ_INSERT_HEAD(&o->workers, w, workers);
         outside_arm(o);
         return 0;
-}
-
-static void inquiry_leave_queue(Inquiry *i) {
-        if (i->queue)
-                TAILQ_REMOVE(i->queue, i, queued);
-        i->queue = NULL;
 }
 
 /* -EBUSY: there is nobody to ask it now. */
@@ -444,16 +539,17 @@ static int inquiry_start(Inquiry *i) {
         r = outside_get_worker(o, o->as_nobody && i->question->kind == CONDITION_EXEC, &w);
         if (r == -EBUSY)
                 return r;
-        inquiry_leave_queue(i);
         if (r >= 0) {
                 r = worker_ask(w, i);
-                if (r < 0)
-                        worker_give_up(w);
+                if (r >= 0)
+                        return 0;
         }
-        if (r < 0) {
-                reading = unknown(o, "Cannot execute %s: %s.", o->path, strerror(-r));
+        inquiry_leave_queue(i);
+        reading = unknown(o, "Cannot execute %s: %s.", o->path, strerror(-r));
+        if (w)
+                worker_fail(w, &reading);
+        else
                 inquiry_finish(i, &reading);
-        }
         return 0;
 }
 
@@ -468,6 +564,8 @@ static int on_turn(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         Outside *o = userdata;
         Inquiry *i = TAILQ_FIRST(&o->queue);
 
+        if (!i && o->n_batches == 0) /* what comes while others are asked will be asked together, too */
+                i = TAILQ_FIRST(&o->quick_queue);
         if (o->n_silent < OUTSIDE_SILENT_MAX && !TAILQ_EMPTY(&o->silent_queue))
                 i = TAILQ_FIRST(&o->silent_queue);
         if (i && outside_is_stuck(o))
@@ -483,7 +581,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Worker *w;
 
         TAILQ_FOREACH(w, &o->workers, workers) {
-                if (w->is_given_up || usec_add(w->since, w->is_busy ? OUTSIDE_LIMIT_USEC : OUTSIDE_IDLE_USEC) > now)
+                if (worker_limit(w) > now)
                         continue;
                 if (w->is_busy)
                         worker_time_out(w);
@@ -508,9 +606,7 @@ int inquiry_ask(Inquiry *i, Reading *ret) {
                 *ret = unknown_refused(i);
                 return INQUIRY_REFUSED;
         }
-        i->queue = i->n_silent > 0 ? &o->silent_queue : &o->queue;
-        TAILQ_INSERT_TAIL(i->queue, i, queued);
-        (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
+        inquiry_enter(i, i->n_silent > 0 ? &o->silent_queue : inquiry_is_quick(i) ? &o->quick_queue : &o->queue);
         return INQUIRY_ASKED;
 }
 
@@ -538,7 +634,7 @@ Inquiry *inquiry_free(Inquiry *i) {
                 return NULL;
         inquiry_leave_queue(i);
         if (i->worker)
-                i->worker->inquiry = NULL;
+                i->worker->inquiries[i->position] = NULL;
         return mfree(i);
 }
 
@@ -586,6 +682,7 @@ int outside_new(Outside **ret, sd_event *event, const OutsideOptions *options) {
         };
         TAILQ_INIT(&o->workers);
         TAILQ_INIT(&o->queue);
+        TAILQ_INIT(&o->quick_queue);
         TAILQ_INIT(&o->silent_queue);
         r = open_program(o, options->program_dir);
         if (r >= 0)
@@ -605,9 +702,8 @@ Outside *outside_free(Outside *o) {
 
         if (!o)
                 return NULL;
-        assert(TAILQ_EMPTY(&o->queue) && TAILQ_EMPTY(&o->silent_queue));
+        assert(TAILQ_EMPTY(&o->queue) && TAILQ_EMPTY(&o->quick_queue) && TAILQ_EMPTY(&o->silent_queue));
         while ((w = TAILQ_FIRST(&o->workers))) {
-                assert(!w->inquiry);
                 worker_end(w);
                 (void)waitid(P_PIDFD, (id_t)w->pid_fd, NULL, WEXITED | WNOHANG);
                 worker_free(w);

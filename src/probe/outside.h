@@ -3,8 +3,9 @@
 
 /* Questions that may never be answered: about files, which may be on a server that is gone, sensors and programs. They
  * are asked by processes of their own (vakt-probe), which are started when there is something to ask and ended when
- * there was nothing for a while. A process asks one question at a time. When it does not answer in time, it is killed
- * and the question is unknown; it is asked again after a delay that grows.
+ * there was nothing for a while. A process asks one question at a time, or some of those that are answered at once.
+ * When it does not answer in time, it is killed and the question is unknown; it is asked again after a delay that
+ * grows.
  *
  * A process that hangs in the kernel cannot be killed. It is left alone, and its question is not asked again while it
  * is there. Questions that were not answered last time are asked by two processes at a time at most, so that the
@@ -14,10 +15,11 @@
 
 #include "condition/condition.h"
 
-#define OUTSIDE_LIMIT_USEC (5 * USEC_PER_SEC) /* for an answer */
-#define OUTSIDE_IDLE_USEC  USEC_PER_MINUTE    /* until a process is ended */
-#define OUTSIDE_BUSY_MAX   8                  /* processes that are asking or idle */
-#define OUTSIDE_SILENT_MAX 2                  /* of them asking what was not answered last time */
+#define OUTSIDE_LIMIT_USEC       (5 * USEC_PER_SEC) /* for an answer */
+#define OUTSIDE_BATCH_LIMIT_USEC USEC_PER_SEC       /* for several, until each is asked alone */
+#define OUTSIDE_IDLE_USEC        USEC_PER_MINUTE    /* until a process is ended */
+#define OUTSIDE_BUSY_MAX         8                  /* processes that are asking or idle */
+#define OUTSIDE_SILENT_MAX       2                  /* of them asking what was not answered last time */
 #define OUTSIDE_STUCK_MAX                                                                                           \
         8                                     /* processes that cannot be killed, until only what was answered last \
                                                * time is asked */

@@ -7,6 +7,11 @@
 
 #include "probe/outside-protocol.h"
 
+typedef struct OutsideQuestion {
+        const char *subject;
+        usec_t now_realtime, span; /* µs */
+} OutsideQuestion;
+
 /* An answer: known, of a whole or of nothing (0); or unknown, with a sentence that says why. */
 void answer_known(OutsideAnswer *a, int64_t value, int64_t whole);
 _printf_(2, 3) void answer_unknown(OutsideAnswer *a, const char *format, ...);

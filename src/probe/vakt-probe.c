@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vakt-probe [as-nobody]: asks the machine what may never answer, for vaktd. It gets one question at a time on its
- * socket, and ends when the socket does, or with vaktd. It keeps of vaktd's privileges the one to look at all files;
- * as-nobody, for programs, it keeps none. */
+/* vakt-probe [as-nobody]: asks the machine what may never answer, for vaktd. It gets questions on its socket, and ends
+ * when the socket does, or with vaktd. It keeps of vaktd's privileges the one to look at all files; as-nobody, for
+ * programs, it keeps none. */
 
 #include <fcntl.h>
 #include <grp.h>
@@ -71,13 +71,24 @@ static const char *drop_privileges(bool as_nobody) {
 
 /* --- questions --- */
 
-static bool is_good(const OutsideQuestion *q, ssize_t n) {
-        return n == sizeof(*q) && q->mark == OUTSIDE_MARK && q->kind < ELEMENTSOF(readers) && readers[q->kind] &&
-               memchr(q->subject, '\0', sizeof(q->subject));
+static bool is_good(const OutsideQuestions *q, ssize_t n) {
+        ssize_t n_texts = n - (ssize_t)offsetof(OutsideQuestions, texts);
+
+        if (n_texts <= 0 || (size_t)n > sizeof(*q) || q->mark != OUTSIDE_MARK || q->texts[n_texts - 1] != '\0' ||
+            q->n_items == 0 || q->n_items > OUTSIDE_BATCH_MAX)
+                return false;
+        for (uint32_t i = 0; i < q->n_items; i++) {
+                uint32_t kind = q->items[i].kind;
+
+                if (kind >= ELEMENTSOF(readers) || !readers[kind] || (kind == CONDITION_EXEC && q->n_items > 1) ||
+                    q->items[i].at >= (size_t)n_texts)
+                        return false;
+        }
+        return true;
 }
 
-/* 1: asked; 0: the end; -EBADMSG: that is no question. */
-static int receive(OutsideQuestion *q) {
+/* 1: asked; 0: the end; -EBADMSG: those are no questions. */
+static int receive(OutsideQuestions *q) {
         ssize_t n;
 
         do
@@ -88,20 +99,36 @@ static int receive(OutsideQuestion *q) {
         return is_good(q, n) ? 1 : -EBADMSG;
 }
 
+static void answer(const OutsideQuestions *q, uint32_t i, const char *problem, OutsideAnswer *ret) {
+        const OutsideItem *item = &q->items[i];
+        const OutsideQuestion question = { .subject = q->texts + item->at,
+                                           .now_realtime = q->now_realtime,
+                                           .span = item->span };
+
+        memset(ret, 0, sizeof(*ret));
+        if (problem)
+                answer_unknown(ret, "vakt-probe cannot %s, which it requires.", problem);
+        else
+                readers[item->kind](&question, ret);
+}
+
 static int serve(const char *problem) {
-        OutsideQuestion q;
-        int r;
+        static OutsideQuestions q;
+        static OutsideAnswers a;
+        int on_death = 0, r;
 
         while ((r = receive(&q)) > 0) {
-                OutsideAnswer a = { .mark = OUTSIDE_MARK };
+                int wanted = q.items[0].kind == CONDITION_EXEC ? 0 : SIGKILL;
 
                 /* If vaktd ends: a program has to be ended, too, and the socket tells when; else nobody reads it. */
-                (void)prctl(PR_SET_PDEATHSIG, q.kind == CONDITION_EXEC ? 0 : SIGKILL, 0, 0, 0);
-                if (problem)
-                        answer_unknown(&a, "vakt-probe cannot %s, which it requires.", problem);
-                else
-                        readers[q.kind](&q, &a);
-                if (send(OUTSIDE_SOCKET_FD, &a, sizeof(a), MSG_NOSIGNAL) < 0)
+                if (wanted != on_death)
+                        (void)prctl(PR_SET_PDEATHSIG, wanted, 0, 0, 0);
+                on_death = wanted;
+                a.mark = OUTSIDE_MARK;
+                a.n_items = q.n_items;
+                for (uint32_t i = 0; i < q.n_items; i++)
+                        answer(&q, i, problem, &a.items[i]);
+                if (send(OUTSIDE_SOCKET_FD, &a, outside_answers_size(a.n_items), MSG_NOSIGNAL) < 0)
                         return EXIT_SUCCESS;
         }
         return r < 0 ? EX_PROTOCOL : EXIT_SUCCESS;

@@ -545,6 +545,7 @@ static void test_silence(void **state) {
         asker_open(&a, CONDITION_FILE_EXISTS, at("mnt/a"), NULL);
         asker_open(&other, CONDITION_FILE_SIZE, at("f"), NULL);
         assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_ASKED);
+        turns_without_waiting();
         for (int i = 0; i < 10; i++) {
                 fake_clock_advance(OUTSIDE_LIMIT_USEC / 10 - 1);
                 assert_true(ask(&other)->is_known); /* meanwhile */
@@ -648,7 +649,7 @@ static void test_all_are_stuck(void **state) {
                 char name[32];
 
                 (void)snprintf(name, sizeof(name), "mnt/%u", i);
-                asker_open(&askers[i], CONDITION_FILE_EXISTS, strdup(at(name)), NULL);
+                asker_open(&askers[i], CONDITION_ENTRIES, strdup(at(name)), NULL);
                 assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
         }
         for (unsigned i = 0; i < ALL; i += OUTSIDE_BUSY_MAX) {
@@ -670,7 +671,8 @@ static void test_all_are_stuck(void **state) {
         hang_close(&h, "mnt");
         UNTIL(count_stuck() == 0);
         assert_true(ask(&good)->is_known);
-        assert_true(ask(&askers[N - 1])->is_known);
+        (void)ask(&askers[N - 1]);
+        assert_non_null(strstr(askers[N - 1].reason, "does not exist"));
         for (unsigned i = 0; i < N; i++) {
                 asker_close(&askers[i]);
                 free(askers[i].question.subject);
@@ -695,7 +697,7 @@ static void test_silent_ones_wait_for_each_other(void **state) {
                 char name[32];
 
                 (void)snprintf(name, sizeof(name), "mnt/%u", i);
-                asker_open(&askers[i], CONDITION_FILE_EXISTS, strdup(at(name)), NULL);
+                asker_open(&askers[i], CONDITION_ENTRIES, strdup(at(name)), NULL);
                 assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
         }
         turns_without_waiting();
@@ -727,10 +729,9 @@ static void test_processes_come_and_go(void **state) {
         Asker askers[N];
         Reading r;
 
-        make_file("f", 3);
         assert_int_equal(count_workers(), 0);
         for (unsigned i = 0; i < N; i++) {
-                asker_open(&askers[i], CONDITION_FILE_SIZE, at("f"), NULL);
+                asker_open(&askers[i], CONDITION_ENTRIES, top, NULL);
                 assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
         }
         assert_int_equal(count_workers(), 0); /* nothing happens in the call */
@@ -746,6 +747,7 @@ static void test_processes_come_and_go(void **state) {
         UNTIL(count_workers() == 1);
         fake_clock_advance(OUTSIDE_IDLE_USEC);
         UNTIL(count_workers() == 0);
+        turns_without_waiting();
         assert_int_equal(fake_clock_next(), USEC_INFINITY); /* no wake-up is left */
         for (unsigned i = 0; i < N; i++)
                 asker_close(&askers[i]);
@@ -827,30 +829,66 @@ static void test_killed_at_any_point(void **state) {
 
 /* --- words that are none --- */
 
-static void fake_answer(int fd, const char *subject) {
-        OutsideAnswer a = { .mark = OUTSIDE_MARK, .is_known = true, .value = 42 };
-        char bytes[2 * sizeof(a)];
+static void fake_send(int fd, OutsideAnswers *a, uint32_t n) {
+        a->mark = OUTSIDE_MARK;
+        a->n_items = n;
+        (void)!write(fd, a, outside_answers_size(n));
+}
 
+/* Several are answered with how many there are, unless one of them has it otherwise. */
+static void fake_answer_all(int fd, const OutsideQuestions *q, OutsideAnswers *a) {
+        uint32_t n = q->n_items;
+
+        for (uint32_t i = 0; i < q->n_items; i++) {
+                const char *subject = q->texts + q->items[i].at;
+
+                if (streq(subject, "/nothing"))
+                        return;
+                if (streq(subject, "/exit"))
+                        _exit(7);
+                n -= streq(subject, "/fewer");
+                a->items[i] = (OutsideAnswer){ .is_known = true, .value = q->n_items };
+        }
+        fake_send(fd, a, n);
+}
+
+static void fake_answer(int fd, const OutsideQuestions *q) {
+        const char *subject = q->texts + q->items[0].at;
+        static OutsideAnswers a;
+        size_t size = outside_answers_size(1);
+        char bytes[2 * sizeof(a.items[0])];
+
+        if (q->n_items > 1) {
+                fake_answer_all(fd, q, &a);
+                return;
+        }
+        a.mark = OUTSIDE_MARK;
+        a.n_items = 1;
+        a.items[0] = (OutsideAnswer){ .is_known = true, .value = 42 };
         for (size_t i = 0; i < sizeof(bytes); i++)
                 bytes[i] = (char)rand();
-        if (streq(subject, "/known"))
-                (void)!write(fd, &a, sizeof(a));
+        if (streq(subject, "/known") || streq(subject, "/fewer"))
+                fake_send(fd, &a, 1);
         else if (streq(subject, "/short"))
-                (void)!write(fd, &a, sizeof(a) - 1);
-        else if (streq(subject, "/long")) {
-                memcpy(bytes, &a, sizeof(a));
-                (void)!write(fd, bytes, sizeof(a) + 1);
+                (void)!write(fd, &a, size - 1);
+        else if (streq(subject, "/long"))
+                (void)!write(fd, &a, size + 1);
+        else if (streq(subject, "/more"))
+                fake_send(fd, &a, 2);
+        else if (streq(subject, "/other-number")) {
+                a.n_items = 2;
+                (void)!write(fd, &a, size);
         } else if (streq(subject, "/random"))
                 (void)!write(fd, bytes, (size_t)rand() % sizeof(bytes));
         else if (streq(subject, "/empty"))
                 (void)!send(fd, &a, 0, 0);
         else if (streq(subject, "/twice")) {
-                (void)!write(fd, &a, sizeof(a));
-                (void)!write(fd, &a, sizeof(a));
+                fake_send(fd, &a, 1);
+                fake_send(fd, &a, 1);
         } else if (streq(subject, "/reason")) {
-                a.is_known = false;
-                memset(a.reason, '\x1b', sizeof(a.reason));
-                (void)!write(fd, &a, sizeof(a));
+                a.items[0].is_known = false;
+                memset(a.items[0].reason, '\x1b', sizeof(a.items[0].reason));
+                fake_send(fd, &a, 1);
         } else if (streq(subject, "/exit"))
                 _exit(7);
         else if (streq(subject, "/close"))
@@ -858,12 +896,12 @@ static void fake_answer(int fd, const char *subject) {
 }
 
 __attribute__((__noreturn__)) static void fake_main(void) {
-        OutsideQuestion q;
+        OutsideQuestions q;
 
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         srand((unsigned)getpid());
-        while (recv(OUTSIDE_SOCKET_FD, &q, sizeof(q), 0) == sizeof(q))
-                fake_answer(OUTSIDE_SOCKET_FD, q.subject);
+        while (recv(OUTSIDE_SOCKET_FD, &q, sizeof(q), 0) > 0)
+                fake_answer(OUTSIDE_SOCKET_FD, &q);
         for (;;)
                 (void)pause();
 }
@@ -875,7 +913,7 @@ static void open_fake(void) {
 }
 
 static void test_answers_that_are_none(void **state) {
-        static const char *const bad[] = { "/short", "/long", "/random", "/exit" };
+        static const char *const bad[] = { "/short", "/long", "/more", "/other-number", "/random", "/exit" };
         Asker a;
 
         open_fake();
@@ -884,7 +922,8 @@ static void test_answers_that_are_none(void **state) {
                 for (int k = 0; k < 10; k++) {
                         asker_open(&a, CONDITION_FILE_EXISTS, bad[i], NULL);
                         assert_false(ask(&a)->is_known);
-                        assert_non_null(strstr(a.reason, i == 3 ? "has ended (exit status 7)" : "as it should"));
+                        assert_non_null(strstr(a.reason,
+                                               streq(bad[i], "/exit") ? "has ended (exit status 7)" : "as it should"));
                         asker_close(&a);
                         UNTIL(count_stuck() == 0); /* or there may be too many whose end nobody has heard of yet */
                         says(CONDITION_FILE_EXISTS, "/known", 42);
@@ -951,21 +990,45 @@ static bool exits_with(int status, int code) {
         return WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
+static OutsideQuestions a_question(const char *subject) {
+        OutsideQuestions q = { .mark = OUTSIDE_MARK, .n_items = 1, .items = { { .kind = CONDITION_FILE_EXISTS } } };
+
+        (void)snprintf(q.texts, sizeof(q.texts), "%s", subject);
+        return q;
+}
+
 static void test_questions_that_are_none(void **state) {
-        OutsideQuestion q = { .mark = OUTSIDE_MARK, .kind = CONDITION_FILE_EXISTS, .subject = "/" };
+        OutsideQuestions q = a_question("/"), good = q;
+        size_t size = offsetof(OutsideQuestions, texts) + sizeof("/");
         char bytes[sizeof(q) + 64];
         enum { PROTOCOL = 76 };
 
+        assert_true(exits_with(probe_with(&q, size), 0));
         assert_true(exits_with(probe_with(&q, sizeof(q)), 0));
-        assert_true(exits_with(probe_with(&q, sizeof(q) - 1), PROTOCOL));
+        assert_true(exits_with(probe_with(&q, size - 1), PROTOCOL));
+        assert_true(exits_with(probe_with(&q, offsetof(OutsideQuestions, texts)), PROTOCOL));
         assert_true(exits_with(probe_with(&q, 1), PROTOCOL));
-        q.kind = CONDITION_MOUNTED;
+        q.items[0].kind = CONDITION_MOUNTED;
+        assert_true(exits_with(probe_with(&q, size), PROTOCOL));
+        q.items[0].kind = UINT32_MAX;
+        assert_true(exits_with(probe_with(&q, size), PROTOCOL));
+        q = good;
+        q.items[0].at = sizeof("/");
+        assert_true(exits_with(probe_with(&q, size), PROTOCOL));
+        q = good;
+        q.n_items = 0;
+        assert_true(exits_with(probe_with(&q, size), PROTOCOL));
+        q.n_items = OUTSIDE_BATCH_MAX + 1;
         assert_true(exits_with(probe_with(&q, sizeof(q)), PROTOCOL));
-        q.kind = UINT32_MAX;
+        q = good;
+        q.n_items = 2;
+        q.items[1] = (OutsideItem){ .kind = CONDITION_EXEC };
+        assert_true(exits_with(probe_with(&q, size), PROTOCOL));
+        q = good;
+        memset(q.texts, '/', sizeof(q.texts));
         assert_true(exits_with(probe_with(&q, sizeof(q)), PROTOCOL));
-        q.kind = CONDITION_FILE_EXISTS;
-        memset(q.subject, '/', sizeof(q.subject));
-        assert_true(exits_with(probe_with(&q, sizeof(q)), PROTOCOL));
+        memcpy(bytes, &good, sizeof(good));
+        assert_true(exits_with(probe_with(bytes, sizeof(q) + 1), PROTOCOL));
         srand(20261129);
         for (unsigned round = 0; round < 100; round++) {
                 ConditionKind kind = (ConditionKind)((unsigned)rand() % _CONDITION_KIND_MAX);
@@ -976,12 +1039,175 @@ static void test_questions_that_are_none(void **state) {
                 if (kind == CONDITION_EXEC)
                         continue;
                 /* A good question about nonsense. */
-                memcpy(bytes, &(uint32_t){ OUTSIDE_MARK }, sizeof(uint32_t));
-                memcpy(bytes + offsetof(OutsideQuestion, kind), &(uint32_t){ kind }, sizeof(uint32_t));
-                bytes[sizeof(q) - 1] = '\0';
+                memcpy(&q, bytes, sizeof(q));
+                q.mark = OUTSIDE_MARK;
+                q.n_items = 1;
+                q.items[0] = (OutsideItem){ .kind = kind };
+                q.texts[sizeof(q.texts) - 1] = '\0';
                 if (round % 2 == 0)
-                        bytes[offsetof(OutsideQuestion, subject)] = '/';
-                assert_true(WIFEXITED(probe_with(bytes, sizeof(q))));
+                        q.texts[0] = '/';
+                assert_true(WIFEXITED(probe_with(&q, sizeof(q))));
+        }
+}
+
+/* --- several at once --- */
+
+#define MANY 50
+
+static Asker many[MANY];
+
+/* Returns how many were refused. */
+static unsigned ask_many(void) {
+        unsigned n_refused = 0;
+
+        for (unsigned i = 0; i < MANY; i++) {
+                Reading r;
+
+                many[i].n_answers = 0;
+                if (many[i].inquiry && inquiry_ask(many[i].inquiry, &r) == INQUIRY_REFUSED) {
+                        on_answered(&many[i], &r);
+                        n_refused++;
+                }
+        }
+        return n_refused;
+}
+
+static unsigned n_answered(void) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < MANY; i++)
+                n += many[i].n_answers;
+        return n;
+}
+
+/* One of them is about something else. */
+static void open_many(const char *subject, unsigned position, const char *other) {
+        for (unsigned i = 0; i < MANY; i++)
+                asker_open(&many[i], CONDITION_FILE_EXISTS, i == position ? other : subject, NULL);
+}
+
+static void close_many(void) {
+        for (unsigned i = 0; i < MANY; i++)
+                asker_close(&many[i]);
+}
+
+static void test_questions_of_a_turn_are_one_message(void **state) {
+        open_fake();
+        open_many("/known", MANY, NULL);
+        assert_int_equal(ask_many(), 0);
+        UNTIL(n_answered() == MANY);
+        for (unsigned i = 0; i < MANY; i++)
+                assert_int_equal(many[i].reading.value,
+                                 i < OUTSIDE_BATCH_MAX ? OUTSIDE_BATCH_MAX : MANY - OUTSIDE_BATCH_MAX);
+        assert_int_equal(count_workers(), 1);
+        close_many();
+}
+
+static void test_answers_are_in_order(void **state) {
+        static char names[MANY][256];
+
+        for (unsigned i = 0; i < MANY; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%u", i);
+                if (i % 7 > 0)
+                        make_file(name, i);
+                (void)snprintf(names[i], sizeof(names[i]), "%s", at(name));
+                asker_open(&many[i], i % 5 == 0 ? CONDITION_FILE_EXISTS : CONDITION_FILE_SIZE, names[i], NULL);
+        }
+        assert_int_equal(ask_many(), 0);
+        UNTIL(n_answered() == MANY);
+        for (unsigned i = 0; i < MANY; i++)
+                if (i % 5 == 0)
+                        assert_true(many[i].reading.is_known && many[i].reading.value == (i % 7 > 0));
+                else if (i % 7 > 0)
+                        assert_true(many[i].reading.is_known && many[i].reading.value == i);
+                else
+                        assert_non_null(strstr(many[i].reason, "does not exist"));
+        assert_int_equal(count_workers(), 1);
+        close_many();
+}
+
+/* As many as there is room for. */
+static void test_long_subjects(void **state) {
+        static char names[MANY][CONDITION_TEXT_MAX];
+
+        for (unsigned i = 0; i < MANY; i++) {
+                memset(names[i], '/', sizeof(names[i]) - 1);
+                asker_open(&many[i], CONDITION_FILE_EXISTS, names[i] + (i < 10 ? 0 : sizeof(names[i]) - 1000), NULL);
+        }
+        assert_int_equal(ask_many(), 0);
+        UNTIL(n_answered() == MANY);
+        for (unsigned i = 0; i < MANY; i++)
+                assert_string_equal(many[i].reason, many[0].reading.is_known == many[i].reading.is_known
+                                                            ? many[0].reason
+                                                            : many[i].reason);
+        assert_true(many[MANY - 1].reading.is_known);
+        close_many();
+}
+
+/* The others wait for it once, and for a second; from then on it is asked alone. */
+static void test_one_of_them_hangs(void **state) {
+        open_fake();
+        open_many("/known", 20, "/nothing");
+        assert_int_equal(ask_many(), 0);
+        turns_without_waiting();
+        UNTIL(count_workers() == 1);
+        turns_without_waiting();
+        fake_clock_advance(OUTSIDE_BATCH_LIMIT_USEC);
+        UNTIL(n_answered() == MANY - 1);
+        assert_int_equal(many[20].n_answers, 0);
+        assert_int_equal(many[0].reading.value, 42);
+        fake_clock_advance(OUTSIDE_LIMIT_USEC);
+        UNTIL(many[20].n_answers == 1);
+        assert_string_equal(many[20].reason, "/nothing does not answer for 5s.");
+        UNTIL(count_stuck() == 0);
+        for (unsigned round = 0; round < 3; round++) {
+                assert_int_equal(ask_many(), round == 0);
+                UNTIL(n_answered() >= MANY - 1);
+                assert_int_equal(many[0].reading.value, OUTSIDE_BATCH_MAX);
+                assert_true(many[MANY - 1].reading.is_known);
+                fake_clock_advance(OUTSIDE_DELAY_MAX);
+                UNTIL(n_answered() == MANY);
+                assert_false(many[20].reading.is_known);
+                UNTIL(count_stuck() == 0);
+                fake_clock_advance(OUTSIDE_DELAY_MAX);
+        }
+        close_many();
+}
+
+static void test_one_of_them_ends_the_process(void **state) {
+        static const char *const bad[] = { "/exit", "/fewer" };
+
+        for (unsigned k = 0; k < ELEMENTSOF(bad); k++) {
+                if (k == 0)
+                        open_fake();
+                open_many("/known", 3, bad[k]);
+                assert_int_equal(ask_many(), 0);
+                UNTIL(n_answered() == MANY);
+                for (unsigned i = 0; i < MANY; i++)
+                        assert_true(many[i].n_answers == 1 && (many[i].reading.is_known || i == 3));
+                if (k == 0)
+                        assert_non_null(strstr(many[3].reason, "has ended (exit status 7)"));
+                UNTIL(count_stuck() == 0);
+                close_many();
+        }
+}
+
+/* At each point of it. */
+static void test_some_are_not_asked_any_more(void **state) {
+        open_fake();
+        for (unsigned turns = 0; turns < 8; turns++) {
+                open_many("/known", MANY, NULL);
+                assert_int_equal(ask_many(), 0);
+                for (unsigned i = 0; i < turns; i++)
+                        (void)fake_clock_run(event);
+                for (unsigned i = 0; i < MANY; i += 2)
+                        asker_close(&many[i]);
+                UNTIL(n_answered() >= MANY / 2 && many[MANY - 1].n_answers == 1);
+                for (unsigned i = 1; i < MANY; i += 2)
+                        assert_true(many[i].n_answers == 1 && many[i].reading.is_known);
+                close_many();
         }
 }
 
@@ -1122,6 +1348,12 @@ int main(int argc, char *argv[]) {
                 TEST(test_answers_that_are_none),
                 TEST(test_silent_program),
                 TEST(test_questions_that_are_none),
+                TEST(test_questions_of_a_turn_are_one_message),
+                TEST(test_answers_are_in_order),
+                TEST(test_long_subjects),
+                TEST(test_one_of_them_hangs),
+                TEST(test_one_of_them_ends_the_process),
+                TEST(test_some_are_not_asked_any_more),
                 TEST(test_mounted),
                 TEST(test_disk_that_fills_up),
                 TEST(test_probe_that_ends),
