@@ -67,6 +67,7 @@ int verb_conditions(Ctl *c, char **args);
 int verb_import_crontab(Ctl *c, char **args);
 int verb_import_logrotate(Ctl *c, char **args);
 int verb_import_monit(Ctl *c, char **args);
+int verb_import_path(Ctl *c, char **args);
 int verb_import_timer(Ctl *c, char **args);
 int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);

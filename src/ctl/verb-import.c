@@ -13,8 +13,8 @@
 #include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
 #include "ctl/text.h"
-#include "ctl/timer-import.h"
 #include "ctl/tmpfiles-import.h"
+#include "ctl/unit-import.h"
 #include "ctl/view-text.h"
 #include "util/file.h"
 #include "util/strv.h"
@@ -148,30 +148,39 @@ int verb_import_logrotate(Ctl *c, char **args) {
         return r;
 }
 
-int verb_import_timer(Ctl *c, char **args) {
-        _cleanup_(strv_freep) char **all = c->all ? timer_import_list(c->user) : NULL;
+static int import_units(Ctl *c, char **args, UnitKind kind, const char *what, const char *example) {
+        _cleanup_(strv_freep) char **all = c->all ? unit_import_list(kind, c->user) : NULL;
         Import i = { 0 };
         int r = 0;
 
         if (c->all ? *args != NULL : !*args) {
-                ctl_complain("Name timers, or write --all.");
+                ctl_complain("Name %ss, or write --all.", what);
                 return CTL_USAGE;
         }
         for (char **name = c->all ? all : args; name && *name && r >= 0; name++) {
-                r = timer_import(&i, *name, c->user);
+                r = unit_import(&i, kind, *name, c->user);
                 if (r == -EINVAL && c->all) {
                         import_note(&i, *name, 0,
                                     "An instance of a template, or an escaped name, cannot be imported.");
                         r = 0;
                 }
                 if (r == -EINVAL)
-                        ctl_complain("%s is no timer that can be imported. Write a name such as fstrim.timer.", *name);
+                        ctl_complain("%s is no %s that can be imported. Write a name such as %s.", *name, what,
+                                     example);
                 else
                         (void)check_read(*name, r);
         }
-        r = finish(c, &i, r, "The timers start their units as well until they are disabled.");
+        r = finish(c, &i, r, "The service manager starts these units as well until they are disabled there.");
         import_done(&i);
         return r;
+}
+
+int verb_import_timer(Ctl *c, char **args) {
+        return import_units(c, args, UNIT_TIMER, "timer", "fstrim.timer");
+}
+
+int verb_import_path(Ctl *c, char **args) {
+        return import_units(c, args, UNIT_PATH, "path unit", "cups.path");
 }
 
 int verb_import_tmpfiles(Ctl *c, char **args) {
