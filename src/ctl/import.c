@@ -135,7 +135,7 @@ bool import_add_job(Import *i, const char *file, unsigned line, char *name, char
                 return false;
         }
         i->jobs = alloc_array(i->jobs, i->n_jobs + 1, sizeof(*i->jobs));
-        i->jobs[i->n_jobs++] = (ImportJob){ name, text };
+        i->jobs[i->n_jobs++] = (ImportJob){ name, text, alloc_string(file), line };
         return true;
 }
 
@@ -143,6 +143,7 @@ void import_done(Import *i) {
         for (size_t k = 0; k < i->n_jobs; k++) {
                 free(i->jobs[k].name);
                 free(i->jobs[k].text);
+                free(i->jobs[k].file);
         }
         for (size_t k = 0; k < i->n_notes; k++) {
                 free(i->notes[k].file);

@@ -242,6 +242,12 @@ static char **find_files(char *const *directories, const char *pattern) {
         return list;
 }
 
+UnitKind unit_import_kind(const char *name) {
+        size_t n = strlen(name), n_suffix = strlen(kinds[UNIT_PATH].suffix);
+
+        return n > n_suffix && streq(name + n - n_suffix, kinds[UNIT_PATH].suffix) ? UNIT_PATH : UNIT_TIMER;
+}
+
 char **unit_import_list(UnitKind kind, bool user) {
         _cleanup_(strv_freep) char **directories = get_directories(user);
         char **list = find_files(directories, kinds[kind].enabled);

@@ -15,5 +15,8 @@ typedef enum UnitKind {
  * $SYSTEMD_UNIT_PATH. name is "fstrim.timer" or "fstrim". 0, or a negative errno. */
 int unit_import(Import *i, UnitKind kind, const char *name, bool user);
 
+/* By the end of the name. */
+UnitKind unit_import_kind(const char *name) _pure_;
+
 /* The names of those that are enabled, sorted. The caller frees them. */
 char **unit_import_list(UnitKind kind, bool user);

@@ -11,6 +11,7 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "util/edit-distance.h"
+#include "util/strv.h"
 
 #define IMPORTS "import-*"
 
@@ -90,6 +91,11 @@ static const Option options[] = {
           .help = "Show the entries of all runs instead of the last one" },
         { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log, " IMPORTS,
           .help = "Format of entries: short (default), short-iso or cat; directory to write to" },
+        { 0, "write", .flag = offsetof(Ctl, write), .verbs = IMPORTS,
+          .help = "Write to the directory of jobs, and do not print" },
+        { 0, "disable-source", .flag = offsetof(Ctl, disable_source),
+          .verbs = "import-crontab, import-path, import-timer",
+          .help = "Also turn off what was imported, and reload" },
         { 0, "strict", .flag = offsetof(Ctl, strict), .verbs = "check", .help = "Fail if there are warnings" },
         { 'u', "owner", "NAME", .text = offsetof(Ctl, owner), .verbs = "import-crontab",
           .help = "The user whose crontab it is" },
@@ -376,6 +382,7 @@ int main(int argc, char *argv[]) {
                 alloc_failed();
         else
                 r = run_verb(&c, argv + optind, given);
+        strv_free(c.job_dirs);
         connection_free(c.connection);
         r = finish_output(&c, r);
         (void)pager_close(c.pager);

@@ -52,6 +52,32 @@ ends 1 "no name of a path unit"
 err "says so" 'is no path unit that can be imported'
 ctl import-path
 ends 2 "nothing"
+
+# --- where they are written ---
+
+export XDG_CONFIG_HOME=$scratch/config HOME=$scratch
+mkdir "$scratch/config"
+ctl --user import-path --write x y
+ends 0 "--write"
+[ "$(find "$scratch/config/vaktd/jobs.d" -type f -printf '%f %m\n' | sort | xargs)" = "x.job 644 y.job 644" ]
+ok $? "writes to the directory of the user"
+err "says where" "^They are in $scratch/config/vaktd/jobs\.d\. Read them, and run 'vaktctl reload'\.$"
+echo mine >"$scratch/config/vaktd/jobs.d/y.job"
+rm "$scratch/config/vaktd/jobs.d/x.job"
+ctl --user import-path --write x y
+ends 1 "a job that is there"
+[ "$(cat "$scratch/config/vaktd/jobs.d/"*)" = mine ]
+ok $? "is kept, and no other is written"
+ctl --user import-path --disable-source x
+ends 2 "--disable-source without --write"
+ctl --user import-path --write --output="$scratch/written" x
+ends 2 "two directories"
+ctl --user --socket="$scratch/nobody" import-path --write --disable-source x
+ends 6 "--disable-source without a daemon"
+[ "$(cat "$scratch/config/vaktd/jobs.d/"*)" = mine ]
+ok $? "writes nothing"
+ctl import-monit --disable-source "$scratch/etc/x.path"
+ends 2 "--disable-source of monit"
 unset SYSTEMD_UNIT_PATH
 ctl --quiet import-path --all
 [ "$status" -le 1 ]
