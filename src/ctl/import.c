@@ -75,6 +75,7 @@ char *import_name(const Import *i, const char *prefix, const char *base, const c
         char name[JOB_NAME_MAX + 1] = "";
         size_t n = strlen(prefix), n_prefix = n;
 
+        assert(n < JOB_NAME_MAX - NUMBER_ROOM);
         memcpy(name, prefix, n);
         for (const char *p = base; *p && n < JOB_NAME_MAX - NUMBER_ROOM; p++)
                 if (is_alphanumeric(*p) || (n > 0 && strchr("_.-", *p)))
