@@ -35,12 +35,15 @@ typedef struct Ctl {
         const char *causes;   /* or NULL: the same */
         const char *owner;    /* or NULL: the calling user */
         bool system;          /* its crontabs */
-        const char *output;   /* or NULL: the format of journal entries */
-        bool strict;          /* warnings are failures */
-        bool null;            /* file names end in a NUL */
-        unsigned limit;       /* files to list; 0: not given */
-        unsigned daemon_pid;  /* the process with which we exit; 0: not given */
-        unsigned lines;       /* runs, elapses or lines to show; 0: not given */
+        const char *output;   /* or NULL: the format of journal entries, or a directory */
+        bool write;           /* to that of the instance, */
+        char **job_dirs;      /* which is the first of these */
+        bool disable_source;
+        bool strict;         /* warnings are failures */
+        bool null;           /* file names end in a NUL */
+        unsigned limit;      /* files to list; 0: not given */
+        unsigned daemon_pid; /* the process with which we exit; 0: not given */
+        unsigned lines;      /* runs, elapses or lines to show; 0: not given */
 
         /* of standard output */
         TableStyle style;
@@ -67,6 +70,7 @@ int verb_conditions(Ctl *c, char **args);
 int verb_import_crontab(Ctl *c, char **args);
 int verb_import_logrotate(Ctl *c, char **args);
 int verb_import_monit(Ctl *c, char **args);
+int verb_import_path(Ctl *c, char **args);
 int verb_import_timer(Ctl *c, char **args);
 int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);

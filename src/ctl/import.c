@@ -75,6 +75,7 @@ char *import_name(const Import *i, const char *prefix, const char *base, const c
         char name[JOB_NAME_MAX + 1] = "";
         size_t n = strlen(prefix), n_prefix = n;
 
+        assert(n < JOB_NAME_MAX - NUMBER_ROOM);
         memcpy(name, prefix, n);
         for (const char *p = base; *p && n < JOB_NAME_MAX - NUMBER_ROOM; p++)
                 if (is_alphanumeric(*p) || (n > 0 && strchr("_.-", *p)))
@@ -135,7 +136,7 @@ bool import_add_job(Import *i, const char *file, unsigned line, char *name, char
                 return false;
         }
         i->jobs = alloc_array(i->jobs, i->n_jobs + 1, sizeof(*i->jobs));
-        i->jobs[i->n_jobs++] = (ImportJob){ name, text };
+        i->jobs[i->n_jobs++] = (ImportJob){ name, text, alloc_string(file), line };
         return true;
 }
 
@@ -143,6 +144,7 @@ void import_done(Import *i) {
         for (size_t k = 0; k < i->n_jobs; k++) {
                 free(i->jobs[k].name);
                 free(i->jobs[k].text);
+                free(i->jobs[k].file);
         }
         for (size_t k = 0; k < i->n_notes; k++) {
                 free(i->notes[k].file);

@@ -15,6 +15,8 @@
 typedef struct ImportJob {
         char *name; /* the file is NAME.job */
         char *text;
+        char *file; /* what it was made of */
+        unsigned line;
 } ImportJob;
 
 /* What could not be translated, or not quite. */

@@ -11,6 +11,9 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "util/edit-distance.h"
+#include "util/strv.h"
+
+#define IMPORTS "import-*"
 
 typedef struct Option {
         char short_name; /* 0: none */
@@ -82,13 +85,17 @@ static const Option options[] = {
           .help = "Show runs with these results; 'failed' stands for all failures" },
         { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
           .help = "Show runs with these causes" },
-        { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume, import-timer",
-          .help = "All jobs together, or all timers that are enabled" },
+        { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume, import-timer, import-path",
+          .help = "All jobs together, or all units that are enabled" },
         { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
           .help = "Show the entries of all runs instead of the last one" },
-        { 'o', "output", "FORMAT", .text = offsetof(Ctl, output),
-          .verbs = "log, import-crontab, import-logrotate, import-monit, import-timer, import-tmpfiles",
+        { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log, " IMPORTS,
           .help = "Format of entries: short (default), short-iso or cat; directory to write to" },
+        { 0, "write", .flag = offsetof(Ctl, write), .verbs = IMPORTS,
+          .help = "Write to the directory of jobs, and do not print" },
+        { 0, "disable-source", .flag = offsetof(Ctl, disable_source),
+          .verbs = "import-crontab, import-path, import-timer",
+          .help = "Also turn off what was imported, and reload" },
         { 0, "strict", .flag = offsetof(Ctl, strict), .verbs = "check", .help = "Fail if there are warnings" },
         { 'u', "owner", "NAME", .text = offsetof(Ctl, owner), .verbs = "import-crontab",
           .help = "The user whose crontab it is" },
@@ -136,6 +143,8 @@ static const Verb verbs[] = {
         { "import-logrotate", "FILE...", 1, UINT_MAX, verb_import_logrotate,
           "Print job files for the blocks of logrotate" },
         { "import-monit", "FILE...", 1, UINT_MAX, verb_import_monit, "Print job files for the checks of monit" },
+        { "import-path", "UNIT...|--all", 0, UINT_MAX, verb_import_path,
+          "Print job files for path units of the service manager" },
         { "import-timer", "UNIT...|--all", 0, UINT_MAX, verb_import_timer,
           "Print job files for timers of the service manager" },
         { "import-tmpfiles", "[FILE...]", 0, UINT_MAX, verb_import_tmpfiles,
@@ -261,11 +270,11 @@ static int parse_options(Ctl *c, int argc, char *argv[], bool *ret_given) {
         return CTL_DONE;
 }
 
-/* Whether a list of names that are separated by commas, or NULL for all, contains one. */
+/* Whether a list of names that are separated by commas, or NULL for all, contains one. "import-*" is all of these. */
 static bool goes_with(const char *names, const char *name) {
         size_t n = strlen(name);
 
-        if (!names)
+        if (!names || (strstr(names, IMPORTS) && startswith(name, "import-")))
                 return true;
         for (const char *p = names; (p = strstr(p, name)); p += n)
                 if ((p == names || p[-1] == ' ') && (p[n] == ',' || p[n] == '\0'))
@@ -373,6 +382,7 @@ int main(int argc, char *argv[]) {
                 alloc_failed();
         else
                 r = run_verb(&c, argv + optind, given);
+        strv_free(c.job_dirs);
         connection_free(c.connection);
         r = finish_output(&c, r);
         (void)pager_close(c.pager);

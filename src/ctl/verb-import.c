@@ -4,52 +4,26 @@
  * directory. What could not be translated goes to standard error, each with its line, so that the job files can be
  * piped. */
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <time.h>
 
+#include "client/daemon-view.h"
 #include "ctl/alloc.h"
 #include "ctl/crontab-import.h"
 #include "ctl/ctl.h"
+#include "ctl/import-write.h"
 #include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
 #include "ctl/text.h"
-#include "ctl/timer-import.h"
 #include "ctl/tmpfiles-import.h"
+#include "ctl/unit-import.h"
 #include "ctl/view-text.h"
 #include "util/file.h"
+#include "util/places.h"
 #include "util/strv.h"
 
-/* The directory that files are written to, which is made if its parent is there. A negative errno. */
-static int open_directory(const char *path) {
-        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-        if (fd < 0 && errno == ENOENT && mkdir(path, 0755) >= 0)
-                fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
-/* An existing file is never overwritten: it may be a job that was written by hand. */
-static int write_job(const Ctl *c, int directory_fd, const ImportJob *job) {
-        _cleanup_free_ char *name = alloc_format("%s.job", job->name);
-        _cleanup_close_ int fd =
-                openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        int r = fd < 0 ? -errno : fd_write_all(fd, job->text, strlen(job->text));
-
-        if (r < 0)
-                ctl_complain("Cannot write %s/%s: %s.", c->output, name, strerror(-r));
-        return r;
-}
-
-static int write_jobs(const Ctl *c, const Import *i) {
-        _cleanup_close_ int fd = open_directory(c->output);
-        int r = MIN(fd, 0);
-
-        if (r < 0)
-                ctl_complain("Cannot open or make the directory %s: %s.", c->output, strerror(-r));
-        for (size_t k = 0; k < i->n_jobs && r >= 0; k++)
-                r = write_job(c, fd, &i->jobs[k]);
-        return r;
-}
+/* When in a minute one is handed over: not when cron or vaktd may be at it. */
+#define SECOND_FIRST 3
+#define SECOND_LAST  50
 
 static void print_job(const Ctl *c, const ImportJob *job) {
         _cleanup_free_ char *text = NULL;
@@ -59,24 +33,86 @@ static void print_job(const Ctl *c, const ImportJob *job) {
         printf("# %s.job\n%s\n", job->name, text ?: job->text);
 }
 
+/* Writes the jobs, and does what the options say about what they were made of. A negative errno. */
+static int write_jobs(Ctl *c, const Import *i, ImportSource source) {
+        _cleanup_(rows_done) Rows problems = { 0 };
+        int r = import_write(i, c->output);
+
+        if (r < 0 || !c->disable_source)
+                return r;
+        r = import_turn_off(i, source, c->output, c->user, c->quiet);
+        if (diagnostic_views_get(c->connection, /* reload= */ true, &c->error, &problems) < 0) {
+                ctl_complain("The jobs are written, and what they were made of is turned off, but vaktd has not read "
+                             "them. Run 'vaktctl reload'.");
+                r = -EIO;
+        }
+        return r;
+}
+
 /* Remarks and, unless there was an error, jobs, a summary, and what is to be known about these jobs. Returns an
  * exit status. */
-static int finish(const Ctl *c, const Import *i, int error, const char *hint) {
-        for (size_t k = 0; k < i->n_notes; k++) {
-                const ImportNote *n = &i->notes[k];
-
+static int finish(Ctl *c, const Import *i, int error, const char *hint, ImportSource source) {
+        for (const ImportNote *n = i->notes; n < i->notes + i->n_notes; n++)
                 diagnostic_print(stderr, &(DiagnosticView){ n->file, n->line, n->text });
-        }
         if (error >= 0 && c->output && i->n_jobs > 0)
-                error = write_jobs(c, i);
+                error = write_jobs(c, i, source);
         for (size_t k = 0; k < i->n_jobs && error >= 0 && !c->output; k++)
                 print_job(c, &i->jobs[k]);
         if (error >= 0)
                 ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,
                         PLURAL(i->n_notes));
-        if (error >= 0 && hint && i->n_jobs > 0)
+        if (error >= 0 && c->write && !c->disable_source && i->n_jobs > 0)
+                ctl_say(c, stderr, "They are in %s. Read them, and run 'vaktctl reload'.", c->output);
+        if (error >= 0 && hint && !c->disable_source && i->n_jobs > 0)
                 ctl_say(c, stderr, "%s", hint);
         return error >= 0 && i->n_notes == 0 ? CTL_DONE : CTL_FAILED;
+}
+
+/* Cron starts what is due in the first second of a minute, and so does vaktd. What is handed over between two minutes
+ * is started by exactly one of them. */
+static void wait_for_middle_of_minute(void) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        if (now.tv_sec % 60 >= SECOND_FIRST && now.tv_sec % 60 <= SECOND_LAST)
+                return;
+        now.tv_sec +=
+                now.tv_sec % 60 < SECOND_FIRST ? SECOND_FIRST - now.tv_sec % 60 : 60 + SECOND_FIRST - now.tv_sec % 60;
+        (void)clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &now, NULL);
+}
+
+/* What --write and --disable-source mean, before anything is read. Nothing is turned off while no vaktd takes it over.
+ * Returns an exit status. */
+static int begin(Ctl *c, ImportSource source) {
+        _cleanup_(daemon_view_done) DaemonView daemon = { 0 };
+        int r;
+
+        if (c->write && c->output) {
+                ctl_complain("--write has its own directory. Remove it, or --output=.");
+                return CTL_USAGE;
+        }
+        if (c->disable_source && !c->write) {
+                ctl_complain("--disable-source requires --write.");
+                return CTL_USAGE;
+        }
+        if (!c->write)
+                return CTL_DONE;
+        r = places_job_dirs(c->user, &c->job_dirs);
+        if (r < 0) {
+                ctl_complain("%s", r == -ENOMEM ? strerror(ENOMEM) : PLACES_NO_HOME);
+                return CTL_FAILED;
+        }
+        c->output = c->job_dirs[0];
+        if (make_directories(c->output, 0755) < 0)
+                errno = 0; /* opening it tells */
+        if (!c->disable_source)
+                return CTL_DONE;
+        r = daemon_view_get(c->connection, &c->error, &daemon);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        if (source == IMPORT_SOURCE_LINES)
+                wait_for_middle_of_minute();
+        return CTL_DONE;
 }
 
 /* Reports an error of a file that is read, and returns it. */
@@ -118,70 +154,95 @@ int verb_import_crontab(Ctl *c, char **args) {
                 ctl_complain("Name files, or write either -u NAME or --system.");
                 return CTL_USAGE;
         }
+        r = begin(c, IMPORT_SOURCE_LINES);
+        if (r != CTL_DONE)
+                return r;
         r = c->system ? read_crontabs(&t, (char *const *)usual, /* is_optional= */ true)
             : *args   ? read_crontabs(&t, args, /* is_optional= */ false)
                       : read_crontab_of(&t, c->owner);
-        r = finish(c, &t.out, r, "Cron runs these as well until their lines are removed there.");
+        r = finish(c, &t.out, r, "Cron runs these as well until their lines are removed there.", IMPORT_SOURCE_LINES);
         crontab_done(&t);
         return r;
 }
 
 int verb_import_monit(Ctl *c, char **args) {
         MonitImport m = { 0 };
-        int r = 0;
+        int r = begin(c, IMPORT_SOURCE_NONE);
+
+        if (r != CTL_DONE)
+                return r;
 
         for (char **path = args; *path && r >= 0; path++)
                 r = check_read(*path, monit_read(&m, *path));
-        r = finish(c, &m.out, r, NULL);
+        r = finish(c, &m.out, r, NULL, IMPORT_SOURCE_NONE);
         import_done(&m.out);
         return r;
 }
 
 int verb_import_logrotate(Ctl *c, char **args) {
         Logrotate l = { .take = logrotate_import };
-        int r = 0;
+        int r = begin(c, IMPORT_SOURCE_NONE);
+
+        if (r != CTL_DONE)
+                return r;
 
         for (char **path = args; *path && r >= 0; path++)
                 r = check_read(*path, logrotate_read(&l, *path));
-        r = finish(c, &l.out, r, NULL);
+        r = finish(c, &l.out, r, NULL, IMPORT_SOURCE_NONE);
         logrotate_done(&l);
         return r;
 }
 
-int verb_import_timer(Ctl *c, char **args) {
-        _cleanup_(strv_freep) char **all = c->all ? timer_import_list(c->user) : NULL;
+static int import_units(Ctl *c, char **args, UnitKind kind, const char *what, const char *example) {
+        _cleanup_(strv_freep) char **all = c->all ? unit_import_list(kind, c->user) : NULL;
         Import i = { 0 };
         int r = 0;
 
         if (c->all ? *args != NULL : !*args) {
-                ctl_complain("Name timers, or write --all.");
+                ctl_complain("Name %ss, or write --all.", what);
                 return CTL_USAGE;
         }
+        r = begin(c, IMPORT_SOURCE_UNITS);
+        if (r != CTL_DONE)
+                return r;
         for (char **name = c->all ? all : args; name && *name && r >= 0; name++) {
-                r = timer_import(&i, *name, c->user);
+                r = unit_import(&i, kind, *name, c->user);
                 if (r == -EINVAL && c->all) {
                         import_note(&i, *name, 0,
                                     "An instance of a template, or an escaped name, cannot be imported.");
                         r = 0;
                 }
                 if (r == -EINVAL)
-                        ctl_complain("%s is no timer that can be imported. Write a name such as fstrim.timer.", *name);
+                        ctl_complain("%s is no %s that can be imported. Write a name such as %s.", *name, what,
+                                     example);
                 else
                         (void)check_read(*name, r);
         }
-        r = finish(c, &i, r, "The timers start their units as well until they are disabled.");
+        r = finish(c, &i, r, "The service manager starts these units as well until they are disabled there.",
+                   IMPORT_SOURCE_UNITS);
         import_done(&i);
         return r;
+}
+
+int verb_import_timer(Ctl *c, char **args) {
+        return import_units(c, args, UNIT_TIMER, "timer", "fstrim.timer");
+}
+
+int verb_import_path(Ctl *c, char **args) {
+        return import_units(c, args, UNIT_PATH, "path unit", "cups.path");
 }
 
 int verb_import_tmpfiles(Ctl *c, char **args) {
         Tmpfiles t = { 0 };
         const char *path = NULL;
-        int r = tmpfiles_read(&t, args, &path);
+        int r = begin(c, IMPORT_SOURCE_NONE);
 
+        if (r != CTL_DONE)
+                return r;
+        r = tmpfiles_read(&t, args, &path);
         if (check_read(path, r) >= 0)
                 tmpfiles_import(&t);
-        r = finish(c, &t.out, r, NULL);
+        r = finish(c, &t.out, r, NULL, IMPORT_SOURCE_NONE);
         if (t.n_others > 0)
                 ctl_say(c, stderr, "%u line%s without an age remain%s the business of systemd-tmpfiles(8).",
                         t.n_others, PLURAL(t.n_others), t.n_others == 1 ? "s" : "");

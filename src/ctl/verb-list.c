@@ -9,6 +9,8 @@
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "util/places.h"
+#include "util/strv.h"
 
 static const JobRow *job_rows_find(const Rows *rows, const char *name) {
         for (size_t i = 0; i < rows->n_items; i++)
@@ -63,6 +65,15 @@ static void print_table(Ctl *c, const Rows *rows) {
         if (!c->no_legend)
                 printf("%s%zu job%s listed, %zu running.\n", rows->n_items > 0 ? "\n" : "", rows->n_items,
                        rows->n_items == 1 ? "" : "s", n_running);
+}
+
+/* Where the first job goes. Of a daemon behind another socket it is not known. */
+static void print_first_step(const Ctl *c) {
+        _cleanup_(strv_freep) char **dirs = NULL;
+
+        if (!c->socket && places_job_dirs(c->user, &dirs) >= 0)
+                printf("Write a job to %s/NAME.job (see vaktd.job(5)), and run 'vaktctl%s reload'.\n", dirs[0],
+                       c->user ? " --user" : "");
 }
 
 /* The job that ".../NAME.job" or ".../NAME.job.d/SOME.conf" belongs to; NULL: not a file of a job. The caller frees
@@ -158,6 +169,8 @@ int verb_list(Ctl *c, char **args) {
         print_table(c, &rows);
         if (c->no_legend)
                 return CTL_DONE;
+        if (rows.n_items == 0)
+                print_first_step(c);
         r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &diagnostics);
         if (r < 0)
                 return ctl_failed(c, r, NULL);

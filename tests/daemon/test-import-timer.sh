@@ -47,7 +47,7 @@ out "its description" '^Description=Of x, 100%%$'
 out "its documentation" '^Documentation=man:x\(8\)$'
 out "its unit" '^Unit=x\.service$'
 out "how the timer is turned off" 'systemctl disable --now x\.timer$'
-err "how it goes on" '^The timers start their units as well until they are disabled\.$'
+err "how it goes on" '^The service manager starts these units as well until they are disabled there\.$'
 becomes "$T
 OnBootSec=15min
 Unit=other.service" "OnBootSec=15min|Unit=other.service"
@@ -115,7 +115,7 @@ ctl import-timer a:b a:b
 ok $? "the unit does not depend on the name of the job"
 ln -s /dev/null "$scratch/etc/masked.timer"
 ctl import-timer masked
-err "a masked timer" 'The timer is masked'
+err "a masked timer" 'The unit is masked'
 ctl import-timer ../x.timer
 ends 1 "no name of a timer"
 ctl import-timer nothing
