@@ -37,6 +37,10 @@ typedef struct Ctl {
         bool system;          /* its crontabs */
         const char *output;   /* or NULL: the format of journal entries */
         bool strict;          /* warnings are failures */
+        bool reload;          /* after the change */
+        const char *calendar; /* or NULL: when a new job elapses, */
+        const char *path;     /* or NULL: which path it watches, */
+        const char *when;     /* or NULL: on which condition it runs */
         bool null;            /* file names end in a NUL */
         unsigned limit;       /* files to list; 0: not given */
         unsigned daemon_pid;  /* the process with which we exit; 0: not given */
@@ -69,6 +73,7 @@ int verb_import_logrotate(Ctl *c, char **args);
 int verb_import_monit(Ctl *c, char **args);
 int verb_import_timer(Ctl *c, char **args);
 int verb_import_tmpfiles(Ctl *c, char **args);
+int verb_new(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);
