@@ -10,6 +10,7 @@
 printf '[Manager]\n' >"$scratch/vaktd.conf"
 start_daemon
 
+# shellcheck disable=SC2016 # no variable is meant
 ctl new hello --calendar='2199-01-01 05:30' -o "$jobs" --reload -- /bin/echo "two  words" 'a"b' '$HOME' 50% $'a\tb'
 ends 0 "a time"
 out "says where" "^Created $jobs/hello\.job\.$"
@@ -18,6 +19,7 @@ out "reloads" "^Reloaded\.$"
 [ "$(stat -c %a "$jobs/hello.job")" = 644 ]
 ok $? "everybody may read it"
 ctl run hello --follow
+# shellcheck disable=SC2016
 printf 'two  words a"b $HOME 50%% a\tb\n' | cmp -s - "$scratch/out"
 ok $? "the words arrive as they were"
 sed 's/^#\([A-Z]\)/\1/; /OnFailure/d' "$jobs/hello.job" >"$scratch/all.job"
