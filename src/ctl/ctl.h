@@ -39,11 +39,15 @@ typedef struct Ctl {
         bool write;           /* to that of the instance, */
         char **job_dirs;      /* which is the first of these */
         bool disable_source;
-        bool strict;         /* warnings are failures */
-        bool null;           /* file names end in a NUL */
-        unsigned limit;      /* files to list; 0: not given */
-        unsigned daemon_pid; /* the process with which we exit; 0: not given */
-        unsigned lines;      /* runs, elapses or lines to show; 0: not given */
+        bool strict;          /* warnings are failures */
+        bool reload;          /* after the change */
+        const char *calendar; /* or NULL: when a new job elapses, */
+        const char *path;     /* or NULL: which path it watches, */
+        const char *when;     /* or NULL: on which condition it runs */
+        bool null;            /* file names end in a NUL */
+        unsigned limit;       /* files to list; 0: not given */
+        unsigned daemon_pid;  /* the process with which we exit; 0: not given */
+        unsigned lines;       /* runs, elapses or lines to show; 0: not given */
 
         /* of standard output */
         TableStyle style;
@@ -73,6 +77,7 @@ int verb_import_monit(Ctl *c, char **args);
 int verb_import_path(Ctl *c, char **args);
 int verb_import_timer(Ctl *c, char **args);
 int verb_import_tmpfiles(Ctl *c, char **args);
+int verb_new(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);
