@@ -78,6 +78,7 @@ int verb_plan(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
 int verb_calendar(Ctl *c, char **args);
 int verb_test(Ctl *c, char **args);
+int verb_top(Ctl *c, char **args);
 int verb_values(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
