@@ -9,7 +9,11 @@
 #include "ctl/pager.h"
 #include "ctl/table.h"
 
+typedef struct CommandLine CommandLine;
+
 typedef struct Ctl {
+        const CommandLine *command_line; /* the tables, for completion */
+
         /* from the command line */
         bool user;
         bool json;
@@ -63,6 +67,7 @@ int verb_pause(Ctl *c, char **args);
 int verb_resume(Ctl *c, char **args);
 int verb_reload(Ctl *c, char **args);
 int verb_check(Ctl *c, char **args);
+int verb_complete(Ctl *c, char **args);
 int verb_conditions(Ctl *c, char **args);
 int verb_import_crontab(Ctl *c, char **args);
 int verb_import_logrotate(Ctl *c, char **args);
