@@ -71,6 +71,10 @@ static int send_reloaded(Connection *c, const Signal *s, const char *member, con
         return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, "u", s->problems);
 }
 
+static int send_values_changed(Connection *c, const Signal *s, const char *member, const char *path) {
+        return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, NULL);
+}
+
 static int send_job_changed(Connection *c, const Signal *s, const char *member, const char *path) {
         return sd_bus_emit_properties_changed_strv(c->bus, path, "org.vaktd1.Job", /* names= */ NULL);
 }
@@ -105,6 +109,7 @@ static const struct {
         [SIGNAL_JOB_CHANGED] = { ABOUT_JOB, NULL, send_job_changed },
         [SIGNAL_RUN_CHANGED] = { ABOUT_RUN, NULL, send_run_changed },
         [SIGNAL_MANAGER_CHANGED] = { ABOUT_MANAGER, NULL, send_manager_changed },
+        [SIGNAL_VALUES_CHANGED] = { ABOUT_MANAGER, "ValuesChanged", send_values_changed },
 };
 
 /* --- one signal to all --- */
@@ -300,6 +305,10 @@ static void on_summary_changed(void *userdata) {
         announcer_push(userdata, &(Signal){ .kind = SIGNAL_MANAGER_CHANGED });
 }
 
+static void on_values_changed(void *userdata) {
+        announcer_push(userdata, &(Signal){ .kind = SIGNAL_VALUES_CHANGED });
+}
+
 int announcer_new(Announcer **ret, const ApiContext *api, const Audience *audience) {
         _cleanup_(announcer_freep) Announcer *a = NULL;
         int r;
@@ -338,6 +347,7 @@ int announcer_start(Announcer *a) {
                 .alarm_cleared = on_alarm_cleared,
                 .reloaded = on_reloaded,
                 .summary_changed = on_summary_changed,
+                .values_changed = on_values_changed,
                 .userdata = a,
         };
 

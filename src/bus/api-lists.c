@@ -140,27 +140,34 @@ int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
 /* --- QueryRuns --- */
 
-static int append_queried_run(const RunRecord *r, void *userdata) {
-        RunList *list = userdata;
-        _cleanup_free_ char *reason_copy = NULL, *payload_copy = NULL;
+/* The columns of QueryRuns; with_status: and of ListLiveRuns. */
+static int append_run_columns(sd_bus_message *m, const RunRecord *r, bool names_files, bool with_status) {
+        _cleanup_free_ char *reason_copy = NULL, *payload_copy = NULL, *status_copy = NULL;
         const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &reason_copy);
+        const char *status = text_fit(with_status ? r->status_text : NULL, TEXT_IN_LIST_MAX, &status_copy);
         char count[TEXT_COUNT_MAX], path[OBJECT_PATH_MAX], invocation[SD_ID128_STRING_MAX] = "";
-        const char *payload = list->names_files ? text_fit(r->payload, TEXT_IN_LIST_MAX, &payload_copy)
-                                                : text_count_of_payload(r->payload, count);
+        const char *payload = names_files ? text_fit(r->payload, TEXT_IN_LIST_MAX, &payload_copy)
+                                          : text_count_of_payload(r->payload, count);
 
-        if (!reason || !payload)
+        if (!reason || !payload || !status)
                 return -ENOMEM;
-        list->n++;
-        list->last = r->id;
         if (!sd_id128_is_null(r->invocation))
                 (void)sd_id128_to_string(r->invocation, invocation);
-        return MIN(sd_bus_message_append(list->reply, QUERY_RUNS_ROW, r->id, r->job, run_cause_to_string(r->cause),
-                                         run_state_to_string(r->state), run_result_to_string(r->result), reason,
-                                         r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
-                                         run_object_path(path, r->id), strempty(r->unit), invocation, r->cpu,
-                                         r->memory_peak, r->parent, strempty(r->parent_job), payload, r->files,
-                                         r->bytes_freed),
+        return MIN(sd_bus_message_append(m, with_status ? LIVE_RUNS_ROW : QUERY_RUNS_ROW, r->id, r->job,
+                                         run_cause_to_string(r->cause), run_state_to_string(r->state),
+                                         run_result_to_string(r->result), reason, r->scheduled, r->requested,
+                                         r->started, r->ended, r->code, r->attempt, run_object_path(path, r->id),
+                                         strempty(r->unit), invocation, r->cpu, r->memory_peak, r->parent,
+                                         strempty(r->parent_job), payload, r->files, r->bytes_freed, status),
                    0);
+}
+
+static int append_queried_run(const RunRecord *r, void *userdata) {
+        RunList *list = userdata;
+
+        list->n++;
+        list->last = r->id;
+        return append_run_columns(list->reply, r, list->names_files, /* with_status= */ false);
 }
 
 static const char *result_word(int i) {
@@ -281,6 +288,31 @@ int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 next = list.last;
         r = sd_bus_message_append_basic(reply, 't', &next);
         return r < 0 ? r : sd_bus_message_send(reply);
+}
+
+static int append_live_run(const RunRecord *r, void *userdata) {
+        const RunList *list = userdata;
+
+        return append_run_columns(list->reply, r, list->names_files, /* with_status= */ true);
+}
+
+int method_list_live_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        RunList list = {};
+        uint32_t limit;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 'u', &limit);
+        if (r >= 0)
+                r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        list = (RunList){ .reply = reply, .names_files = connection_is_trusted(c) };
+        r = sd_bus_message_open_container(reply, 'a', LIVE_RUNS_ROW);
+        if (r >= 0)
+                r = manager_list_live_runs(c->api->manager, page_size(limit), append_live_run, &list);
+        return api_send_list(reply, r);
 }
 
 /* --- alarms --- */

@@ -498,6 +498,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("QueryRuns", SD_BUS_ARGS("a{sv}", filter, "t", before, "u", limit),
                                 SD_BUS_RESULT("a" QUERY_RUNS_ROW, runs, "t", next), method_query_runs,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListLiveRuns", SD_BUS_ARGS("u", limit), SD_BUS_RESULT("a" LIVE_RUNS_ROW, runs),
+                                method_list_live_runs, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListAlarms", SD_BUS_ARGS("s", job), SD_BUS_RESULT("a(sstts)", alarms),
                                 method_list_alarms, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListPools", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(suuu)", pools), method_list_pools,
@@ -517,6 +519,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("AlarmRaised", SD_BUS_ARGS("s", job, "s", key, "t", run, "s", message), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AlarmCleared", SD_BUS_ARGS("s", job, "s", key), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Reloaded", SD_BUS_ARGS("u", problems), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ValuesChanged", SD_BUS_NO_ARGS, 0),
 
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -12,6 +12,7 @@
 /* A run in a list. */
 #define LIST_RUNS_ROW  "(tsssssttttiuo)"
 #define QUERY_RUNS_ROW "(tsssssttttiuosstttsstt)"
+#define LIVE_RUNS_ROW  "(tsssssttttiuosstttsstts)"
 
 /* Reads the name of a job; an impossible name is refused here, before anything is done with it. */
 int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e);
@@ -37,6 +38,7 @@ int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_list_live_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_alarms(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_pools(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_values(sd_bus_message *m, void *userdata, sd_bus_error *e);

@@ -16,10 +16,11 @@ typedef enum SignalKind {
         SIGNAL_ALARM_RAISED,
         SIGNAL_ALARM_CLEARED,
         SIGNAL_RELOADED,
-        /* properties changed: merged while one is queued */
+        /* something changed: merged while one is queued */
         SIGNAL_JOB_CHANGED,
         SIGNAL_RUN_CHANGED,
         SIGNAL_MANAGER_CHANGED,
+        SIGNAL_VALUES_CHANGED,
         _SIGNAL_KIND_MAX,
 } SignalKind;
 

@@ -4,8 +4,9 @@
 
 #include "client/run-view.h"
 
-#define PAGE 500 /* runs queried at once */
-#define ROW  "(tsssssttttiuosstttsstt)"
+#define PAGE     500 /* runs queried at once */
+#define ROW      "(tsssssttttiuosstttsstt)"
+#define LIVE_ROW "(tsssssttttiuosstttsstts)" /* and the status text */
 
 #define EMPTY_VIEW                                                                                               \
         {                                                                                                        \
@@ -14,11 +15,12 @@
                 .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX, .files = UINT64_MAX, .bytes_freed = UINT64_MAX, \
         }
 
-static int read_run(sd_bus_message *m, RunView *v) {
-        return sd_bus_message_read(m, ROW, &v->id, &v->job, &v->cause, &v->state, &v->result, &v->reason,
-                                   &v->scheduled, &v->requested, &v->started, &v->ended, &v->code, &v->attempt,
-                                   &v->object, &v->unit, &v->invocation, &v->cpu, &v->memory_peak, &v->parent,
-                                   &v->parent_job, &v->payload, &v->files, &v->bytes_freed);
+static int read_run(sd_bus_message *m, RunView *v, bool with_status) {
+        return sd_bus_message_read(m, with_status ? LIVE_ROW : ROW, &v->id, &v->job, &v->cause, &v->state, &v->result,
+                                   &v->reason, &v->scheduled, &v->requested, &v->started, &v->ended, &v->code,
+                                   &v->attempt, &v->object, &v->unit, &v->invocation, &v->cpu, &v->memory_peak,
+                                   &v->parent, &v->parent_job, &v->payload, &v->files, &v->bytes_freed,
+                                   &v->status_text);
 }
 
 /* One question to QueryRuns. */
@@ -77,7 +79,7 @@ static int visit_page(Connection *c, Query *q, RunVisit visit, void *userdata, s
         if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', ROW);
-        for (q->n = 0; r >= 0 && (r = read_run(reply, &v)) > 0; q->n++) {
+        for (q->n = 0; r >= 0 && (r = read_run(reply, &v, /* with_status= */ false)) > 0; q->n++) {
                 int k = visit(&v, userdata);
 
                 if (k != 0)
@@ -104,6 +106,25 @@ int run_view_list(Connection *c, const RunFilter *filter, uint32_t limit, RunVis
                 limit -= MIN(limit, q.n);
         }
         return 0;
+}
+
+int run_view_list_live(Connection *c, uint32_t limit, RunVisit visit, void *userdata, sd_bus_error *reterr) {
+        static const MethodCall list_live_runs = { .member = "ListLiveRuns" };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        RunView v = EMPTY_VIEW;
+        int r;
+
+        r = connection_call(c, &list_live_runs, reterr, &reply, "u", limit);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', LIVE_ROW);
+        while (r >= 0 && (r = read_run(reply, &v, /* with_status= */ true)) > 0) {
+                int k = visit(&v, userdata);
+
+                if (k != 0)
+                        return k;
+        }
+        return r < 0 ? connection_bad_answer(c, &list_live_runs, r, reterr) : 0;
 }
 
 void run_view_done(RunView *v) {

@@ -47,6 +47,10 @@ int run_view_list(Connection *c, const RunFilter *filter, uint32_t limit, RunVis
 /* Reads a run by its number, or by its object. once: as in MethodCall. */
 int run_view_get(Connection *c, uint64_t id, sd_bus_error *reterr, RunView *ret);
 int run_view_get_object(Connection *c, const char *object, bool once, sd_bus_error *reterr, RunView *ret);
+/* Visits the runs that are not done: those that have begun, then those that wait, at most limit, with their status
+ * texts. Returns as run_view_list(). */
+int run_view_list_live(Connection *c, uint32_t limit, RunVisit visit, void *userdata, sd_bus_error *reterr);
+
 void run_view_done(RunView *v);
 
 /* The same from a RunFinished signal, which only knows the end. The errors of sd_bus_message_read(3). */

@@ -440,6 +440,26 @@ int manager_query_runs(Manager *m, const LedgerFilter *filter, int (*visit)(cons
         return ledger_query(m->ledger, filter, visit_current, &w, ret_next);
 }
 
+int manager_list_live_runs(const Manager *m, unsigned limit, int (*visit)(const RunRecord *r, void *userdata),
+                           void *userdata) {
+        for (unsigned pass = 0; pass < 2; pass++) {
+                const LiveRun *run;
+
+                TAILQ_FOREACH(run, &m->live.all, all) {
+                        int r;
+
+                        if (run_goes_on(run) != (pass == 0))
+                                continue;
+                        if (limit-- == 0)
+                                return 0;
+                        r = visit(&run->record, userdata);
+                        if (r != 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
 const char *manager_executor(const Manager *m) {
         return m->executor->ops->name;
 }

@@ -178,7 +178,8 @@ static void on_answer(void *userdata, const Question *q, const Reading *r, void 
         const Manager *m = userdata;
         Instant now = turn_now(m->event);
 
-        values_note(m->values, (Value **)observed, q, r, &now);
+        if (values_note(m->values, (Value **)observed, q, r, &now))
+                NOTIFY_OBSERVERS(m, values_changed);
 }
 
 static int get_probes(Manager *m) {

@@ -60,6 +60,7 @@ typedef struct ManagerObserver {
         void (*alarm_cleared)(void *userdata, const Job *j, const char *key);
         void (*reloaded)(void *userdata, const Diagnostics *d);
         void (*summary_changed)(void *userdata); /* numbers of jobs, running, queued */
+        void (*values_changed)(void *userdata);  /* what manager_list_values() lists, other than times */
         void *userdata;
 } ManagerObserver;
 
@@ -137,6 +138,10 @@ int manager_list_runs(Manager *m, const char *job, uint64_t before, unsigned lim
 /* As ledger_query(), live runs as they are now. */
 int manager_query_runs(Manager *m, const LedgerFilter *filter, int (*visit)(const RunRecord *r, void *userdata),
                        void *userdata, uint64_t *ret_next);
+
+/* Runs that are not done, at most so many: those that have begun, then those that wait, lowest id first. */
+int manager_list_live_runs(const Manager *m, unsigned limit, int (*visit)(const RunRecord *r, void *userdata),
+                           void *userdata);
 
 /* As ledger_list_alarms(): those that were raised and not cleared. */
 int manager_list_alarms(Manager *m, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),

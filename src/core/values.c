@@ -460,21 +460,25 @@ static Value *get(Values *v, const Question *q) {
         return value;
 }
 
-void values_note(Values *v, Value **value, const Question *q, const Reading *r, const Instant *now) {
+bool values_note(Values *v, Value **value, const Question *q, const Reading *r, const Instant *now) {
         const SeriesState state = {
                 .is_known = r && r->is_known,
                 .value = r && r->is_known ? r->value : 0,
                 .reason = r ? r->reason : not_used,
         };
+        bool changed;
 
         if (!v->ledger || (!r && !*value))
-                return;
+                return false;
         v->answered = *value;
         advance(v, now);
         v->answered = NULL;
         *value = *value ?: get(v, q);
         if (!*value)
-                return;
+                return false;
+        changed = (*value)->is_used != (r != NULL) || state.is_known != (*value)->series.state.is_known ||
+                  state.value != (*value)->series.state.value ||
+                  !streq(strempty(state.reason), strempty((*value)->series.state.reason));
         (*value)->is_used = r;
         (*value)->used = v->now;
         if (r) {
@@ -484,6 +488,7 @@ void values_note(Values *v, Value **value, const Question *q, const Reading *r, 
         if (state.is_known != (*value)->series.state.is_known || state.value != (*value)->series.state.value ||
             !state.is_known)
                 set_state(v, *value, &state);
+        return changed;
 }
 
 /* --- life --- */

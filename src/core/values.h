@@ -25,8 +25,9 @@ int values_load(Values *v);
 /* Writes what goes on; the ledger is not used any more. */
 void values_close(Values *v, const Instant *now);
 
-/* A question was answered; NULL: no job asks any more. *value belongs to the question, and is NULL at first. */
-void values_note(Values *v, Value **value, const Question *q, const Reading *r, const Instant *now);
+/* A question was answered; NULL: no job asks any more. *value belongs to the question, and is NULL at first. Returns
+ * true if values_list() lists something else now, other than times. */
+bool values_note(Values *v, Value **value, const Question *q, const Reading *r, const Instant *now);
 
 /* In the order of their texts. The reading is valid during the visit; at: of its last answer, or 0. Nonzero ends the
  * walk and is returned. */

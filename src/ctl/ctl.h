@@ -9,7 +9,11 @@
 #include "ctl/pager.h"
 #include "ctl/table.h"
 
+typedef struct CommandLine CommandLine;
+
 typedef struct Ctl {
+        const CommandLine *command_line; /* the tables, for completion */
+
         /* from the command line */
         bool user;
         bool json;
@@ -70,6 +74,7 @@ int verb_pause(Ctl *c, char **args);
 int verb_resume(Ctl *c, char **args);
 int verb_reload(Ctl *c, char **args);
 int verb_check(Ctl *c, char **args);
+int verb_complete(Ctl *c, char **args);
 int verb_conditions(Ctl *c, char **args);
 int verb_import_crontab(Ctl *c, char **args);
 int verb_import_logrotate(Ctl *c, char **args);
@@ -87,6 +92,7 @@ int verb_plan(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
 int verb_calendar(Ctl *c, char **args);
 int verb_test(Ctl *c, char **args);
+int verb_top(Ctl *c, char **args);
 int verb_values(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */

@@ -17,12 +17,17 @@ static usec_t coarseness(const Coarseness *table, usec_t span) {
         return table->accuracy;
 }
 
-char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t now_realtime) {
+usec_t relative_time_accuracy(usec_t span) {
         static const Coarseness table[] = {
                 { USEC_PER_YEAR, USEC_PER_MONTH }, { USEC_PER_WEEK, USEC_PER_DAY },
                 { USEC_PER_DAY, USEC_PER_HOUR },   { 5 * USEC_PER_MINUTE, USEC_PER_MINUTE },
                 { USEC_PER_SEC, USEC_PER_SEC },    { 0, USEC_PER_MSEC },
         };
+
+        return coarseness(table, span);
+}
+
+char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t now_realtime) {
         usec_t span = t > now_realtime ? t - now_realtime : now_realtime - t;
         char text[SPAN_TEXT_MAX];
 
@@ -30,7 +35,7 @@ char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t 
                 return strcpy(buf, "-");
         if (span < USEC_PER_MSEC)
                 return strcpy(buf, "now");
-        span_format(text, span, coarseness(table, span));
+        span_format(text, span, relative_time_accuracy(span));
         snprintf(buf, RELATIVE_TIME_MAX, t > now_realtime ? "in %s" : "%s ago", text);
         return buf;
 }

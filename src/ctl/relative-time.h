@@ -4,12 +4,16 @@
 /* Times in readable form. All are µs of CLOCK_REALTIME; 0 (never) and USEC_INFINITY (none) give "-". */
 
 #include "time/span.h"
+#include "util/macro.h"
 
 #define RELATIVE_TIME_MAX   (SPAN_TEXT_MAX + 8) /* bytes, with NUL */
 #define LOCAL_TIME_TEXT_MAX 64
 
 /* "3min 12s ago", "in 2h 5min", "now". Returns buf. */
 char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t now_realtime);
+
+/* The finest unit in which a span is shown, µs. */
+usec_t relative_time_accuracy(usec_t span) _const_;
 
 /* How long something took: "1.203s", "2h 5min". Returns buf. */
 char *duration_format(char buf[static SPAN_TEXT_MAX], usec_t span);

@@ -9,22 +9,11 @@
 
 #include "config.h"
 #include "ctl/alloc.h"
-#include "ctl/ctl.h"
+#include "ctl/command-line.h"
 #include "util/edit-distance.h"
 #include "util/strv.h"
 
 #define IMPORTS "import-*"
-
-typedef struct Option {
-        char short_name; /* 0: none */
-        const char *long_name;
-        const char *argument;                    /* its name in the help; NULL: no argument */
-        size_t flag;                             /* bool in Ctl that it sets, */
-        size_t text;                             /* or string in Ctl that is its argument, */
-        int (*parse)(Ctl *c, const char *value); /* or what takes the argument; exit code */
-        const char *verbs;                       /* verbs that it can be used with, as named in the help; NULL: all */
-        const char *help;
-} Option;
 
 static int parse_socket(Ctl *c, const char *value) {
         if (isempty(value)) {
@@ -118,17 +107,10 @@ static const Option options[] = {
         { 0, "cron", .flag = offsetof(Ctl, cron), .verbs = "calendar", .help = "Accept cron expressions as well" },
 };
 
-typedef struct Verb {
-        const char *name;
-        const char *arguments; /* for the help */
-        unsigned min, max;     /* number of arguments */
-        VerbFunction function; /* NULL: the help */
-        const char *help;
-} Verb;
-
 static const Verb verbs[] = {
         { "list", "", 0, 0, verb_list, "List all jobs, and problems of files (default)" },
         { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
+        { "top", "", 0, 0, verb_top, "Follow runs, due times, failures and conditions on a screen" },
         { "run", "JOB [FILE...]", 1, UINT_MAX, verb_run, "Run a job now, optionally with files that it watches" },
         { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "Cancel a run, or all runs of a job" },
         { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, "Pause a job, or all jobs: no trigger starts them" },
@@ -161,6 +143,7 @@ static const Verb verbs[] = {
         { "test", "CONDITION", 1, UINT_MAX, verb_test, "Show whether a condition is true, and why" },
         { "values", "[PROBE]", 0, UINT_MAX, verb_values,
           "Show the values that conditions ask for, and their history" },
+        { "complete", "-- [WORD...]", 0, UINT_MAX, verb_complete, "Print what a shell can complete" },
         { "help", "", 0, 0, NULL, "Show this help" },
 };
 
@@ -288,19 +271,25 @@ static bool goes_with(const char *names, const char *name) {
         return false;
 }
 
+bool option_goes_with(const Option *o, const char *verb) {
+        return goes_with(o->verbs, verb);
+}
+
 /* Checks the arguments of the verb and whether the options can be used with it. No argument is empty, which would come
  * from a variable that is not set, and would mean the working directory where a file is expected. */
 static int check_usage(const Verb *v, char **args, const bool *given) {
         unsigned n_args = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
-                if (given[i] && !goes_with(options[i].verbs, v->name)) {
+                if (given[i] && !option_goes_with(&options[i], v->name)) {
                         ctl_complain("--%s can be used only with %s; see 'vaktctl --help'.", options[i].long_name,
                                      options[i].verbs);
                         return CTL_USAGE;
                 }
         while (args[n_args] && args[n_args][0] != '\0')
                 n_args++;
+        if (v->function == verb_complete) /* where the last word is not written yet */
+                return CTL_DONE;
         if (args[n_args]) {
                 ctl_complain("An argument of 'vaktctl %s' is empty; perhaps it contains a variable that is not set.",
                              v->name);
@@ -370,8 +359,9 @@ static int finish_output(const Ctl *c, int code) {
 }
 
 int main(int argc, char *argv[]) {
+        static const CommandLine command_line = { options, ELEMENTSOF(options), verbs, ELEMENTSOF(verbs) };
         bool given[ELEMENTSOF(options)] = { 0 };
-        Ctl c = { 0 };
+        Ctl c = { .command_line = &command_line };
         int r;
 
         r = parse_options(&c, argc, argv, given);

@@ -13,6 +13,7 @@
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
 #include "ctl/relative-time.h"
+#include "ctl/view-text.h"
 
 #define SPAN_DEFAULT   USEC_PER_DAY
 #define SPAN_MAX       (31 * USEC_PER_DAY) /* there is nothing before that */
@@ -75,18 +76,6 @@ static usec_t bar_grain(const Span *span, size_t columns) {
 
 /* --- values --- */
 
-static char *value_text(const char *probe, bool is_known, int64_t value, int64_t whole) {
-        Reading r = { .is_known = is_known, .value = value, .whole = whole };
-        char text[CONDITION_VALUE_MAX];
-        Question q;
-
-        if (question_parse(probe, &q, NULL) < 0)
-                return alloc_format("%" PRIi64, value); /* of a later vaktd */
-        (void)reading_format(text, &q, &r);
-        question_done(&q);
-        return alloc_string(text);
-}
-
 static char *mean_text(const char *probe, double mean) {
         char text[CONDITION_VALUE_MAX];
         Question q;
@@ -96,16 +85,6 @@ static char *mean_text(const char *probe, double mean) {
         (void)mean_format(text, q.kind, mean);
         question_done(&q);
         return alloc_string(text);
-}
-
-/* "9.3% (1.2G)", or why it is unknown. */
-static char *last_text(const ValueView *v) {
-        size_t n = strlen(v->reason);
-
-        if (v->is_known)
-                return value_text(v->probe, true, v->value, v->whole);
-        return n > 0 ? alloc_format("unknown: %.*s", (int)(v->reason[n - 1] == '.' ? n - 1 : n), v->reason)
-                     : alloc_string("unknown");
 }
 
 /* --- JSON --- */
@@ -173,7 +152,7 @@ static int print_one_json(Ctl *c, const ValueView *v, const Span *span) {
 
 static int add_row(Ctl *c, Table *t, const ValueView *v, const Span *span) {
         _cleanup_(value_history_done) ValueHistory h = { 0 };
-        _cleanup_free_ char *value = last_text(v), *bars = NULL;
+        _cleanup_free_ char *value = value_view_text(v), *bars = NULL;
         int r;
 
         r = value_history_get(c->connection, v->probe, span->since, span->until, bar_grain(span, LIST_COLUMNS),
@@ -289,7 +268,7 @@ static int print_one(Ctl *c, const ValueView *v, const Span *span) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (!c->no_legend) {
-                _cleanup_free_ char *last = last_text(v), *line = NULL, *drawn = draw_bars(c, &bars, columns);
+                _cleanup_free_ char *last = value_view_text(v), *line = NULL, *drawn = draw_bars(c, &bars, columns);
 
                 line = alloc_format("%s: %s%s%s%s", v->probe, last, v->at > 0 ? ", " : "",
                                     v->at > 0 ? relative_time_format(when, v->at, MAX(span->now, v->at)) : "",

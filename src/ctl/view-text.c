@@ -4,6 +4,7 @@
 
 #include "ctl/view-text.h"
 
+#include "condition/condition.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
 #include "job/run.h"
@@ -189,4 +190,25 @@ int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *
         ctl_open_pager(c);
         table_print(t, stdout, &c->style);
         return 0;
+}
+
+char *value_text(const char *probe, bool is_known, int64_t value, int64_t whole) {
+        Reading r = { .is_known = is_known, .value = value, .whole = whole };
+        char text[CONDITION_VALUE_MAX];
+        Question q;
+
+        if (question_parse(probe, &q, NULL) < 0)
+                return alloc_format("%" PRIi64, value); /* of a later vaktd */
+        (void)reading_format(text, &q, &r);
+        question_done(&q);
+        return alloc_string(text);
+}
+
+char *value_view_text(const ValueView *v) {
+        size_t n = strlen(v->reason);
+
+        if (v->is_known)
+                return value_text(v->probe, true, v->value, v->whole);
+        return n > 0 ? alloc_format("unknown: %.*s", (int)(v->reason[n - 1] == '.' ? n - 1 : n), v->reason)
+                     : alloc_string("unknown");
 }

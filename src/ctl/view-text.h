@@ -5,6 +5,7 @@
  * returned. */
 
 #include "client/daemon-view.h"
+#include "client/value-view.h"
 #include "ctl/ctl.h"
 
 #define RUN_OUTCOME_MAX 64
@@ -33,6 +34,10 @@ char *run_view_work(const RunView *v);
 
 /* "It used 12ms of CPU and at most 3.1M of memory; it changed …."; NULL if nothing of that is known. */
 char *run_view_usage(const RunView *v);
+
+/* A value of a probe: "9.3% (1.2G)"; and that of a view, or why it is unknown. */
+char *value_text(const char *probe, bool is_known, int64_t value, int64_t whole);
+char *value_view_text(const ValueView *v);
 
 /* A message about lines that the journal has dropped. */
 char *run_view_dropped_message(uint64_t run, uint64_t n);

@@ -61,6 +61,16 @@ done
 completes "probes" "mounted" values mou
 completes "and what they are about" "/vakt-no-such" values mounted /
 
+ctl run hello --wait
+completes "run numbers" "1" log 1
+completes "values of an option" "failed" history --result = fail
+completes "calendar words" "weekly" calendar we
+if command -v fish >/dev/null; then
+        HOME=$scratch fish --no-config -c "source ${0%/*}/../../units/fish-completion/vaktctl.fish
+                complete -C 'vaktctl run --wait he'; complete -C 'vaktctl ca'" >"$scratch/out" 2>"$scratch/err"
+        out "fish: jobs" '^hello$'
+        out "fish: verbs, with what they do" $'^cancel\tCancel a run'
+fi
 ctl conditions
 ends 0 "the list of conditions"
 out "a condition" '^disk-free +size +the free space of the file system of a path$'

@@ -238,6 +238,86 @@ static void test_bad_filters(void **state) {
         }
 }
 
+/* --- runs that are not done --- */
+
+#define LIVE_ROW "(tsssssttttiuosstttsstts)"
+
+/* "2 running half, 3 queued " */
+static const char *live_runs(sd_bus *bus, uint32_t limit, char *buf, size_t size) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = harness_call(bus, "ListLiveRuns", "u", limit);
+        const char *state, *status;
+        size_t used = 0;
+        uint64_t id;
+
+        buf[0] = '\0';
+        assert_true(sd_bus_message_enter_container(reply, 'a', LIVE_ROW) > 0);
+        while (sd_bus_message_read(reply, LIVE_ROW, &id, NULL, NULL, &state, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                   NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, &status) > 0)
+                used += (size_t)snprintf(buf + used, size - used, "%s%" PRIu64 " %s %s", used > 0 ? ", " : "", id,
+                                         state, status);
+        return buf;
+}
+
+static void test_live_runs(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL, *changes = NULL;
+        uint64_t first, waits, reports;
+        char runs[256];
+
+        harness_add_job(h, "a", "[Run]\nOverlap=queue\nExec=/bin/sleep 1000\n");
+        harness_add_job(h, "b",
+                        "[Run]\nShell=exec python3 -c 'import os, socket, time; socket.socket(socket.AF_UNIX, "
+                        "socket.SOCK_DGRAM).sendto(b\"STATUS=42%% of it\", os.environ[\"NOTIFY_SOCKET\"]); "
+                        "time.sleep(1000)'\n");
+        harness_start(h);
+        bus = harness_connect(h);
+        w = watch_new(bus, "type='signal',member='RunFinished'");
+        assert_string_equal(live_runs(bus, 0, runs, sizeof(runs)), "");
+        first = harness_run(bus, "a", /* follow= */ false);
+        waits = harness_run(bus, "a", /* follow= */ false);
+        changes = watch_new(bus, "type='signal',member='PropertiesChanged',path='/org/vaktd1/run/3'");
+        reports = harness_run(bus, "b", /* follow= */ false);
+        assert_true(first == 1 && waits == 2 && reports == 3);
+        while (!strstr(live_runs(bus, 0, runs, sizeof(runs)), "42%"))
+                sd_bus_message_unref(watch_next(changes, "PropertiesChanged"));
+        assert_string_equal(runs, "1 running , 3 running 42% of it, 2 queued ");
+        assert_string_equal(live_runs(bus, 2, runs, sizeof(runs)), "1 running , 3 running 42% of it");
+        sd_bus_message_unref(harness_call(bus, "Cancel", "t", first));
+        watch_run_finished(w, first, NULL, 0);
+        assert_null(strstr(live_runs(bus, 0, runs, sizeof(runs)), "1 running"));
+}
+
+/* A value that changes is announced. */
+static void test_values_changed(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL;
+        char job[PATH_MAX + 64];
+
+        (void)snprintf(job, sizeof(job), "[Monitor]\nWhen=file-exists %s/flag\n[Run]\nExec=/bin/true\n",
+                       harness_directory(h));
+        harness_start(h);
+        bus = harness_connect(h);
+        w = watch_new(bus, "type='signal',member='ValuesChanged'");
+        harness_add_job(h, "a", job);
+        sd_bus_message_unref(harness_call(bus, "Reload", NULL));
+        sd_bus_message_unref(watch_next(w, "ValuesChanged"));
+        harness_write(h, "flag", "");
+        for (int is_known = 0, use; !is_known;) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = harness_call(bus, "ListValues", NULL);
+                int64_t value = 0;
+
+                assert_true(sd_bus_message_enter_container(reply, 'a', "(ssbxxtsb)") > 0);
+                assert_true(sd_bus_message_read(reply, "(ssbxxtsb)", NULL, NULL, &is_known, &value, NULL, NULL, NULL,
+                                                &use) > 0);
+                assert_true(use);
+                is_known = is_known && value == 1;
+                if (!is_known)
+                        sd_bus_message_unref(watch_next(w, "ValuesChanged"));
+        }
+}
+
 /* --- alarms --- */
 
 static unsigned count_alarms(sd_bus *bus, const char *job, uint64_t *ret_run) {
@@ -502,9 +582,10 @@ static void test_private_file(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                harness_test(test_query_runs), harness_test(test_query_columns), harness_test(test_bad_filters),
-                harness_test(test_alarms),     harness_test(test_pools),         harness_test(test_pause_all),
-                harness_test(test_executor),   harness_test(test_private_file),
+                harness_test(test_query_runs),     harness_test(test_query_columns), harness_test(test_bad_filters),
+                harness_test(test_alarms),         harness_test(test_pools),         harness_test(test_pause_all),
+                harness_test(test_executor),       harness_test(test_private_file),  harness_test(test_live_runs),
+                harness_test(test_values_changed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
