@@ -34,13 +34,16 @@
  *
  *   Mode=copytruncate:
  *   copy LOG to .LOG.vakt-copy, sync                    a copy: removes it
- *   rename copies
  *   rename .LOG.vakt-copy to .LOG.vakt-cut, sync        LOG begins with what is in it: removes it
- *   cut that off from the beginning of LOG              LOG does not: goes on from here
+ *   cut that off from the beginning of LOG, sync        LOG does not: goes on from here
+ *   rename copies
  *   rename .LOG.vakt-cut to LOG.1
  *
  * Compression writes to .COPY.vakt-zip, which a later run removes; syncs; renames it to its name; syncs the directory;
  * removes the plain copy. If both are there, and hold the same, the plain one goes.
+ *
+ * A file system may write names and contents to the disk in another order than they were changed. "sync" is where the
+ * next step relies on this one after a power failure, too.
  *
  * The next run may be that of another job file. So a log with .LOG.vakt-new and a second name in one of the two
  * directories goes on from there, however Suffix= has the copy named by now; and what belongs to copies is looked for
