@@ -269,8 +269,11 @@ static int name_copy(const RotateDef *def, Log *l, int from_fd, const char *from
 
 /* A file system without locks has no locked file. */
 static int lock(int fd, usec_t *lock_wait) {
-        int r = lock_wait_for(fd, lock_wait);
+        usec_t no_wait = 0;
+        int r = lock_wait_for(fd, lock_wait ?: &no_wait);
 
+        if (r == -EWOULDBLOCK && !lock_wait)
+                return 0;
         return r == -EBADF || r == -EOPNOTSUPP || r == -ENOLCK ? 0 : r;
 }
 
