@@ -191,7 +191,7 @@ static uint32_t root_of(const Clean *c, uint32_t directory) {
 static int open_root(Clean *c, const RememberedDirectory *d, Place *ret) {
         const char *path = c->directory_names.bytes + d->name;
 
-        return place_open(path, ret, NULL);
+        return place_open(c, path, ret, NULL);
 }
 
 static int open_below(Clean *c, uint32_t directory, const Place *root, Place *ret) {
@@ -213,7 +213,7 @@ static int open_below(Clean *c, uint32_t directory, const Place *root, Place *re
                  (d->acting.kind == ACTING_SELF && own_uid() == 0 && guarded_is_shared(fd, &st)))
                 r = -ESTALE;
         else
-                r = place_lock(fd);
+                r = take_lock(c, fd, d->acting.uid);
         if (r < 0)
                 place_close(ret);
         return r;

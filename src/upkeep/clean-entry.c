@@ -45,13 +45,13 @@ bool is_older(const Clean *c, usec_t when) {
 
 /* Only for its name, which is never waited for, nor kept open longer than until the file is gone. -EAGAIN: somebody
  * else has a lock, or a lease that would be broken. A file that cannot be opened is not locked. */
-static int lock_file(const Place *p, const char *name, int *ret_fd) {
+static int lock_file(Clean *c, const Place *p, const char *name, int *ret_fd) {
         int fd = openat(p->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
         *ret_fd = fd;
         if (fd < 0)
                 return errno == EWOULDBLOCK ? -EAGAIN : 0;
-        return place_lock(fd);
+        return take_lock(c, fd, p->acting.uid);
 }
 
 static bool is_open(const Clean *c, dev_t device, ino_t inode) {
@@ -121,7 +121,7 @@ int entry_remove(Clean *c, const Place *p, const char *name, const struct statx 
                         clean_report_file(c, CLEAN_KEPT, s, when, "belongs to another user");
                 return 0;
         }
-        if (S_ISREG(s->stx_mode) && lock_file(p, name, &fd) < 0) {
+        if (S_ISREG(s->stx_mode) && lock_file(c, p, name, &fd) < 0) {
                 clean_report_file(c, CLEAN_KEPT, s, when, "is locked (flock(2))");
                 return 0;
         }

@@ -96,7 +96,8 @@ struct Clean {
         Actor actor;
         OpenFiles *open_files;
         LiveSockets *live_sockets;
-        Place parent; /* of the last file that a path matched, and */
+        unsigned n_locked; /* whose holders were looked for */
+        Place parent;      /* of the last file that a path matched, and */
         char *parent_path;
         uint32_t parent_index;
 
@@ -123,10 +124,12 @@ struct Clean {
 
 /* Opens a directory by its path, with a lock on it. 0; -EAGAIN: somebody else has one; other errors of guarded_open().
  */
-int place_open(const char *path, Place *ret, char **reterr);
+int place_open(Clean *c, const char *path, Place *ret, char **reterr);
 void place_close(Place *p);
-/* A lock that nobody else has; 0, or -EAGAIN. File systems without locks have none. */
-int place_lock(int fd);
+/* Locks a file or directory; its own owner, or that of the directory that it is in, is one more user whose locks
+ * count. 0; -EAGAIN: a process of one of these, of root or of us has locked it. Locks of others do not count, because
+ * everybody can lock what they can read; file systems without locks have none. */
+int take_lock(Clean *c, int fd, uid_t directory_uid);
 
 /* c->path, by Exclude=. */
 bool is_excluded(const Clean *c, bool is_directory) _pure_;

@@ -283,7 +283,7 @@ static int open_same(Clean *c, const Place *above, const char *name, const struc
         else
                 r = acting_below(&above->acting, fd, &st, &ret->acting);
         if (r >= 0)
-                r = place_lock(fd);
+                r = take_lock(c, fd, above->acting.uid);
         if (r == -EAGAIN)
                 clean_report(c, CLEAN_KEPT, true, "is locked (flock(2))");
         else if (r < 0)

@@ -22,6 +22,7 @@ CleanLimits clean_limits = {
         .directories = UINT32_C(1) << 22,
         .pending = (size_t)64 << 20,
         .links = 1000000,
+        .locked = 10000,
 };
 
 /* --- places --- */
@@ -30,13 +31,24 @@ void place_close(Place *p) {
         p->fd = safe_close(p->fd);
 }
 
-int place_lock(int fd) {
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+int take_lock(Clean *c, int fd, uid_t directory_uid) {
+        uid_t users[] = { 0, own_uid(), directory_uid, 0 };
+        bool is_acting = c->actor.scope.is_entered, is_held;
+        struct stat st;
+
+        if (flock(fd, LOCK_EX | LOCK_NB) >= 0 || errno != EWOULDBLOCK)
+                return 0;
+        if (fstat(fd, &st) < 0 || c->n_locked++ >= clean_limits.locked)
                 return -EAGAIN;
-        return 0;
+        users[3] = st.st_uid;
+        actor_done(&c->actor);
+        is_held = flock_is_held_by(st.st_dev, st.st_ino, users, ELEMENTSOF(users));
+        if (is_acting && identity_enter(&c->actor.scope, &c->actor.identity) < 0)
+                return -EAGAIN;
+        return is_held ? -EAGAIN : 0;
 }
 
-int place_open(const char *path, Place *ret, char **reterr) {
+int place_open(Clean *c, const char *path, Place *ret, char **reterr) {
         GuardedDirectory d;
         struct statx s;
         int r, fd;
@@ -48,7 +60,7 @@ int place_open(const char *path, Place *ret, char **reterr) {
         guarded_close(&d);
         if (fd < 0)
                 return fd;
-        r = statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &s) < 0 ? -errno : place_lock(fd);
+        r = statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &s) < 0 ? -errno : take_lock(c, fd, d.uid);
         if (r < 0) {
                 safe_close(fd);
                 return r;
@@ -100,7 +112,7 @@ static int add_directory(Clean *c, const char *path) {
         Place p;
         int r;
 
-        r = place_open(path, &p, &error);
+        r = place_open(c, path, &p, &error);
         if (r == -ENOMEM || r == -ENOTDIR)
                 return r;
         if (r == -EAGAIN)
@@ -127,7 +139,7 @@ static int open_parent(Clean *c, const char *path, size_t n) {
         free(c->parent_path);
         c->parent_path = TAKE_PTR(parent);
         c->parent_index = NOTHING;
-        r = place_open(c->parent_path, &c->parent, &error);
+        r = place_open(c, c->parent_path, &c->parent, &error);
         if (r == -EAGAIN)
                 clean_report(c, CLEAN_KEPT, false, "is in a directory that is locked (flock(2))");
         else if (r < 0 && r != -ENOENT && r != -ENOMEM)

@@ -33,6 +33,7 @@ typedef struct CleanLimits {
         uint32_t directories;   /* remembered */
         size_t pending;         /* bytes of the names of directories to be walked */
         uint32_t links;         /* files with several names, whose size is counted once */
+        unsigned locked;        /* files and directories of whose locks it is asked who has them */
 } CleanLimits;
 
 extern CleanLimits clean_limits;

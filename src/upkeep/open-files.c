@@ -175,6 +175,76 @@ bool open_files_have(const OpenFiles *f, dev_t device, ino_t inode) {
         return at < f->n_files && compare_files(&f->files[at], &wanted) == 0;
 }
 
+/* --- locks --- */
+
+static int read_text(int process_fd, const char *name, char *text, size_t size) {
+        _cleanup_close_ int fd = openat(process_fd, name, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        return 0;
+}
+
+/* Not by the owner of its directory in /proc: a process can make that root. All its ids, or a program that is setuid
+ * would count as root's, with the lock that its caller has left it. */
+static bool belongs_to(int process_fd, const uid_t *users, size_t n_users) {
+        const char *line;
+        char text[4096];
+        uid_t ids[4];
+
+        if (read_text(process_fd, "status", text, sizeof(text)) < 0)
+                return false;
+        line = strstr(text, "\nUid:");
+        if (!line || sscanf(line, " Uid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) != 4)
+                return false;
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                size_t k = 0;
+
+                while (k < n_users && users[k] != ids[i])
+                        k++;
+                if (k == n_users)
+                        return false;
+        }
+        return true;
+}
+
+/* The kernel prints the locks of an open file with its descriptor, to whomever it was passed on. */
+static bool has_lock(int process_fd, dev_t device, ino_t inode) {
+        _cleanup_close_ int fd = openat(process_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(closedirp) DIR *dir = fd < 0 ? NULL : fd_list(fd);
+        const struct dirent *entry;
+        char name[64], text[4096];
+        struct stat st;
+
+        while (dir && (entry = readdir(dir))) {
+                if (fstatat(fd, entry->d_name, &st, AT_NO_AUTOMOUNT) < 0 || st.st_ino != inode || st.st_dev != device)
+                        continue;
+                (void)snprintf(name, sizeof(name), "fdinfo/%.20s", entry->d_name);
+                if (read_text(process_fd, name, text, sizeof(text)) >= 0 && strstr(text, "FLOCK"))
+                        return true;
+        }
+        return false;
+}
+
+bool flock_is_held_by(dev_t device, ino_t inode, const uid_t *users, size_t n_users) {
+        _cleanup_close_ int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(closedirp) DIR *dir = fd < 0 ? NULL : fd_list(fd);
+        const struct dirent *entry;
+        bool is_held = false;
+
+        while (!is_held && dir && (entry = readdir(dir))) {
+                _cleanup_close_ int process = -EBADF;
+
+                if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+                        continue;
+                process = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                is_held = process >= 0 && belongs_to(process, users, n_users) && has_lock(process, device, inode);
+        }
+        return is_held;
+}
+
 /* --- sockets --- */
 
 struct LiveSockets {

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What processes use, as of the moment of asking: the files and directories that they have open or mapped, and the
- * sockets in the file system that they listen on. */
+/* What processes use, as of the moment of asking: the files and directories that they have open, mapped or locked, and
+ * the sockets in the file system that they listen on. */
 
 #include <sys/types.h>
 
@@ -19,6 +19,10 @@ OpenFiles *open_files_free(OpenFiles *f);
 DEFINE_CLEANUP(OpenFiles, open_files_free)
 
 bool open_files_have(const OpenFiles *f, dev_t device, ino_t inode) _pure_;
+
+/* Has a process of one of these users a lock (flock(2)) on a file? As far as we may look at its descriptors: to be
+ * called as ourselves. */
+bool flock_is_held_by(dev_t device, ino_t inode, const uid_t *users, size_t n_users);
 
 typedef struct LiveSockets LiveSockets;
 

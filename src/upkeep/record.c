@@ -74,6 +74,14 @@ bool records_have_room(int state_fd) {
         return n < RECORDS_OF_USERS_MAX;
 }
 
+/* With the lock on it, so that nobody works by it meanwhile: see record_lock(). */
+static void prune_lock(int state_fd, const char *name) {
+        _cleanup_close_ int fd = openat(state_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) >= 0)
+                (void)unlinkat(state_fd, name, 0);
+}
+
 /* Logs with a date in their names come and go, and would leave a record each. */
 static void prune(int state_fd, time_t now) {
         _cleanup_(closedirp) DIR *dir = fd_list(state_fd);
@@ -81,9 +89,11 @@ static void prune(int state_fd, time_t now) {
         struct stat st;
 
         while (dir && (e = readdir(dir)))
-                if ((startswith(e->d_name, "log-") || startswith(e->d_name, "lock-")) &&
-                    fstatat(state_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
-                    st.st_mtim.tv_sec < now - RECORD_AGE_MAX)
+                if (startswith(e->d_name, "lock-"))
+                        prune_lock(state_fd, e->d_name);
+                else if (startswith(e->d_name, "log-") &&
+                         fstatat(state_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                         st.st_mtim.tv_sec < now - RECORD_AGE_MAX)
                         (void)unlinkat(state_fd, e->d_name, 0);
 }
 
@@ -112,17 +122,38 @@ int lock_wait_for(int fd, usec_t *lock_wait) {
         return 0;
 }
 
-int record_lock(int state_fd, dev_t device, ino_t inode, usec_t *lock_wait) {
-        _cleanup_close_ int fd = -EBADF;
-        char name[64];
-        int r;
+static void lock_name(const GuardedDirectory *d, char name[static 64]) {
+        (void)snprintf(name, 64, "lock-%" PRIx64 "-%" PRIx64, (uint64_t)d->device, (uint64_t)d->inode);
+}
 
-        (void)snprintf(name, sizeof(name), "lock-%" PRIx64 "-%" PRIx64, (uint64_t)device, (uint64_t)inode);
-        /* For reading, which is enough for a lock, and goes on when the file system has become read-only. */
-        fd = openat(state_fd, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+int record_lock(int state_fd, const GuardedDirectory *d, usec_t *lock_wait) {
+        char name[64];
+
+        lock_name(d, name);
+        for (;;) {
+                /* For reading, which is enough for a lock, and goes on when the file system has become read-only. */
+                _cleanup_close_ int fd = openat(state_fd, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+                struct stat st, named;
+                int r;
+
+                if (fd < 0)
+                        return -errno;
+                r = lock_wait_for(fd, lock_wait);
+                if (r < 0)
+                        return r;
+                /* Whoever had it before us may have removed it. */
+                if (fstat(fd, &st) >= 0 && fstatat(state_fd, name, &named, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                    st.st_ino == named.st_ino)
+                        return TAKE_FD(fd);
+        }
+}
+
+int record_unlock(int state_fd, const GuardedDirectory *d, int fd) {
+        char name[64];
+
         if (fd < 0)
-                return -errno;
-        r = lock_wait_for(fd, lock_wait);
-        (void)futimens(fd, NULL); /* it is in use: see prune() */
-        return r < 0 ? r : TAKE_FD(fd);
+                return -EBADF;
+        lock_name(d, name);
+        (void)unlinkat(state_fd, name, 0);
+        return safe_close(fd);
 }

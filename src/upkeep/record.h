@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include "fs/guarded.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
@@ -21,13 +22,16 @@ int record_write(int state_fd, const char *path, usec_t rotated, const char *res
 #define RECORDS_OF_USERS_MAX 50000
 bool records_have_room(int state_fd);
 
-/* Once a day, removes those that were not written to for 400 days. */
+/* Once a day, removes those that were not written to for 400 days, and what killed runs have left of their locks. */
 void records_prune(int state_fd, usec_t realtime);
 
 /* Locks a file with flock(2). lock_wait: µs that may be waited for it, which become less. -EWOULDBLOCK, or another
  * errno of flock(2). */
 int lock_wait_for(int fd, usec_t *lock_wait);
 
-/* Locks a directory until the descriptor is closed, by a file that nobody else can lock. -EWOULDBLOCK: another run
- * works there; errno of openat(2). */
-int record_lock(int state_fd, dev_t device, ino_t inode, usec_t *lock_wait);
+/* Locks a directory, by a file that nobody else can lock. A descriptor; -EWOULDBLOCK: another run works there; errno
+ * of openat(2). */
+int record_lock(int state_fd, const GuardedDirectory *d, usec_t *lock_wait);
+
+/* Removes that file, closes its descriptor and returns -EBADF. fd: or a negative errno. */
+int record_unlock(int state_fd, const GuardedDirectory *d, int fd);

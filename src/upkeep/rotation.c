@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 
+#include "upkeep/open-files.h"
 #include "upkeep/plan.h"
 #include "upkeep/record.h"
 #include "upkeep/shrink.h"
@@ -163,8 +164,7 @@ static int judge_directory(Run *run, LogDirectory *d) {
         int r = 0;
 
         if (!run->is_plan && run->host->state_fd >= 0 && !d->problem) {
-                d->lock_fd = record_lock(run->host->state_fd, d->place->directory.device, d->place->directory.inode,
-                                         &run->run_wait);
+                d->lock_fd = record_lock(run->host->state_fd, &d->place->directory, &run->run_wait);
                 if (d->lock_fd < 0)
                         r = string_format(&d->problem,
                                           d->lock_fd == -EWOULDBLOCK ? "Another run works in this directory"
@@ -233,6 +233,24 @@ static int prepare(Run *run) {
 
 /* --- rotating --- */
 
+/* Everybody who can read a log can lock it, which must not keep it from being rotated for ever. Where rights are those
+ * of another user, they are left meanwhile. */
+static int open_log(Run *run, const Log *l, IdentityScope *scope) {
+        const GuardedDirectory *d = &l->directory->place->directory;
+        const uid_t users[] = { 0, geteuid(), l->st.st_uid, d->uid };
+        usec_t no_wait = 0;
+        bool counts;
+        int r;
+
+        r = logfile_open(run->def, l, &no_wait);
+        if (r != -EWOULDBLOCK)
+                return r;
+        identity_restore(scope);
+        counts = flock_is_held_by(l->st.st_dev, l->st.st_ino, users, ELEMENTSOF(users));
+        r = workplace_enter(l->directory->place, scope);
+        return r < 0 ? r : logfile_open(run->def, l, counts ? &run->log_wait : NULL);
+}
+
 static int rotate_files(Run *run, Log *l, char **reterr) {
         _cleanup_(identity_restore) IdentityScope scope = {};
         _cleanup_close_ int fd = -EBADF;
@@ -241,7 +259,7 @@ static int rotate_files(Run *run, Log *l, char **reterr) {
         r = workplace_enter(l->directory->place, &scope);
         if (r < 0)
                 return r;
-        fd = logfile_open(run->def, l, &run->log_wait);
+        fd = open_log(run, l, &scope);
         if (fd == -EWOULDBLOCK)
                 *reterr = strdup("A process has locked it (flock(2)); the next run tries again");
         else if (fd == -ESTALE)
@@ -461,8 +479,12 @@ int rotation_run(const RotateDef *def, const RotationHost *host, usec_t realtime
         run.logs.userdata = &run;
         r = run_all(&run);
         shrinker_free(run.shrinker);
-        for (size_t i = 0; i < run.logs.n_directories; i++)
-                run.result.n_logs += run.logs.directories[i].n_logs;
+        for (size_t i = 0; i < run.logs.n_directories; i++) {
+                LogDirectory *d = &run.logs.directories[i];
+
+                run.result.n_logs += d->n_logs;
+                d->lock_fd = record_unlock(host->state_fd, &d->place->directory, d->lock_fd);
+        }
         logs_done(&run.logs);
         *ret = run.result;
         return r;

@@ -269,8 +269,11 @@ static int name_copy(const RotateDef *def, Log *l, int from_fd, const char *from
 
 /* A file system without locks has no locked file. */
 static int lock(int fd, usec_t *lock_wait) {
-        int r = lock_wait_for(fd, lock_wait);
+        usec_t no_wait = 0;
+        int r = lock_wait_for(fd, lock_wait ?: &no_wait);
 
+        if (r == -EWOULDBLOCK && !lock_wait)
+                return 0;
         return r == -EBADF || r == -EOPNOTSUPP || r == -ENOLCK ? 0 : r;
 }
 
@@ -439,6 +442,7 @@ static int cut_into(const RotateDef *def, Log *l, int fd, int copy, const struct
         }
         (void)futimens(copy, (const struct timespec[]){ st->st_atim, st->st_mtim });
         (void)fdatasync(copy);
+        (void)fdatasync(fd); /* or the log could be whole beside the copy, after a power failure */
         return name_copy(def, l, old, cut, realtime, reterr);
 }
 
@@ -581,6 +585,7 @@ static int recover_twins(Log *l, size_t i) {
         size_t plain = isempty(l->copies[i].parts.compressed) ? i : i + 1, packed = plain == i ? i + 1 : i;
         _cleanup_close_ int a = -EBADF, b = -EBADF;
         struct stat st;
+        int r;
 
         if (copy_name_compare(&l->copies[i].parts, &l->copies[i + 1].parts) != 0 ||
             !isempty(l->copies[plain].parts.compressed) || isempty(l->copies[packed].parts.compressed))
@@ -589,6 +594,9 @@ static int recover_twins(Log *l, size_t i) {
         b = open_regular(old_of(l), l->copies[plain].name, &st);
         if (a < 0 || b < 0 || !compressed_file_equals(a, l->copies[packed].parts.compressed, b))
                 return 0; /* each may be all there is of something */
+        r = workplace_sync(l->directory->old, a);
+        if (r < 0)
+                return r;
         if (unlinkat(old_of(l), l->copies[plain].name, 0) < 0)
                 return -errno;
         logfile_remove_copy(l, plain);

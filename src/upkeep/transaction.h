@@ -11,7 +11,8 @@
  *  4. Names are bytes. They go to other programs as arguments only, never into a text that is interpreted (writer.h).
  *  5. What somebody can make many of has a maximum: entries, depth, logs, copies, time to wait.
  *  6. Mounts below a wildcard are not crossed, and a log over which another file is mounted is refused.
- *  7. A log that a process has locked with flock(2) stays as it is.
+ *  7. A log that its owner, that of its directory, root or we have locked with flock(2) stays as it is. Others can
+ * lock what they can read, and do not keep it from being rotated.
  *  8. The records of logs are a file each, 0600, in a directory of our own. A bad one hurts no other log; and none is
  *     needed to recover (record.h).
  *  9. Waiting for a lock has an end.
@@ -34,13 +35,16 @@
  *
  *   Mode=copytruncate:
  *   copy LOG to .LOG.vakt-copy, sync                    a copy: removes it
- *   rename copies
  *   rename .LOG.vakt-copy to .LOG.vakt-cut, sync        LOG begins with what is in it: removes it
- *   cut that off from the beginning of LOG              LOG does not: goes on from here
+ *   cut that off from the beginning of LOG, sync        LOG does not: goes on from here
+ *   rename copies
  *   rename .LOG.vakt-cut to LOG.1
  *
  * Compression writes to .COPY.vakt-zip, which a later run removes; syncs; renames it to its name; syncs the directory;
  * removes the plain copy. If both are there, and hold the same, the plain one goes.
+ *
+ * A file system may write names and contents to the disk in another order than they were changed. "sync" is where the
+ * next step relies on this one after a power failure, too.
  *
  * The next run may be that of another job file. So a log with .LOG.vakt-new and a second name in one of the two
  * directories goes on from there, however Suffix= has the copy named by now; and what belongs to copies is looked for
@@ -54,7 +58,8 @@
 int logfile_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr);
 
 /* Opens the log and locks it, if it is still the file that was judged. lock_wait: µs that may be waited for the lock,
- * which become less. A descriptor; -EWOULDBLOCK: it is locked; -ESTALE: it is another file by now; errno of openat(2).
+ * which become less; NULL: it is opened even if it is locked. A descriptor; -EWOULDBLOCK: it is locked; -ESTALE: it is
+ * another file by now; errno of openat(2).
  */
 int logfile_open(const RotateDef *def, const Log *l, usec_t *lock_wait);
 

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Kills vakt-rotate as it enters its first, second, third … system call, or lets that call fail, up to the last one.
 
-  rotate-kill.py [--program PATH] [--stride N] [--full] [--only TEXT] [kill|fail]…
+  rotate-kill.py [--program PATH] [--stride N] [--full] [--only TEXT] [--directory DIR] [kill|fail|order]…
 
 A program that appends numbered lines has the log open all the time, and reopens it when PostRotate= says so. After the
 run that was hit, the log must be there; it goes on writing; and after the next run, which is not hit, no byte is
 missing or there twice, from the oldest copy to the log, in the order of their names, and nothing else is left. In some
-scenarios the next run has other settings: then copies have names of both kinds, and no byte is missing."""
+scenarios the next run has other settings: then copies have names of both kinds, and no byte is missing.
+
+"order" looks at the calls of a run that is not hit: what a later call takes for granted after a power failure was synced
+before it."""
 
 import argparse
 import gzip
@@ -23,6 +26,19 @@ ALICE = 54321
 ERRORS = ["EIO", "ENOSPC", "EROFS"]
 FAILING = ["openat", "write", "pwrite64", "linkat", "renameat", "renameat2", "unlinkat", "fchown", "fchmod", "fsync",
            "fdatasync", "ftruncate", "fallocate", "utimensat", "syncfs"]
+
+
+# A call; what has to be synced after it, before: another call. As strace -y prints them, with the paths of descriptors.
+DIRECTORY, LOG, COPY = r"fsync\(\d+<[^>]*/(log|old)>\)", r"f(data)?sync\(\d+<[^>]*/app\.log>\)", \
+    r"f(data)?sync\(\d+<[^>]*/\.app\.log\.vakt-copy>\)"
+CUT = r"(fallocate|ftruncate)\(\d+<[^>]*/app\.log>"
+ORDERS = [
+    (r"pwrite64\(\d+<[^>]*vakt-copy>", COPY, r'renameat.*, "\.app\.log\.vakt-cut"'),
+    (r'renameat.*, "\.app\.log\.vakt-cut"', DIRECTORY, CUT),
+    (CUT + r".* = 0", LOG, r'renameat2?\(.*"\.app\.log\.vakt-cut", '),
+    (r"write\(\d+<[^>]*vakt-zip>", r"f(data)?sync\(\d+<[^>]*vakt-zip>|syncfs", r'renameat2?\(.*vakt-zip", '),
+    (r'renameat2?\(.*vakt-zip", ', DIRECTORY, r'unlinkat\(.*"app[^"]*"'),
+]
 
 
 class Scenario:
@@ -284,16 +300,44 @@ class Test:
         print(f"# figure: {scenario.name}: {tried} failing calls", flush=True)
 
 
+    def order(self, scenario):
+        """After each call of the first kind, the sync comes before a call of the last kind."""
+        w = World(self.base, scenario, self.args.program)
+        try:
+            trace = f"{w.top}/trace"
+            open(trace, "w").close()
+            os.chmod(trace, 0o666)
+            w.run("-y", "-o", trace)
+            with open(trace) as f:
+                text = f.read().splitlines()
+        finally:
+            w.done()
+        found = 0
+        for call, sync, later in ORDERS:
+            pending = False
+            for line in text:
+                if pending and re.search(later, line):
+                    self.n_problems += 1
+                    print(f"problem: {scenario.name}: not synced before {line}", flush=True)
+                found += bool(re.search(later, line))
+                pending = (pending or re.search(call, line)) and not re.search(sync, line)
+        if found < ("copytruncate" in str(scenario.lines)) * 3:
+            self.n_problems += 1
+            print(f"problem: {scenario.name}: the calls of a rotation were not found", flush=True)
+        print(f"# figure: {scenario.name}: {found} calls that rely on a sync", flush=True)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--program", default="/usr/lib/vaktd/vakt-rotate")
     p.add_argument("--stride", type=int, default=1)
     p.add_argument("--full", action="store_true")
     p.add_argument("--only", default="")
+    # Not in /tmp, below which everything belongs to whoever made it.
+    p.add_argument("--directory", default="/var/tmp")
     p.add_argument("what", nargs="*", default=["kill", "fail"])
     args = p.parse_args()
-    # Not in /tmp, below which everything belongs to whoever made it.
-    base = tempfile.mkdtemp(prefix="vakt-rotate-kill-", dir="/var/tmp")
+    base = tempfile.mkdtemp(prefix="vakt-rotate-kill-", dir=args.directory)
     os.chmod(base, 0o755)
     test = Test(base, args)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with what is to be removed

@@ -32,6 +32,10 @@ test_every_call_fails() {
         "$here/rotate-kill.py" --stride $stride ${FULL:+--full} fail
 }
 
+test_what_has_to_be_on_the_disk_first() {
+        "$here/rotate-kill.py" ${FULL:+--full} order
+}
+
 # --- full disks ---
 
 # The log, its copies and what is written later are all there when there is room again.

@@ -4,10 +4,15 @@
 /* A directory of a test, for everybody to enter, and what is in it: perhaps with files of other users. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/macro.h"
@@ -43,4 +48,37 @@ static inline void make(const char *name, uid_t uid, mode_t mode) {
         assert_int_equal(mkdir(at(name), 0700), 0);
         assert_int_equal(chown(at(name), uid, uid), 0);
         assert_int_equal(chmod(at(name), mode), 0);
+}
+
+/* A process of that user which has locked a file or directory, until it is unlocked. Its directory in /proc is root's,
+ * whoever it is. */
+static inline pid_t lock_as(uid_t uid, const char *name) {
+        const char *path = at(name);
+        char locked = 0;
+        int ends[2];
+        pid_t pid;
+
+        assert_int_equal(pipe(ends), 0);
+        pid = fork();
+        if (pid == 0) {
+                int fd;
+
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+                        _exit(1);
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+                if (fd < 0 || flock(fd, LOCK_SH) < 0 || write(ends[1], "1", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        (void)pause();
+        }
+        (void)close(ends[1]);
+        assert_int_equal(read(ends[0], &locked, 1), 1);
+        (void)close(ends[0]);
+        return pid;
+}
+
+static inline void unlock(pid_t pid) {
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
 }

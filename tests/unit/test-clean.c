@@ -338,6 +338,44 @@ static void test_empty_directories(void **state) {
 
 /* --- what is never removed --- */
 
+/* What everybody can lock does not stay for it: only root's locks count, and those of the owners. */
+static void test_locks_of_others(void **state) {
+        static const char *const names[] = { "a/f", "a/alice", "a/d", "drop", "drop/f" };
+        const uid_t users[] = { BOB, ALICE, BOB, BOB, BOB }, owners[] = { 0, ALICE, ALICE, 0, ALICE };
+        CleanDef def = older_than("a", DAY);
+        pid_t pids[ELEMENTSOF(names)];
+
+        NEEDS_ROOT();
+        make("a", 0, 0755);
+        make("a/d", ALICE, 0755);
+        make("drop", 0, 01777);
+        make_file_of("a/d/f", 2 * DAY, 0, ALICE);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                if (strchr(names[i], 'f') || strstr(names[i], "alice"))
+                        make_file_of(names[i], 2 * DAY, 0, owners[i]);
+                pids[i] = lock_as(users[i], names[i]);
+        }
+        clean_up(&def);
+        gone("a/f");
+        gone("a/d/f");
+        stays("a/alice");
+        says("kept a/alice: is locked (flock(2))");
+        def = older_than("drop", DAY);
+        clean_up(&def);
+        gone("drop/f");
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                unlock(pids[i]);
+        /* How often it is asked who has a lock has an end. */
+        make_file("a/f", 2 * DAY);
+        pids[0] = lock_as(BOB, "a/f");
+        clean_limits.locked = 0;
+        def = older_than("a", DAY);
+        clean_up(&def);
+        clean_limits.locked = 10000;
+        stays("a/f");
+        unlock(pids[0]);
+}
+
 static void test_locks(void **state) {
         CleanDef def = older_than("a", DAY);
         int file, directory;
@@ -902,6 +940,7 @@ int main(void) {
                 CASE(test_excluded),
                 CASE(test_empty_directories),
                 CASE(test_locks),
+                CASE(test_locks_of_others),
                 CASE(test_special_files),
                 CASE(test_protected),
                 CASE(test_keep_open),

@@ -697,6 +697,36 @@ static void test_refusals(void **state) {
 }
 
 /* What a path without a wildcard names is looked for; with one, it may be there or not. */
+/* Alice can read root's log, and must not keep it from being rotated; nor bob hers. */
+static void test_locks_of_others(void **state) {
+        pid_t alice, owner;
+
+        if (geteuid() != 0)
+                skip();
+        path("*/log");
+        make("root", 0, 0755);
+        make("alice", ALICE, 0755);
+        put("root/log", "1");
+        put("alice/log", "1");
+        assert_int_equal(chown(at("alice/log"), ALICE, ALICE), 0);
+        assert_int_equal(chmod(at("root/log"), 0644), 0);
+        assert_int_equal(chmod(at("alice/log"), 0644), 0);
+        alice = lock_as(ALICE, "root/log");
+        owner = lock_as(ALICE, "alice/log");
+        run();
+        assert_true(said("rotate /root/log") && said("fail /alice/log: A process has locked it"));
+        unlock(alice);
+        unlock(owner);
+        put("root/log", "2");
+        alice = lock_as(0, "root/log");
+        owner = lock_as(BOB, "alice/log");
+        t.def.mode = ROTATE_COPYTRUNCATE;
+        run();
+        assert_true(said("fail /root/log: A process has locked it") && said("rotate /alice/log"));
+        unlock(alice);
+        unlock(owner);
+}
+
 static void test_misnamed(void **state) {
         assert_int_equal(mkdir(at("directory"), 0755), 0);
         path("directory");
@@ -984,8 +1014,8 @@ static void test_too_many_records(void **state) {
         t.state_fd = open(at("state"), O_PATH | O_DIRECTORY | O_CLOEXEC);
         run();
         assert_int_equal(t.result.n_rotated, 2);
-        /* That of root's log, a lock for each of the three directories, and "pruned". */
-        assert_int_equal(count("state"), RECORDS_OF_USERS_MAX + 5);
+        /* That of root's log, and "pruned". No locks are left. */
+        assert_int_equal(count("state"), RECORDS_OF_USERS_MAX + 2);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -1013,6 +1043,7 @@ int main(void) {
                 TEST(test_scripts),
                 TEST(test_refusals),
                 TEST(test_lock),
+                TEST(test_locks_of_others),
                 TEST(test_exclude),
                 TEST(test_names),
                 TEST(test_plan),
