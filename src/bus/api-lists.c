@@ -10,6 +10,7 @@
 #include "bus/object-path.h"
 #include "bus/options.h"
 #include "bus/text.h"
+#include "util/strv.h"
 
 #define LIST_RUNS_DEFAULT 100
 #define LIST_RUNS_MAX     10000
@@ -17,17 +18,20 @@
 
 /* --- jobs --- */
 
-/* Value by value: a fifth faster than sd_bus_message_append(), and there may be tens of thousands of rows. */
-static int append_job_row(sd_bus_message *m, const char *const texts[4], const uint64_t numbers[4], const char *path) {
+/* Value by value: a fifth faster than sd_bus_message_append(), and there may be tens of thousands of rows. types: "s"
+ * and "o", which take the next text, "t", which takes the next number, and "u" and "b", which take it as 32 bits. */
+static int append_job_row(sd_bus_message *m, const char *types, const char *const *texts, const uint64_t *numbers) {
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sssstttto");
-        for (size_t i = 0; r >= 0 && i < 4; i++)
-                r = sd_bus_message_append_basic(m, 's', texts[i]);
-        for (size_t i = 0; r >= 0 && i < 4; i++)
-                r = sd_bus_message_append_basic(m, 't', &numbers[i]);
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 'o', path);
+        r = sd_bus_message_open_container(m, 'r', types);
+        for (const char *t = types; r >= 0 && *t; t++) {
+                uint32_t number = strchr("ub", *t) ? (uint32_t)*numbers++ : 0;
+
+                r = sd_bus_message_append_basic(m, *t,
+                                                strchr("so", *t) ? *texts++
+                                                : *t == 't'      ? (const void *)numbers++
+                                                                 : &number);
+        }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -35,20 +39,74 @@ static int append_job_row(sd_bus_message *m, const char *const texts[4], const u
 static int append_job(sd_bus_message *m, const Job *j, size_t *size) {
         _cleanup_free_ char *copy = NULL;
         const char *description = text_fit(j->def ? j->def->description : NULL, TEXT_IN_LIST_MAX, &copy);
-        const char *const texts[] = { j->name, description, job_state_to_string(job_state(j)),
-                                      run_result_to_string(j->last_result) };
-        const uint64_t numbers[] = { j->next, j->last_start, j->last_end, j->n_runs };
         char path[OBJECT_PATH_MAX];
+        const char *const texts[] = { j->name, description, job_state_to_string(job_state(j)),
+                                      run_result_to_string(j->last_result), job_object_path(path, j->name) };
+        const uint64_t numbers[] = { j->next, j->last_start, j->last_end, j->n_runs };
 
         if (!description)
                 return -ENOMEM;
-        (void)job_object_path(path, j->name);
         *size += 120 + strlen(j->name) + strlen(description) + strlen(path);
-        return append_job_row(m, texts, numbers, path);
+        return append_job_row(m, "sssstttto", texts, numbers);
 }
 
-int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        Connection *c = userdata;
+static int count_degraded(const char *key, const char *value, const char *state, const char *message, void *userdata) {
+        unsigned *n = userdata;
+
+        *n += streq(state, "degraded") || streq(state, "failed") || streq(state, "unknown");
+        return 0;
+}
+
+/* The same with all that a list of jobs can show. */
+static int append_queried_job(sd_bus_message *m, Manager *manager, const Job *j, size_t *size) {
+        _cleanup_free_ char *copy = NULL, *tags_copy = NULL;
+        const JobDef *d = j->def;
+        const char *description = text_fit(d ? d->description : NULL, TEXT_IN_LIST_MAX, &copy), *tags;
+        bool is_watched = d && (d->path_trigger || d->monitor.when || d->rotate);
+        char path[OBJECT_PATH_MAX], joined[2 * TEXT_IN_LIST_MAX] = "";
+        unsigned n_degraded = 0;
+        int r;
+
+        STRV_FOREACH(tag, d ? d->tags : NULL)
+                (void)snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s", *joined ? " " : "",
+                               *tag);
+        tags = text_fit(joined, TEXT_IN_LIST_MAX, &tags_copy);
+        if (!description || !tags)
+                return -ENOMEM;
+        r = is_watched ? manager_list_triggers(manager, j, count_degraded, &n_degraded) : 0;
+        if (r < 0)
+                return r;
+        const char *const texts[] = {
+                j->name,
+                description,
+                job_state_to_string(job_state(j)),
+                d ? strempty(d->fragment) : "",
+                tags,
+                run_result_to_string(j->last_result),
+                job_object_path(path, j->name),
+        };
+        const uint64_t numbers[] = {
+                (uint32_t)j->last_code,
+                j->next,
+                manager_next_retry(manager, j),
+                j->last_start,
+                j->last_end,
+                j->n_runs,
+                j->n_running,
+                j->n_queued,
+                n_degraded,
+                j->paused,
+                j->problem != NULL,
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                *size += strlen(texts[i]);
+        *size += 200;
+        return append_job_row(m, QUERY_JOBS_TYPES, texts, numbers);
+}
+
+/* ListJobs and QueryJobs. */
+static int list_jobs(sd_bus_message *m, Connection *c, bool all, sd_bus_error *e) {
         const JobTable *jobs = manager_jobs(c->api->manager);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         size_t size = 0;
@@ -57,14 +115,23 @@ int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         r = api_new_large_reply(c, m, &reply, e);
         if (r < 0)
                 return r;
-        r = sd_bus_message_open_container(reply, 'a', "(sssstttto)");
+        r = sd_bus_message_open_container(reply, 'a', all ? "(" QUERY_JOBS_TYPES ")" : "(sssstttto)");
         for (size_t i = 0; r >= 0 && i < job_table_size(jobs); i++) {
-                r = append_job(reply, job_table_at(jobs, i), &size);
+                r = all ? append_queried_job(reply, c->api->manager, job_table_at(jobs, i), &size)
+                        : append_job(reply, job_table_at(jobs, i), &size);
                 if (r >= 0 && size > REPLY_SIZE_MAX)
                         return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
                                                 "There are too many jobs for one reply; use GetJob for single jobs.");
         }
         return api_send_list(reply, r);
+}
+
+int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return list_jobs(m, userdata, /* all= */ false, e);
+}
+
+int method_query_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return list_jobs(m, userdata, /* all= */ true, e);
 }
 
 /* --- runs --- */

@@ -16,6 +16,7 @@
 #include "bus/options.h"
 #include "bus/text.h"
 #include "config.h"
+#include "util/strv.h"
 
 #define DIAGNOSTICS_SIZE_MAX ((size_t)16 * 1024 * 1024)
 #define NEXT_ELAPSES_MAX     1000
@@ -433,11 +434,39 @@ static int get_started_at(sd_bus *bus, const char *path, const char *interface, 
 static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         Manager *m = ((const Connection *)userdata)->api->manager;
-        size_t n = streq(property, "Jobs")      ? job_table_size(manager_jobs(m))
+        size_t n = streq(property, "PID")       ? (size_t)getpid()
+                   : streq(property, "Jobs")    ? job_table_size(manager_jobs(m))
                    : streq(property, "Running") ? manager_n_running(m)
                                                 : manager_n_queued(m);
 
         return sd_bus_message_append(reply, "u", (uint32_t)n);
+}
+
+/* Files on disk that are newer than this are not in force. */
+static int get_loaded_at(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return sd_bus_message_append(reply, "t", manager_loaded_at(c->api->manager));
+}
+
+static int get_directories(sd_bus *bus, const char *path, const char *interface, const char *property,
+                           sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        STRV_FOREACH(directory, manager_options(c->api->manager)->job_dirs)
+                if (r >= 0)
+                        r = text_append(reply, *directory, TEXT_MAX);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_state_directory(sd_bus *bus, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return text_append(reply, manager_options(c->api->manager)->state_dir, TEXT_MAX);
 }
 
 static int get_paused(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -459,6 +488,8 @@ static const sd_bus_vtable manager_vtable[] = {
 
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssstttto)", jobs), method_list_jobs,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("QueryJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(" QUERY_JOBS_TYPES ")", jobs),
+                                method_query_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetJob", SD_BUS_ARGS("s", job), SD_BUS_RESULT("o", object), method_get_job,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetRun", SD_BUS_ARGS("t", id), SD_BUS_RESULT("o", object), method_get_run,
@@ -524,6 +555,10 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Executor", "s", get_executor, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("PID", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("LoadedAt", "t", get_loaded_at, 0, 0),
+        SD_BUS_PROPERTY("JobDirectories", "as", get_directories, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StateDirectory", "s", get_state_directory, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Jobs", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Running", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Queued", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -10,9 +10,10 @@
 #define REPLY_SIZE_MAX ((size_t)31 * 1024 * 1024) /* bytes: a bus accepts 32 MiB per message */
 
 /* A run in a list. */
-#define LIST_RUNS_ROW  "(tsssssttttiuo)"
-#define QUERY_RUNS_ROW "(tsssssttttiuosstttsstt)"
-#define LIVE_RUNS_ROW  "(tsssssttttiuosstttsstts)"
+#define LIST_RUNS_ROW    "(tsssssttttiuo)"
+#define QUERY_RUNS_ROW   "(tsssssttttiuosstttsstt)"
+#define LIVE_RUNS_ROW    "(tsssssttttiuosstttsstts)"
+#define QUERY_JOBS_TYPES "ssssssutttttuuubbo"
 
 /* Reads the name of a job; an impossible name is refused here, before anything is done with it. */
 int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e);
@@ -36,6 +37,7 @@ int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_explain_path(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_query_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_live_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);

@@ -264,6 +264,10 @@ static int connection_open(Connection *c, bool may_start) {
         return r < 0 ? r : 0;
 }
 
+const char *connection_socket(const Connection *c) {
+        return c->socket;
+}
+
 bool connection_is_bus(const Connection *c) {
         return c->bus && !c->on_socket;
 }

@@ -59,6 +59,9 @@ int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
 int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                      const char *types, va_list ap);
 
+/* The path of the control socket, also while a bus is used instead. */
+const char *connection_socket(const Connection *c) _pure_;
+
 /* True if the connection is one to a bus, on which the daemon comes and goes. */
 bool connection_is_bus(const Connection *c);
 

@@ -8,9 +8,10 @@
 
 typedef struct DaemonView {
         sd_bus_message *message;
-        const char *version, *executor;
-        usec_t started; /* µs of CLOCK_REALTIME */
-        uint32_t jobs, running, queued;
+        const char *version, *executor, *state_directory;
+        char **directories;     /* of job files */
+        usec_t started, loaded; /* µs of CLOCK_REALTIME; loaded: from before the job files were read last */
+        uint32_t pid, jobs, running, queued;
         int paused; /* all jobs at once are */
 } DaemonView;
 
@@ -22,6 +23,9 @@ void daemon_view_done(DaemonView *v);
 
 /* Rows of pools; none from a daemon that does not support them yet. */
 int pool_views_get(Connection *c, sd_bus_error *reterr, Rows *ret);
+
+/* Rows of the alarms of all jobs. */
+int alarm_rows_get(Connection *c, sd_bus_error *reterr, Rows *ret);
 
 /* Rows of diagnostics. reload: all files are read again before; this may take minutes. */
 int diagnostic_views_get(Connection *c, bool reload, sd_bus_error *reterr, Rows *ret);

@@ -8,7 +8,7 @@
 #include "util/strv.h"
 
 int job_rows_get(Connection *c, sd_bus_error *reterr, Rows *ret) {
-        return properties_get_rows(c, &(MethodCall){ .member = "ListJobs" }, "a(sssstttto)", reterr, ret);
+        return properties_get_rows(c, &(MethodCall){ .member = "QueryJobs" }, JOB_ROWS_TYPE, reterr, ret);
 }
 
 void job_view_done(JobView *v) {

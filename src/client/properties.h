@@ -24,11 +24,21 @@ typedef struct PropertyMap {
 } PropertyMap;
 
 typedef struct JobRow {
-        const char *name, *description, *state, *last_result;
-        usec_t next, last_start, last_end;
+        const char *name, *description, *state, *fragment, *tags, *last_result;
+        uint32_t last_code;
+        usec_t next, retry, last_start, last_end;
         uint64_t runs;
+        uint32_t running, queued, degraded;
+        int paused, has_problem;
         const char *object;
 } JobRow;
+
+typedef struct AlarmRow {
+        const char *job, *key;
+        usec_t raised;
+        uint64_t run; /* or 0 */
+        const char *message;
+} AlarmRow;
 
 typedef struct PoolView {
         const char *name;
@@ -67,6 +77,7 @@ typedef struct Rows {
         union {
                 void *items;
                 JobRow *jobs;
+                AlarmRow *alarms;
                 PoolView *pools;
                 DiagnosticView *diagnostics;
                 PropertyPair *pairs;
@@ -88,7 +99,7 @@ int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *r
 int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t *ret_n);
 
 /* Offsets of the members of such a struct, by the D-Bus types between the brackets. Returns the size of the struct. */
-#define ROW_MEMBERS_MAX 9
+#define ROW_MEMBERS_MAX 18
 size_t properties_lay_out(const char *members, size_t ret_offsets[static ROW_MEMBERS_MAX]);
 
 /* Both fail as connection_call() does. The caller drops *ret_message, which what was read points into.

@@ -406,6 +406,14 @@ usec_t manager_started_at(const Manager *m) {
         return m->started_at;
 }
 
+usec_t manager_loaded_at(const Manager *m) {
+        return m->loaded_at;
+}
+
+const ManagerOptions *manager_options(const Manager *m) {
+        return &m->options;
+}
+
 const RunRecord *manager_get_run(Manager *m, uint64_t id) {
         const LiveRun *run = live_find(&m->live, id);
 
@@ -504,7 +512,7 @@ void manager_dump(Manager *m) {
 
 char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now_realtime_usec) {
         const Job *next = next_job(m);
-        size_t n_jobs = job_table_size(m->jobs);
+        size_t n_jobs = job_table_size(m->jobs), n_failed = 0;
         const char *message;
         char at[64] = "";
         struct tm tm;
@@ -522,8 +530,15 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
         if (m->n_setting_problems > 0)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; vaktd.conf has errors");
+        for (size_t i = 0; i < n_jobs; i++)
+                n_failed += run_result_is_failure(job_table_at(m->jobs, i)->last_result);
+        if (n_failed > 0)
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; %zu failed", n_failed);
+        if (m->diagnostics.n_items > 0)
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; %zu problem%s in files",
+                               m->diagnostics.n_items, PLURAL(m->diagnostics.n_items));
         if (m->paused)
-                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all jobs are paused");
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all paused");
         if (ledger_state(m->ledger, &message) != LEDGER_OK)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; the ledger is only in memory");
         return buf;

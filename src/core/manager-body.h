@@ -9,7 +9,8 @@
 #include "core/trigger.h"
 #include "util/turn.h"
 
-#define OBSERVERS_MAX 5 /* one of them is conditions.c */
+#define RUNS_STAMP    "runs" /* not a time: how many runs of the job were started; beside the stamps of the triggers */
+#define OBSERVERS_MAX 5      /* one of them is conditions.c */
 
 typedef struct Conditions Conditions;
 typedef struct Deadlines Deadlines;
@@ -63,6 +64,7 @@ struct Manager {
         Executor *executor;
         Executor *former_executor; /* the other one, for runs that it began before it was changed; or NULL */
         usec_t started_at;         /* realtime */
+        usec_t loaded_at;          /* realtime, from before the job files were looked at */
         char *host;
 
         LiveRuns live;

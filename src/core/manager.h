@@ -126,6 +126,8 @@ const char *manager_ledger_error(Manager *m);
 unsigned manager_n_running(const Manager *m);
 unsigned manager_n_queued(const Manager *m);
 usec_t manager_started_at(const Manager *m); /* realtime µs of manager_start() */
+usec_t manager_loaded_at(const Manager *m);  /* realtime µs from before the files were last read */
+const ManagerOptions *manager_options(const Manager *m);
 
 /* A live or remembered run; valid until the loop turns. NULL when unknown. */
 const RunRecord *manager_get_run(Manager *m, uint64_t id);
@@ -167,6 +169,9 @@ const char *manager_executor(const Manager *m);
 
 /* The next n elapses of a job's timers as planned, realtime µs in order. Returns how many there are. */
 size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n);
+
+/* When the job's next retry is due, realtime µs; 0: none waits for its time. */
+usec_t manager_next_retry(const Manager *m, const Job *job);
 
 typedef int (*ExplainVisit)(const char *topic, const char *message, void *userdata);
 typedef int (*CounterVisit)(const char *name, uint64_t value, void *userdata);

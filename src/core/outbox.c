@@ -83,8 +83,10 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         run_set_stage(run, RUN_STAGE_DONE);
         if (r->started > 0) {
                 run->job->last_end = r->ended;
-                if (r->result != RUN_RESULT_SKIPPED)
+                if (r->result != RUN_RESULT_SKIPPED) {
                         run->job->last_result = r->result;
+                        run->job->last_code = r->code;
+                }
         }
         (void)ledger_update(m->ledger, r);
         run->execution = execution_free(run->execution);

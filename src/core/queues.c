@@ -402,6 +402,15 @@ usec_t retry_not_before(const LiveRun *run) {
         return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
 }
 
+usec_t manager_next_retry(const Manager *m, const Job *job) {
+        const LiveRun *run = job->n_delayed > 0 ? queues_next_retry(job, NULL) : NULL;
+        Instant now = turn_now(m->event);
+
+        if (!run || run->stage != RUN_STAGE_DELAYED)
+                return 0;
+        return usec_add(now.realtime, usec_sub(retry_not_before(run), now.boottime));
+}
+
 /* A retry without a delay does not go through the timer, which is allowed to be late: what is newer would overtake.
  * But only what was started: the rest might fail in the same turn, for ever. */
 void queues_add_retry(Manager *m, LiveRun *run) {

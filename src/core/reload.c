@@ -29,11 +29,15 @@ void reload_load_last(Manager *m, Job *job) {
                 .limit = 1,
         };
         OwnedRun last = {};
+        usec_t n_runs = 0;
 
+        if (ledger_get_stamp(m->ledger, job->name, RUNS_STAMP, &n_runs) >= 0)
+                job->n_runs += n_runs;
         if (ledger_query(m->ledger, &filter, load_last_run, &last, NULL) <= 0)
                 return;
         job->last_start = last.record.started;
         job->last_end = last.record.ended;
+        job->last_code = last.record.code;
         job->last_result = alarms_failure_is_forgotten(m, &last.record) ? RUN_RESULT_NONE : last.record.result;
         owned_run_done(&last);
 }
@@ -173,7 +177,8 @@ int reload_jobs(Manager *m) {
         size_t n;
         int r;
 
-        r = job_loader_load(m->loader, turn_now(m->event).realtime);
+        m->loaded_at = turn_now(m->event).realtime;
+        r = job_loader_load(m->loader, m->loaded_at);
         if (r < 0)
                 return r;
         reload_log_problems(job_loader_diagnostics(m->loader));

@@ -138,7 +138,7 @@ void run_set_stage(LiveRun *run, RunStage stage) {
         if (before == RUN_STAGE_READY)
                 job->n_runs += stage == RUN_STAGE_STARTING;
         else if (stage == RUN_STAGE_READY && before != RUN_STAGE_QUEUED)
-                job->n_runs -= run->rank > 0; /* what an earlier daemon began was not counted */
+                job->n_runs -= job->n_runs > 0; /* what a daemon began that did not count was not counted */
         if (stage == RUN_STAGE_DELAYED)
                 TAILQ_INSERT_TAIL(&job->delayed, run, waiting);
         else if (stage == RUN_STAGE_QUEUED && before == RUN_STAGE_READY) /* it was the first already */

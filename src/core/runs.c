@@ -169,6 +169,12 @@ static void name_unit(const Manager *m, LiveRun *run) {
         owned_run_set_text(&run->record.unit, unit);
 }
 
+/* Runs are counted for good, beyond what HistoryKeep= leaves of them. */
+static void save_n_runs(Manager *m, const Job *job) {
+        if (!m->is_unread_of_jobs) /* the count of earlier daemons is added first */
+                (void)ledger_set_stamp(m->ledger, job->name, RUNS_STAMP, job->n_runs);
+}
+
 /* Writes down that the run is started, before it is. True: what waits for a place may have to wait for that now. */
 static bool run_begin(Manager *m, LiveRun *run) {
         Job *job = run->job;
@@ -187,6 +193,7 @@ static bool run_begin(Manager *m, LiveRun *run) {
         TELL_TRIGGERS(m, run_started, run);
         alarms_run_started(m, run);
         (void)ledger_update(m->ledger, &run->record);
+        save_n_runs(m, job);
         return is_asked_about;
 }
 
@@ -245,7 +252,7 @@ static void on_run_put_back(void *cookie) {
                 return;
         }
         run->execution = execution_free(run->execution);
-        /* Takes back what run_begin() did. What an earlier daemon began was not counted. */
+        /* Takes back what run_begin() did. */
         if (job->last_start == r->started)
                 job->last_start = run->previous_start;
         run_set_stage(run, RUN_STAGE_READY);
@@ -255,6 +262,7 @@ static void on_run_put_back(void *cookie) {
         owned_run_set_text(&r->unit, NULL);
         r->invocation = SD_ID128_NULL;
         (void)ledger_update(m->ledger, r);
+        save_n_runs(m, job);
         if (m->stopping) {
                 run_leave(run);
                 return;

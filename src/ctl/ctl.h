@@ -30,6 +30,11 @@ typedef struct Ctl {
         bool cron;
         bool all;             /* jobs */
         bool all_runs;        /* of the job */
+        bool failed;          /* jobs whose last run did */
+        bool full;            /* absolute times */
+        const char *states;   /* or NULL: words separated by commas */
+        const char *tags;     /* or NULL: the same */
+        const char *sort;     /* or NULL: by name */
         const char *socket;   /* or NULL */
         const char *from;     /* or NULL: now */
         const char *timezone; /* or NULL: the local one */

@@ -74,6 +74,14 @@ static const Option options[] = {
           .help = "Show runs with these results; 'failed' stands for all failures" },
         { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
           .help = "Show runs with these causes" },
+        { 0, "failed", .flag = offsetof(Ctl, failed), .verbs = "list", .help = "Show jobs whose last run failed" },
+        { 0, "state", "STATE,...", .text = offsetof(Ctl, states), .verbs = "list",
+          .help = "Show jobs in these states" },
+        { 0, "tag", "TAG,...", .text = offsetof(Ctl, tags), .verbs = "list",
+          .help = "Show jobs with one of these tags" },
+        { 0, "sort", "ORDER", .text = offsetof(Ctl, sort), .verbs = "list",
+          .help = "Sort by name (default), next or last" },
+        { 'l', "full", .flag = offsetof(Ctl, full), .verbs = "list", .help = "Show absolute times" },
         { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume, import-timer, import-path",
           .help = "All jobs together, or all units that are enabled" },
         { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
@@ -108,7 +116,7 @@ static const Option options[] = {
 };
 
 static const Verb verbs[] = {
-        { "list", "", 0, 0, verb_list, "List all jobs, and problems of files (default)" },
+        { "list", "[PATTERN...]", 0, UINT_MAX, verb_list, "List jobs, and problems of files (default)" },
         { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
         { "top", "", 0, 0, verb_top, "Follow runs, due times, failures and conditions on a screen" },
         { "run", "JOB [FILE...]", 1, UINT_MAX, verb_run, "Run a job now, optionally with files that it watches" },

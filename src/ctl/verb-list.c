@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl list: one line for every job, then the problems of files. One call gets all jobs; the object itself is
- * queried only for jobs whose files have problems. */
+/* vaktctl list: one line for every job that is asked for, then the problems of files. One call gets all jobs; their
+ * alarms, the daemon and the problems are one more each, and whether files have changed is looked up here. */
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
@@ -9,8 +13,26 @@
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "job/run.h"
+#include "util/array.h"
 #include "util/places.h"
 #include "util/strv.h"
+
+/* What is known of all jobs. */
+typedef struct List {
+        Rows rows, alarms, diagnostics;
+        DaemonView daemon;
+        const JobRow **jobs; /* those that are shown */
+        size_t n_jobs;
+} List;
+
+static void list_done(List *l) {
+        rows_done(&l->rows);
+        rows_done(&l->alarms);
+        rows_done(&l->diagnostics);
+        daemon_view_done(&l->daemon);
+        l->jobs = mfree(l->jobs);
+}
 
 static const JobRow *job_rows_find(const Rows *rows, const char *name) {
         for (size_t i = 0; i < rows->n_items; i++)
@@ -19,52 +41,254 @@ static const JobRow *job_rows_find(const Rows *rows, const char *name) {
         return NULL;
 }
 
-/* "success, 3min ago" */
-static char *last_text(const JobRow *row, usec_t now) {
-        char age[RELATIVE_TIME_MAX];
+/* --- which jobs, in which order --- */
+
+static bool has_failed(const JobRow *row) {
+        int result = run_result_from_string(row->last_result);
+
+        return result >= 0 && run_result_is_failure((RunResult)result);
+}
+
+/* Whether any of words is in the list, which separators separate. */
+static bool list_contains(const char *list, const char *separators, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = list; *p; p += strspn(p, separators)) {
+                size_t length = strcspn(p, separators);
+
+                if (length == n && memcmp(p, word, n) == 0)
+                        return true;
+                p += length;
+        }
+        return false;
+}
+
+static bool has_tag(const JobRow *row, const char *tags) {
+        _cleanup_free_ char *copy = alloc_string(row->tags);
+        char *rest = copy, *tag;
+
+        while ((tag = strsep(&rest, " ")))
+                if (list_contains(tags, ",", tag))
+                        return true;
+        return false;
+}
+
+static bool is_wanted(const Ctl *c, const JobRow *row, char *const *patterns) {
+        bool matches = !patterns[0];
+
+        for (char *const *p = patterns; *p && !matches; p++)
+                matches = fnmatch(*p, row->name, 0) == 0;
+        return matches && (!c->failed || has_failed(row)) &&
+               (!c->states || list_contains(c->states, ",", row->state) ||
+                (row->paused && list_contains(c->states, ",", "paused"))) &&
+               (!c->tags || has_tag(row, c->tags));
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp((*(const JobRow *const *)a)->name, (*(const JobRow *const *)b)->name);
+}
+
+/* When something happens next: an elapse or a retry; USEC_INFINITY: never. */
+static usec_t next_of(const JobRow *row) {
+        return MIN(row->next ?: USEC_INFINITY, row->retry ?: USEC_INFINITY);
+}
+
+static int compare_next(const void *a, const void *b) {
+        usec_t x = next_of(*(const JobRow *const *)a), y = next_of(*(const JobRow *const *)b);
+
+        return x < y ? -1 : x > y ? 1 : compare_names(a, b);
+}
+
+static usec_t last_of(const JobRow *row) {
+        return row->last_end ?: row->last_start;
+}
+
+/* The newest first. */
+static int compare_last(const void *a, const void *b) {
+        usec_t x = last_of(*(const JobRow *const *)a), y = last_of(*(const JobRow *const *)b);
+
+        return x > y ? -1 : x < y ? 1 : compare_names(a, b);
+}
+
+/* Returns an exit status. */
+static int sort(const char *order, const JobRow **jobs, size_t n) {
+        static const struct {
+                const char *name;
+                int (*compare)(const void *a, const void *b);
+        } orders[] = { { "name", compare_names }, { "next", compare_next }, { "last", compare_last } };
+
+        for (size_t i = 0; i < ELEMENTSOF(orders); i++)
+                if (streq(order ?: "name", orders[i].name)) {
+                        qsort(jobs, n, sizeof(*jobs), orders[i].compare);
+                        return CTL_DONE;
+                }
+        ctl_complain("--sort= takes name, next or last, not '%s'.", order);
+        return CTL_USAGE;
+}
+
+/* --- what is on disk --- */
+
+/* True if the file, or what the directory contains, was changed after that. Seconds that are equal are compared with
+ * what the kernel's clock for files gives, which is some milliseconds late. */
+static bool is_newer(const char *path, usec_t than) {
+        struct stat st;
+
+        return stat(path, &st) == 0 &&
+               (usec_t)st.st_ctim.tv_sec * USEC_PER_SEC + (usec_t)st.st_ctim.tv_nsec / 1000 > than;
+}
+
+/* Drop-ins of a job: of its own directory, in each directory that jobs are read from. */
+static bool has_newer_dropin(const DaemonView *d, const char *job) {
+        for (char **directory = d->directories; directory && *directory; directory++) {
+                _cleanup_free_ char *path = alloc_format("%s/%s.job.d", *directory, job);
+                DIR *stream;
+                struct dirent *entry;
+                bool found = is_newer(path, d->loaded);
+
+                stream = opendir(path);
+                while (!found && stream && (entry = readdir(stream))) {
+                        _cleanup_free_ char *file = alloc_format("%s/%s", path, entry->d_name);
+
+                        found = entry->d_name[0] != '.' && is_newer(file, d->loaded);
+                }
+                if (stream)
+                        (void)closedir(stream);
+                if (found)
+                        return true;
+        }
+        return false;
+}
+
+/* The files of the job are not those that were read. */
+static bool is_changed_on_disk(const DaemonView *d, const JobRow *row) {
+        return d->loaded > 0 && !isempty(row->fragment) &&
+               (access(row->fragment, F_OK) < 0 || is_newer(row->fragment, d->loaded) ||
+                has_newer_dropin(d, row->name));
+}
+
+/* --- a line --- */
+
+/* "failed (exit 3), 3min ago" */
+static char *last_text(const Ctl *c, const JobRow *row, usec_t now) {
+        _cleanup_free_ char *result = job_result_text(row->last_result, (int)row->last_code);
+        char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
 
         if (isempty(row->last_result))
                 return alloc_string("-");
-        return alloc_format("%s, %s", row->last_result,
-                            relative_time_format(age, row->last_end ?: row->last_start, now));
+        return alloc_format("%s, %s", result,
+                            c->full ? local_time_format(when, last_of(row))
+                                    : relative_time_format(age, last_of(row), now));
 }
 
-static void add_row(Table *t, const JobRow *row, usec_t now) {
-        _cleanup_free_ char *last = last_text(row, now), *runs = alloc_format("%" PRIu64, row->runs);
-        char next[RELATIVE_TIME_MAX];
+/* The next elapse; of a retry, when that is due. */
+static char *next_text(const Ctl *c, const JobRow *row, usec_t now) {
+        bool is_retry = row->retry > 0 && next_of(row) == row->retry;
+        char when[LOCAL_TIME_TEXT_MAX], left[RELATIVE_TIME_MAX];
+
+        return alloc_format("%s%s", is_retry ? "retry " : "",
+                            c->full ? local_time_format(when, next_of(row))
+                                    : relative_time_format(left, next_of(row), now));
+}
+
+/* The alarms of a job, which are next to each other, and how many there are. */
+static const AlarmRow *alarms_of(const List *l, const char *job, size_t *ret_n) {
+        const AlarmRow *alarms = l->alarms.alarms;
+        size_t first = BISECT(l->alarms.n_items, i, strcmp(alarms[i].job, job) < 0), end = first;
+
+        while (end < l->alarms.n_items && streq(alarms[end].job, job))
+                end++;
+        *ret_n = end - first;
+        return alarms + first;
+}
+
+/* What needs to be looked at: "1 alarm, changed on disk". */
+static char *notes_text(const List *l, const JobRow *row) {
+        size_t n_alarms;
+        const char *problem = !row->has_problem || streq(row->state, "invalid") ? "" : "file invalid, ";
+        const char *paused = row->paused && !streq(row->state, "paused") && !l->daemon.paused ? "paused, " : "";
+        const char *changed = is_changed_on_disk(&l->daemon, row) ? "changed on disk, " : "";
+        _cleanup_free_ char *alarms = NULL, *degraded = NULL;
+        char *text;
+
+        (void)alarms_of(l, row->name, &n_alarms);
+        if (n_alarms > 0)
+                alarms = alloc_format("%zu alarm%s, ", n_alarms, PLURAL(n_alarms));
+        if (row->degraded > 0)
+                degraded = alloc_format("%" PRIu32 " degraded, ", row->degraded);
+        text = alloc_format("%s%s%s%s%s", strempty(alarms), problem, strempty(degraded), paused, changed);
+        if (text[0] != '\0')
+                text[strlen(text) - 2] = '\0';
+        return text;
+}
+
+static void add_row(const Ctl *c, Table *t, const List *l, const JobRow *row, usec_t now) {
+        _cleanup_free_ char *last = last_text(c, row, now), *next = next_text(c, row, now),
+                            *runs = alloc_format("%" PRIu64, row->runs), *notes = notes_text(l, row);
 
         table_add(t, (TableCell[]){
                              { .text = row->name },
                              { .text = row->state, .color = job_state_color(row->state) },
                              { .text = last, .color = job_result_color(row->last_result) },
-                             { .text = relative_time_format(next, row->next, now) },
+                             { .text = next },
                              { .text = runs },
+                             { .text = notes, .color = COLOR_YELLOW },
                              { .text = row->description },
                      });
 }
 
-static void print_table(Ctl *c, const Rows *rows) {
+/* --- below the table --- */
+
+static void print_sum(size_t n, const char *words) {
+        if (n > 0)
+                printf(", %zu %s", n, words);
+}
+
+/* "12 jobs listed, 1 running, 2 failed." */
+static void print_sums(const List *l) {
+        size_t n_running = 0, n_failed = 0, n_retrying = 0, n_paused = 0, n_disabled = 0, n_invalid = 0, n_alarms = 0;
+
+        for (size_t i = 0; i < l->n_jobs; i++) {
+                const JobRow *row = l->jobs[i];
+                size_t n;
+
+                (void)alarms_of(l, row->name, &n);
+                n_alarms += n;
+                n_running += row->running > 0;
+                n_failed += has_failed(row);
+                n_retrying += row->retry > 0;
+                n_paused += row->paused && !l->daemon.paused;
+                n_disabled += streq(row->state, "disabled");
+                n_invalid += row->has_problem;
+        }
+        printf("%s%zu job%s listed, %zu running", l->n_jobs > 0 ? "\n" : "", l->n_jobs, PLURAL(l->n_jobs), n_running);
+        print_sum(n_failed, "failed");
+        print_sum(n_retrying, "retrying");
+        print_sum(n_paused, "paused");
+        print_sum(n_disabled, "disabled");
+        print_sum(n_invalid, "with an invalid file");
+        print_sum(n_alarms, n_alarms == 1 ? "alarm raised" : "alarms raised");
+        puts(".");
+}
+
+static void print_table(Ctl *c, const List *l) {
         static const TableColumn columns[] = {
                 { .title = "JOB", .shrink = SHRINK_LATE },
                 { .title = "STATE" },
                 { .title = "LAST" },
                 { .title = "NEXT" },
                 { .title = "RUNS", .right = true },
+                { .title = "NOTES", .shrink = SHRINK_LATE, .optional = true },
                 { .title = "DESCRIPTION", .shrink = SHRINK_FIRST },
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         usec_t now = now_realtime();
-        size_t n_running = 0;
 
-        for (size_t i = 0; i < rows->n_items; i++) {
-                add_row(t, &rows->jobs[i], now);
-                n_running += streq(rows->jobs[i].state, "running");
-        }
-        if (rows->n_items > 0)
+        for (size_t i = 0; i < l->n_jobs; i++)
+                add_row(c, t, l, l->jobs[i], now);
+        if (l->n_jobs > 0)
                 table_print(t, stdout, &c->style);
         if (!c->no_legend)
-                printf("%s%zu job%s listed, %zu running.\n", rows->n_items > 0 ? "\n" : "", rows->n_items,
-                       rows->n_items == 1 ? "" : "s", n_running);
+                print_sums(l);
 }
 
 /* Where the first job goes. Of a daemon behind another socket it is not known. */
@@ -135,44 +359,81 @@ static int print_problems(Ctl *c, const Rows *rows, const Rows *d) {
         return 0;
 }
 
-/* First, because no state in the table below shows it. Returns like ctl_call(). */
-static int print_paused(Ctl *c) {
-        _cleanup_(daemon_view_done) DaemonView v = { 0 };
+static json_object *job_json(const List *l, const JobRow *row) {
+        static const char *const members[] = {
+                "job",       "description",     "state",           "file",          "tags", "last_result", "last_code",
+                "next_usec", "next_retry_usec", "last_start_usec", "last_end_usec", "runs", "running",     "queued",
+                "degraded",  "paused",          "invalid_file",    "object",
+        };
+        static const char *const alarm_members[] = { "job", "key", "raised_usec", "run", "message" };
+        json_object *o = row_json(row, JOB_ROWS_TYPE, members), *alarms = json_new_array();
+        _cleanup_free_ char *copy = alloc_string(row->tags);
+        _cleanup_(strv_freep) char **tags = NULL;
+        char *rest = copy, *tag;
+        size_t n;
+        const AlarmRow *alarm = alarms_of(l, row->name, &n);
+
+        for (size_t i = 0; i < n; i++)
+                json_append(alarms, row_json(alarm + i, "a(sstts)", alarm_members));
+        json_add(o, "alarms", alarms);
+        while ((tag = strsep(&rest, " ")))
+                if (*tag && strv_extend(&tags, tag) < 0)
+                        alloc_failed();
+        json_add_strings(o, "tags", tags);
+        json_add_bool(o, "changed_on_disk", is_changed_on_disk(&l->daemon, row));
+        return o;
+}
+
+static int compare_alarms(const void *a, const void *b) {
+        return strcmp(((const AlarmRow *)a)->job, ((const AlarmRow *)b)->job);
+}
+
+/* Reads everything, and selects and sorts the jobs. Returns an exit status, or like ctl_call(). */
+static int list_read(Ctl *c, char *const *patterns, List *l) {
         int r;
 
-        r = daemon_view_get(c->connection, &c->error, &v);
+        r = daemon_view_get(c->connection, &c->error, &l->daemon);
+        if (r >= 0)
+                r = job_rows_get(c->connection, &c->error, &l->rows);
+        if (r >= 0)
+                r = alarm_rows_get(c->connection, &c->error, &l->alarms);
+        if (r >= 0 && !c->json && !c->no_legend)
+                r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &l->diagnostics);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        if (!v.paused)
-                return 0;
-        ctl_print_colored(c, COLOR_YELLOW, DAEMON_PAUSED);
-        fputs("\n\n", stdout);
-        return 0;
+        qsort(l->alarms.alarms, l->alarms.n_items, sizeof(AlarmRow), compare_alarms);
+        l->jobs = alloc_array(NULL, l->rows.n_items + 1, sizeof(*l->jobs));
+        for (size_t i = 0; i < l->rows.n_items; i++)
+                if (is_wanted(c, &l->rows.jobs[i], patterns))
+                        l->jobs[l->n_jobs++] = &l->rows.jobs[i];
+        return sort(c->sort, l->jobs, l->n_jobs);
 }
 
 int verb_list(Ctl *c, char **args) {
-        static const char *const members[] = { "job",           "description", "state",
-                                               "last_result",   "next_usec",   "last_start_usec",
-                                               "last_end_usec", "runs",        "object" };
-        _cleanup_(rows_done) Rows rows = { 0 }, diagnostics = { 0 };
+        _cleanup_(list_done) List l = { 0 };
+        bool is_selection = args[0] || c->failed || c->states || c->tags;
         int r;
 
-        r = job_rows_get(c->connection, &c->error, &rows);
-        if (r < 0)
-                return ctl_failed(c, r, NULL);
-        if (c->json)
-                return json_print(rows_json(rows.jobs, "a(sssstttto)", members));
-        ctl_open_pager(c);
-        r = c->no_legend ? 0 : print_paused(c);
+        r = sort(c->sort, &(const JobRow *){ NULL }, 0); /* a mistake is told before a daemon is needed */
         if (r != 0)
                 return r;
-        print_table(c, &rows);
-        if (c->no_legend)
-                return CTL_DONE;
-        if (rows.n_items == 0)
+        r = list_read(c, args, &l);
+        if (r != 0)
+                return r;
+        if (c->json) {
+                json_object *array = json_new_array();
+
+                for (size_t i = 0; i < l.n_jobs; i++)
+                        json_append(array, job_json(&l, l.jobs[i]));
+                return json_print(array);
+        }
+        ctl_open_pager(c);
+        if (l.daemon.paused && !c->no_legend) { /* first, because no state in the table below shows it */
+                ctl_print_colored(c, COLOR_YELLOW, DAEMON_PAUSED);
+                fputs("\n\n", stdout);
+        }
+        print_table(c, &l);
+        if (l.rows.n_items == 0 && !c->no_legend)
                 print_first_step(c);
-        r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &diagnostics);
-        if (r < 0)
-                return ctl_failed(c, r, NULL);
-        return print_problems(c, &rows, &diagnostics);
+        return c->no_legend || is_selection ? CTL_DONE : print_problems(c, &l.rows, &l.diagnostics);
 }

@@ -62,6 +62,11 @@ static void print_daemon(const Ctl *c, const DaemonView *v, const Rows *pools, c
         print_line(c, "Version", COLOR_NONE, "%s", v->version);
         print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v->started),
                    relative_time_format(age, v->started, now_realtime()));
+        if (v->pid > 0)
+                print_line(c, "Main PID", COLOR_NONE, "%" PRIu32, v->pid);
+        print_line(c, "Socket", COLOR_NONE, "%s", connection_socket(c->connection));
+        print_strings(c, "Job files", v->directories);
+        print_line(c, "State in", COLOR_NONE, "%s", v->state_directory);
         if (v->paused)
                 print_line(c, "Paused", COLOR_YELLOW, "all jobs, until 'vaktctl resume --all'");
         if (!isempty(v->executor))
@@ -280,7 +285,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         r = print_policy(c, v);
         print_last(c, v);
         print_next(c, v, elapses, n_elapses);
-        print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd was started", v->runs);
+        print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " in all", v->runs);
         return r;
 }
 

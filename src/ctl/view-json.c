@@ -51,6 +51,21 @@ json_object *rows_json(const void *rows, const char *type, const char *const *me
         return ret;
 }
 
+json_object *row_json(const void *row, const char *type, const char *const *members) {
+        _cleanup_free_ char *types = alloc_format("%.*s", (int)strlen(type) - 3, type + 2); /* without "a(" and ")" */
+        size_t offsets[ROW_MEMBERS_MAX];
+        json_object *o = json_new_object();
+
+        (void)properties_lay_out(types, offsets);
+        for (size_t i = 0; types[i] != '\0'; i++) {
+                const char *end = strrchr(members[i], '_');
+
+                add_basic(o, members[i], types[i], streq_ptr(end, "_usec") ? NULL_IF_EITHER : NEVER_NULL,
+                          (const char *)row + offsets[i]);
+        }
+        return o;
+}
+
 json_object *view_json(const PropertyMap *map, size_t n, const void *view) {
         json_object *o = json_new_object();
 

@@ -15,5 +15,8 @@ json_object *view_json(const PropertyMap *map, size_t n, const void *view);
  * ends in "_usec" is a time; NULL: each is a name and a value, all of them in one object. */
 json_object *rows_json(const void *rows, const char *type, const char *const *members);
 
+/* One such row. */
+json_object *row_json(const void *row, const char *type, const char *const *members);
+
 json_object *diagnostics_json(const DiagnosticView *rows);
 json_object *run_view_json(const RunView *v); /* what a walk gives of it */

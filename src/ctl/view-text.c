@@ -29,8 +29,9 @@ Color job_state_color(const char *state) {
                 const char *state;
                 Color color;
         } table[] = {
-                { "running", COLOR_GREEN }, { "invalid", COLOR_RED },   { "paused", COLOR_YELLOW },
-                { "raised", COLOR_YELLOW }, { "disabled", COLOR_GREY }, { "gone", COLOR_GREY },
+                { "running", COLOR_GREEN }, { "invalid", COLOR_RED },     { "paused", COLOR_YELLOW },
+                { "raised", COLOR_YELLOW }, { "retrying", COLOR_YELLOW }, { "disabled", COLOR_GREY },
+                { "gone", COLOR_GREY },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
@@ -47,6 +48,25 @@ Color job_result_color(const char *result) {
 
 static const char *signal_name(int signal) {
         return sigabbrev_np(signal) ?: "unknown";
+}
+
+char *job_result_text(const char *result, int code) {
+        static const struct {
+                const char *result, *words;
+        } table[] = {
+                { "success", "succeeded" },          { "timeout", "failed (timeout)" },
+                { "oom", "failed (out of memory)" }, { "start-failed", "failed (not started)" },
+                { "lost", "failed (lost)" },
+        };
+
+        if (streq(result, "exit"))
+                return alloc_format("failed (exit %d)", code);
+        if (streq(result, "signal"))
+                return alloc_format("failed (signal %s)", signal_name(code));
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (streq(result, table[i].result))
+                        return alloc_string(table[i].words);
+        return alloc_string(result);
 }
 
 char *run_view_outcome(const RunView *v, char buf[static RUN_OUTCOME_MAX]) {

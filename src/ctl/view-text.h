@@ -22,6 +22,9 @@ char *pool_view_text(const PoolView *v);
 Color job_state_color(const char *state) _pure_;
 Color job_result_color(const char *result) _pure_;
 
+/* "failed (exit 3)": the last result of a job. */
+char *job_result_text(const char *result, int code);
+
 /* "running", "success", "exit 3", "signal TERM". Returns buf. */
 char *run_view_outcome(const RunView *v, char buf[static RUN_OUTCOME_MAX]);
 Color run_view_color(const RunView *v) _pure_;

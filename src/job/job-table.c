@@ -47,7 +47,7 @@ JobState job_state(const Job *j) {
         if (j->n_running > 0)
                 return j->gone ? JOB_GONE : JOB_RUNNING;
         if (j->n_queued > 0)
-                return JOB_QUEUED;
+                return j->n_delayed == j->n_queued ? JOB_RETRYING : JOB_QUEUED;
         if (!j->def)
                 return JOB_INVALID;
         if (!j->def->enabled)
@@ -56,8 +56,9 @@ JobState job_state(const Job *j) {
 }
 
 static const char *const job_state_table[] = {
-        [JOB_WAITING] = "waiting", [JOB_RAISED] = "raised",     [JOB_QUEUED] = "queued",   [JOB_RUNNING] = "running",
-        [JOB_PAUSED] = "paused",   [JOB_DISABLED] = "disabled", [JOB_INVALID] = "invalid", [JOB_GONE] = "gone",
+        [JOB_WAITING] = "waiting",   [JOB_RAISED] = "raised",   [JOB_QUEUED] = "queued",
+        [JOB_RETRYING] = "retrying", [JOB_RUNNING] = "running", [JOB_PAUSED] = "paused",
+        [JOB_DISABLED] = "disabled", [JOB_INVALID] = "invalid", [JOB_GONE] = "gone",
 };
 DEFINE_TO_STRING(job_state, JobState)
 

@@ -10,9 +10,10 @@
 #include "job/run.h"
 
 typedef enum JobState {
-        JOB_WAITING, /* no run is active; a trigger or a user may request one */
-        JOB_RAISED,  /* the same, and its monitor is raised */
-        JOB_QUEUED,  /* a run waits */
+        JOB_WAITING,  /* no run is active; a trigger or a user may request one */
+        JOB_RAISED,   /* the same, and its monitor is raised */
+        JOB_QUEUED,   /* a run waits */
+        JOB_RETRYING, /* a run failed, and the next try waits for its time */
         JOB_RUNNING,
         JOB_PAUSED,   /* triggers are refused, users are not */
         JOB_DISABLED, /* Enabled=no */
@@ -46,8 +47,9 @@ typedef struct Job {
         bool on_demand;     /* an instance that was requested by name; has no file of its own */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */
-        uint64_t n_runs;    /* that were started, since the daemon started */
+        uint64_t n_runs;    /* that were started, ever */
         RunResult last_result;
+        int last_code;     /* as in RunRecord */
         usec_t last_start; /* realtime µs, 0 = never */
         usec_t last_end;
         usec_t next;                       /* realtime µs of the next elapse, USEC_INFINITY = none */

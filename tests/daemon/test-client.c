@@ -81,6 +81,9 @@ static void test_jobs(void **state) {
         assert_string_equal(rows.jobs[1].description, "A job");
         assert_string_equal(rows.jobs[1].last_result, "");
         assert_true(rows.jobs[1].next > 0 && rows.jobs[1].runs == 0);
+        assert_string_equal(rows.jobs[1].tags, "a b");
+        assert_non_null(strstr(rows.jobs[1].fragment, "/often.job"));
+        assert_true(rows.jobs[1].retry == 0 && !rows.jobs[1].has_problem && !rows.jobs[1].paused);
 
         assert_int_equal(job_view_get(c, "often", &e, &v), 0);
         assert_int_equal(job_view_get_object(c, rows.jobs[1].object, &e, &by_object), 0);

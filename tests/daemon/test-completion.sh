@@ -41,7 +41,7 @@ completes "verbs" "cancel cat calendar" ca
 completes "one verb" "import-monit" import-m
 completes "verbs that import" "import-crontab import-logrotate import-monit import-path import-timer import-tmpfiles" im
 completes "one verb" "conditions" con
-completes "an option" "--follow --from=" --f
+completes "an option" "--follow --failed --full --from=" --f
 completes "an option with a value" "--output=" log --outp
 completes "jobs" "hello hourly" run h
 completes "jobs behind an option" "hello" run --wait he

@@ -40,7 +40,7 @@ ends 0 "--help"
 out "--help names the verbs" '^  reload '
 ctl --version
 ends 0 "--version"
-for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
+for usage in "no-such-verb" "list --sort=size" "run" "plan a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
         "run hello --json --follow" "why" "why a b c" "plan" "plan a b" "plan a --limit=0" "plan a --json -0" \
         "list --null" "list --limit=1" "skip" "skip hello x" "skip hello -- -1" "skip hello 4294967296" \
         "pause hello --until=yesterday" "pause hello --until=nonsense" "resume hello --until=tomorrow" \
@@ -281,7 +281,7 @@ ends 0 "list"
 out "list has titles" '^JOB +STATE +LAST +NEXT +RUNS +DESCRIPTION$'
 out "list shows a job that is due" '^hello +waiting +- +in 23h 59min +0 Grüßt, .* in front of$'
 out "list shows a disabled job" '^off +disabled '
-out "list ends with a legend" '^7 jobs listed, 0 running\.$'
+out "list ends with a legend" '^7 jobs listed, 0 running, 1 disabled\.$'
 ctl --no-legend
 [ "$(wc -l <"$scratch/out")" = 7 ]
 ok $? "--no-legend prints the jobs alone"
@@ -385,7 +385,16 @@ ok $? "run -q prints the bare number"
 wait_for_run
 ctl list
 out "list shows the run" '^only +running '
-out "list counts it" ', 1 running\.$'
+ctl --failed list
+out "list --failed shows the failure in words" '^fail +waiting +failed \(exit 7\), '
+! grep -q '^hello ' "$scratch/out"
+ok $? "list --failed leaves out what succeeded"
+ctl list 'f*' nothing
+out "list with patterns" '^1 job listed, 0 running, 1 failed\.$'
+ctl --sort=last --full list
+out "list --full shows absolute times" '^hello +waiting +succeeded, [A-Z][a-z]{2} [0-9]{4}-[0-9-]+ [0-9:]+ '
+ctl list
+out "list counts it" ', 1 running, .*[0-9] failed, '
 ctl run only
 ends 1 "run that is refused"
 err "it says why" '^Run [0-9]+ of job only was refused: '

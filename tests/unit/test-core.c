@@ -347,7 +347,7 @@ static void test_status(void **state) {
         assert_int_equal(manager_pause_all(f->m), 0);
         (void)manager_status(f->m, status, now_realtime());
         assert_ptr_equal(strstr(status, "3 jobs, 1 running, next sooner at Tue 2089-03-01 12:00:00 "), status);
-        assert_non_null(strstr(status, "; all jobs are paused"));
+        assert_non_null(strstr(status, "; all paused"));
         assert_null(strstr(status, "memory"));
 }
 

@@ -96,6 +96,10 @@ static void test_states(void **state) {
         assert_string_equal(job_state_to_string(job_state(j)), "paused");
         j->n_queued = 1;
         assert_string_equal(job_state_to_string(job_state(j)), "queued");
+        j->n_delayed = 1;
+        assert_string_equal(job_state_to_string(job_state(j)), "retrying");
+        j->n_queued = 2;
+        assert_string_equal(job_state_to_string(job_state(j)), "queued");
         j->n_running = 1;
         assert_string_equal(job_state_to_string(job_state(j)), "running");
         j->gone = true;

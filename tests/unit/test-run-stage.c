@@ -184,7 +184,7 @@ static void test_every_pair(void **state) {
                                 check_impossible(from, to);
 }
 
-/* How many were started: one that goes back was not, but for what an earlier daemon began, which was not counted. */
+/* How many were started: one that goes back was not; never below 0, for what was begun uncounted. */
 static void test_started(void **state) {
         World w;
 
