@@ -52,8 +52,11 @@ static int write_jobs(Ctl *c, const Import *i, ImportSource source) {
 /* Remarks and, unless there was an error, jobs, a summary, and what is to be known about these jobs. Returns an
  * exit status. */
 static int finish(Ctl *c, const Import *i, int error, const char *hint, ImportSource source) {
-        for (const ImportNote *n = i->notes; n < i->notes + i->n_notes; n++)
+        for (size_t k = 0; k < i->n_notes; k++) {
+                const ImportNote *n = &i->notes[k];
+
                 diagnostic_print(stderr, &(DiagnosticView){ n->file, n->line, n->text });
+        }
         if (error >= 0 && c->output && i->n_jobs > 0)
                 error = write_jobs(c, i, source);
         for (size_t k = 0; k < i->n_jobs && error >= 0 && !c->output; k++)
