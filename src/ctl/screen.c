@@ -46,8 +46,8 @@ static void leave(void) {
         if (!is_open)
                 return;
         is_open = 0;
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved); /* first: who sees the other screen can rely on it */
         write_sequence(LEAVE);
-        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
 }
 
 static void enter(void) {
