@@ -68,13 +68,22 @@ static int add_file(OpenFiles *f, dev_t device, ino_t inode) {
         return 0;
 }
 
-/* What a link of /proc leads to; one that leads nowhere any more is no error. */
-static int add_link(OpenFiles *f, int dir_fd, const char *name) {
+/* What a link of /proc leads to, without asking a server, which may be gone. False: nowhere any more. */
+static bool look_at_link(int dir_fd, const char *name, dev_t *ret_device, ino_t *ret_inode) {
         struct statx s;
 
         if (statx(dir_fd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &s) < 0)
-                return 0;
-        return add_file(f, makedev(s.stx_dev_major, s.stx_dev_minor), s.stx_ino);
+                return false;
+        *ret_device = makedev(s.stx_dev_major, s.stx_dev_minor);
+        *ret_inode = s.stx_ino;
+        return true;
+}
+
+static int add_link(OpenFiles *f, int dir_fd, const char *name) {
+        dev_t device;
+        ino_t inode;
+
+        return look_at_link(dir_fd, name, &device, &inode) ? add_file(f, device, inode) : 0;
 }
 
 static int add_descriptors(OpenFiles *f, int process_fd) {
@@ -216,10 +225,11 @@ static bool has_lock(int process_fd, dev_t device, ino_t inode) {
         _cleanup_(closedirp) DIR *dir = fd < 0 ? NULL : fd_list(fd);
         const struct dirent *entry;
         char name[64], text[4096];
-        struct stat st;
+        dev_t d;
+        ino_t i;
 
         while (dir && (entry = readdir(dir))) {
-                if (fstatat(fd, entry->d_name, &st, AT_NO_AUTOMOUNT) < 0 || st.st_ino != inode || st.st_dev != device)
+                if (!look_at_link(fd, entry->d_name, &d, &i) || i != inode || d != device)
                         continue;
                 (void)snprintf(name, sizeof(name), "fdinfo/%.20s", entry->d_name);
                 if (read_text(process_fd, name, text, sizeof(text)) >= 0 && strstr(text, "FLOCK"))
