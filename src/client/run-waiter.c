@@ -7,16 +7,14 @@
 
 #include "client/run-waiter.h"
 
-#define OWNER_MATCH                                                                 \
-        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
-        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" VAKTD_NAME "'"
+#include "client/connection-end.h"
 
 struct RunWaiter {
         Connection *connection;
         RunWaiterOptions options;
         sd_event *event;
-        sd_bus *bus; /* whose signals we have subscribed to */
-        sd_bus_slot *finished_slot, *output_slot, *changed_slot, *disconnected_slot, *owner_slot;
+        ConnectionEnd end; /* of the connection whose signals we have subscribed to */
+        sd_bus_slot *finished_slot, *output_slot, *changed_slot;
 
         uint64_t id; /* 0: not known yet */
         char *object;
@@ -30,11 +28,7 @@ static void unsubscribe(RunWaiter *w) {
         w->finished_slot = sd_bus_slot_unref(w->finished_slot);
         w->output_slot = sd_bus_slot_unref(w->output_slot);
         w->changed_slot = sd_bus_slot_unref(w->changed_slot);
-        w->disconnected_slot = sd_bus_slot_unref(w->disconnected_slot);
-        w->owner_slot = sd_bus_slot_unref(w->owner_slot);
-        if (w->bus)
-                (void)sd_bus_detach_event(w->bus);
-        w->bus = sd_bus_unref(w->bus);
+        connection_end_done(&w->end);
 }
 
 RunWaiter *run_waiter_free(RunWaiter *w) {
@@ -83,28 +77,17 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         return 0;
 }
 
-static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+static void on_lost(void *userdata) {
         RunWaiter *w = userdata;
 
         w->broken = true;
-        return 0;
-}
-
-/* On a bus the daemon goes away without the connection. Its start by our own call is no news. */
-static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        RunWaiter *w = userdata;
-        const char *old_owner;
-
-        if (sd_bus_message_read(m, "sss", NULL, &old_owner, NULL) >= 0 && !isempty(old_owner))
-                w->broken = true;
-        return 0;
 }
 
 /* Changes of the run's object, for callers that want to see them. */
 static int subscribe_to_object(RunWaiter *w) {
-        if (!w->object || !w->bus || !w->options.seen || w->changed_slot)
+        if (!w->object || !w->end.bus || !w->options.seen || w->changed_slot)
                 return 0;
-        return sd_bus_match_signal(w->bus, &w->changed_slot, NULL, w->object, "org.freedesktop.DBus.Properties",
+        return sd_bus_match_signal(w->end.bus, &w->changed_slot, NULL, w->object, "org.freedesktop.DBus.Properties",
                                    "PropertiesChanged", on_changed, w);
 }
 
@@ -114,17 +97,10 @@ static int subscribe(sd_bus *bus, void *userdata) {
         int r;
 
         unsubscribe(w);
-        r = sd_bus_attach_event(bus, w->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                return r;
-        w->bus = sd_bus_ref(bus);
-        r = sd_bus_match_signal(bus, &w->disconnected_slot, "org.freedesktop.DBus.Local", NULL,
-                                "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, w);
+        r = connection_end_watch(&w->end, w->connection, bus, w->event);
         if (r >= 0)
                 r = sd_bus_match_signal(bus, &w->finished_slot, NULL, VAKTD_PATH, VAKTD_MANAGER, "RunFinished",
                                         on_finished, w);
-        if (r >= 0 && connection_is_bus(w->connection))
-                r = sd_bus_add_match(bus, &w->owner_slot, OWNER_MATCH, on_owner_changed, w);
         if (r >= 0 && w->options.output)
                 r = sd_bus_match_signal(bus, &w->output_slot, NULL, VAKTD_PATH, VAKTD_MANAGER, "RunOutput", on_output,
                                         w);
@@ -137,7 +113,7 @@ int run_waiter_new(Connection *c, const RunWaiterOptions *options, RunWaiter **r
 
         if (!w)
                 return -ENOMEM;
-        *w = (RunWaiter){ .connection = c, .options = *options };
+        *w = (RunWaiter){ .connection = c, .options = *options, .end = { .lost = on_lost, .userdata = w } };
         connection_on_open(c, subscribe, w);
         r = sd_event_new(&w->event);
         if (r >= 0 && connection_bus(c))
@@ -150,7 +126,7 @@ int run_waiter_new(Connection *c, const RunWaiterOptions *options, RunWaiter **r
 
 /* Signals that arrived while we waited for something else. */
 static void process_signals(RunWaiter *w) {
-        while (w->bus && sd_bus_process(w->bus, NULL) > 0)
+        while (w->end.bus && sd_bus_process(w->end.bus, NULL) > 0)
                 ;
 }
 
