@@ -19,10 +19,10 @@
 #include "util/strv.h"
 
 static int open_directory(const char *path) {
-        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd < 0 && errno == ENOENT && mkdir(path, 0755) >= 0)
-                fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
 }
 
@@ -35,14 +35,10 @@ static void remove_job(int directory_fd, const ImportJob *job) {
 /* An existing file is never overwritten: it may be a job that was written by hand. */
 static int write_job(int directory_fd, const char *directory, const ImportJob *job) {
         _cleanup_free_ char *name = alloc_format("%s.job", job->name);
-        _cleanup_close_ int fd =
-                openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        int r = fd < 0 ? -errno : fd_write_all(fd, job->text, strlen(job->text));
+        int r = file_create(directory_fd, name, 0644, job->text, strlen(job->text));
 
         if (r < 0)
                 ctl_complain("Cannot write %s/%s: %s.", directory, name, strerror(-r));
-        if (r < 0 && fd >= 0)
-                (void)unlinkat(directory_fd, name, 0);
         return r;
 }
 
@@ -104,15 +100,18 @@ static int write_like(int fd, const struct stat *st, const char *text) {
 
 static int replace_file(int directory_fd, const char *name, const struct stat *st, const char *text) {
         _cleanup_free_ char *other = alloc_format(".%s.vaktd", name);
-        _cleanup_close_ int fd =
-                openat(directory_fd, other, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        _cleanup_close_ int fd = -EBADF;
         int r;
 
+        (void)unlinkat(directory_fd, other, 0); /* of one that was killed */
+        fd = openat(directory_fd, other, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
         r = write_like(fd, st, text);
         if (r >= 0 && renameat(directory_fd, other, directory_fd, name) < 0)
                 r = -errno;
+        if (r >= 0)
+                (void)fsync(directory_fd); /* it is off in any case, and its jobs have to stay */
         if (r < 0)
                 (void)unlinkat(directory_fd, other, 0);
         return r;
@@ -122,7 +121,7 @@ static int turn_off_lines(const Import *i, const char *path) {
         const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
         _cleanup_free_ char *directory = alloc_format("%.*s/", slash ? (int)(slash - path) : 1, slash ? path : "."),
                             *text = alloc_array(NULL, IMPORT_FILE_MAX + 1, 1), *marked = NULL;
-        _cleanup_close_ int directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -EBADF;
+        _cleanup_close_ int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -EBADF;
         struct stat st;
         ssize_t n;
 
@@ -131,8 +130,10 @@ static int turn_off_lines(const Import *i, const char *path) {
                              path);
                 return -EOPNOTSUPP;
         }
+        if (directory_fd < 0)
+                return -errno;
         fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (directory_fd < 0 || fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
         n = fd_read_up_to(fd, text, IMPORT_FILE_MAX);
         if (n < 0)

@@ -270,23 +270,6 @@ static bool name_is_taken(const Ctl *c, const char *name, const char *directory)
         return false;
 }
 
-/* Writes a file that is not there yet, as a whole and for good. Negative errno. */
-static int write_new(int directory_fd, const char *name, const char *text) {
-        _cleanup_free_ char *temporary = alloc_format(".%s.%d", name, (int)getpid());
-        _cleanup_close_ int fd =
-                openat(directory_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        int r;
-
-        if (fd < 0)
-                return -errno;
-        r = fd_write_all(fd, text, strlen(text));
-        if (r >= 0 &&
-            (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || linkat(directory_fd, temporary, directory_fd, name, 0) < 0))
-                r = -errno;
-        (void)unlinkat(directory_fd, temporary, 0);
-        return r >= 0 && fsync(directory_fd) < 0 ? -errno : r;
-}
-
 static int write_job(const NewJob *n, const char *directory, const char *path, const char *text) {
         _cleanup_free_ char *name = alloc_format("%s" JOB_SUFFIX, n->name), *reason = NULL;
         _cleanup_close_ int fd = -EBADF;
@@ -295,7 +278,7 @@ static int write_job(const NewJob *n, const char *directory, const char *path, c
         if (r >= 0)
                 r = fd = directory_open(AT_FDCWD, directory, getuid(), &reason);
         if (r >= 0)
-                r = write_new(fd, name, text);
+                r = file_create(fd, name, 0644, text, strlen(text));
         if (r >= 0)
                 return CTL_DONE;
         if (r == -EEXIST)

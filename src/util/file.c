@@ -82,6 +82,23 @@ int file_write_atomically(int dir_fd, const char *name, const void *data, size_t
         return r;
 }
 
+int file_create(int dir_fd, const char *name, mode_t mode, const void *data, size_t n) {
+        _cleanup_close_ int fd = -EBADF;
+        char temporary[NAME_MAX + 1];
+        int r;
+
+        if ((size_t)snprintf(temporary, sizeof(temporary), ".%s.%d", name, (int)getpid()) >= sizeof(temporary))
+                return -ENAMETOOLONG;
+        fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        r = fd_write_all(fd, data, n);
+        if (r >= 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || linkat(dir_fd, temporary, dir_fd, name, 0) < 0))
+                r = -errno;
+        (void)unlinkat(dir_fd, temporary, 0);
+        return r >= 0 && fsync(dir_fd) < 0 ? -errno : r;
+}
+
 int make_directories(const char *path, mode_t mode) {
         _cleanup_free_ char *copy = strdup(path);
 
