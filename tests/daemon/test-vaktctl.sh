@@ -389,6 +389,18 @@ ctl --failed list
 out "list --failed shows the failure in words" '^fail +waiting +failed \(exit 7\), '
 ! grep -q '^hello ' "$scratch/out"
 ok $? "list --failed leaves out what succeeded"
+ctl --json list
+python3 - "$scratch/out" >"$scratch/order" <<'EOF'
+import json, sys
+last = {j["job"]: (j["last_end_usec"] or j["last_start_usec"] or 0) for j in json.load(open(sys.argv[1]))}
+print(*sorted(last, key=lambda name: (-last[name], name)))
+EOF
+ctl --sort=last --no-legend list
+[ "$(sed 's/^[^A-Za-z0-9]*\([^ ]*\).*/\1/' "$scratch/out" | tr '\n' ' ')" = "$(cat "$scratch/order") " ]
+ok $? "list --sort=last begins with the job that ran last"
+ctl --state=running list
+[ "$(grep -c '^[a-z].* running ' "$scratch/out")" = 1 ] && grep -q '^only ' "$scratch/out"
+ok $? "list --state shows jobs in that state only"
 ctl list 'f*' nothing
 out "list with patterns" '^1 job listed, 0 running, 1 failed\.$'
 ctl --sort=last --full list
