@@ -2,12 +2,13 @@
 
 /* What is kept of the values of all questions.
  *
- * An answer changes the minute that goes on, in memory. The first answer, to any question, in a later minute writes
- * that minute down: one row, with those of the questions whose values changed in it (the log). The first one in a
- * later hour writes for each question that changed a row with the minutes of the hour, and its place in the catalog
- * with the hours of the day; then the log begins anew. So there is one small write a minute, however many questions
- * there are, and none when nothing is asked. At the end of a day, its hours become a row, too. The rows of a question
- * are two rings: the one of an earlier day (month) is replaced.
+ * An answer changes the minute that goes on, in memory. The first answer, to any question, in a later minute ends that
+ * minute: one row, with those of the questions whose values changed in it. Such rows are written together (the log),
+ * by the first answer ten minutes after the last time. The first one in a later hour writes for each question that
+ * changed a row with the minutes of the hour, and its place in the catalog with the hours of the day; then the log
+ * begins anew. So there is one small write in ten minutes, however many questions there are, and none when nothing is
+ * asked. At the end of a day, its hours become a row, too. The rows of a question are two rings: the one of an earlier
+ * day (month) is replaced.
  *
  *   job  key         id                     bytes
  *   ""   values      number of a question   CatalogHeader, reason, text, row of the hours of today
@@ -16,8 +17,8 @@
  *   ""   values/N    24 + day % 30          row of the hours of a day
  *
  * Time in which nothing can be known is a gap: while vaktd was not running (from what was written last, which is at
- * most a minute old when something is sampled), while the machine was suspended, and when the clock was set forward.
- * When it was set back, what is kept of the time from there on is dropped. */
+ * most ten minutes old when something is sampled), while the machine was suspended, and when the clock was set
+ * forward. When it was set back, what is kept of the time from there on is dropped. */
 
 #include "core/values.h"
 
@@ -39,6 +40,7 @@
 #define N_ROWS            (HOURS_RING + DAYS_RING)
 #define MINUTES_PER_HOUR  60
 #define HOURS_PER_DAY     24
+#define LOG_MINUTES       10
 #define CLOCK_BACK_MAX    USEC_PER_MINUTE /* a clock that was set back by less stands still until then */
 #define CLOCK_AHEAD_MAX   USEC_PER_SEC    /* a clock that is ahead by less than this, and … */
 #define CLOCK_SLEW_FACTOR 1000            /* … a thousandth of the time, was not set */
@@ -67,8 +69,10 @@ struct Values {
         Ledger *ledger; /* NULL: closed */
         bool is_loaded, has_time, is_taken_up;
         Instant last;
-        usec_t now; /* realtime that never goes back by less than a minute */
-        uint64_t minute, next_id, next_log;
+        usec_t now;                                  /* realtime that never goes back by less than a minute */
+        uint64_t minute, next_id, next_log, written; /* minutes: that goes on, in which the log was written last */
+        Bytes unwritten[LOG_MINUTES];                /* rows of the log */
+        size_t n_unwritten;
         Value **all; /* sorted by text */
         size_t n;
         Value **touched; /* whose states changed in this minute */
@@ -182,6 +186,26 @@ static void add_minute(Values *v, Value *value, const Bucket *b, Bytes *log) {
         series_row_done(&row);
 }
 
+static void log_forget(Values *v) {
+        for (size_t i = 0; i < v->n_unwritten; i++)
+                bytes_done(&v->unwritten[i]);
+        v->n_unwritten = 0;
+        v->written = v->now / USEC_PER_MINUTE;
+}
+
+static void log_write(Values *v) {
+        for (size_t i = 0; i < v->n_unwritten; i++)
+                put(v, KEY_LOG, v->next_log++, v->unwritten[i].bytes, v->unwritten[i].n);
+        log_forget(v);
+}
+
+static void log_add(Values *v, Bytes *row) {
+        if (v->n_unwritten == ELEMENTSOF(v->unwritten))
+                log_write(v);
+        if (!row->failed)
+                v->unwritten[v->n_unwritten++] = TAKE_GENERIC(*row, (Bytes){});
+}
+
 /* What was counted of this minute is finished. */
 static void end_minute(Values *v, usec_t until) {
         _cleanup_(bytes_done) Bytes log = {};
@@ -199,8 +223,7 @@ static void end_minute(Values *v, usec_t until) {
                 value->is_touched = false;
         }
         v->n_touched = 0;
-        if (!log.failed)
-                put(v, KEY_LOG, v->next_log++, log.bytes, log.n);
+        log_add(v, &log);
 }
 
 /* --- hours and days --- */
@@ -286,6 +309,7 @@ static void drop(Values *v, size_t i) {
 static void begin_log(Values *v) {
         const LogHeader header = { .version = VERSION, .minute = v->minute, .until = v->now };
 
+        log_forget(v); /* it is in the rows of hours */
         if (!can_write(v))
                 return;
         (void)ledger_forget(v->ledger, JOB, KEY_LOG);
@@ -323,6 +347,8 @@ static void go_to(Values *v, usec_t now) {
                 v->minute = now / USEC_PER_MINUTE;
         }
         v->now = MAX(v->now, now);
+        if (v->n_unwritten > 0 && v->minute >= v->written + LOG_MINUTES)
+                log_write(v);
 }
 
 /* Nothing is known of the time in between. goes_on: what was known before is known again. */
@@ -378,6 +404,7 @@ static void turn_back(Values *v, usec_t now) {
         uint64_t former_hour = v->minute / MINUTES_PER_HOUR;
 
         end_minute(v, v->now);
+        log_write(v);
         v->minute = now / USEC_PER_MINUTE;
         v->now = now;
         for (size_t i = 0; i < v->n; i++)
@@ -387,6 +414,7 @@ static void turn_back(Values *v, usec_t now) {
         else
                 put(v, KEY_LOG, v->next_log++,
                     &(LogHeader){ .version = VERSION, .minute = v->minute, .until = v->now }, sizeof(LogHeader));
+        v->written = 0; /* this minute says from when on the past is not valid: it is written at its end */
 }
 
 static void advance(Values *v, const Instant *now) {
@@ -395,7 +423,7 @@ static void advance(Values *v, const Instant *now) {
 
         if (!v->has_time) {
                 v->now = now->realtime;
-                v->minute = v->now / USEC_PER_MINUTE;
+                v->minute = v->written = v->now / USEC_PER_MINUTE;
         } else if (usec_add(now->realtime, CLOCK_BACK_MAX) < v->now)
                 turn_back(v, now->realtime);
         else if (!v->is_taken_up) {
@@ -507,6 +535,7 @@ int values_new(Values **ret, Ledger *ledger) {
 Values *values_free(Values *v) {
         if (!v)
                 return NULL;
+        log_forget(v);
         for (size_t i = 0; i < v->n; i++)
                 value_free(v->all[i]);
         free(v->all);
@@ -520,6 +549,7 @@ void values_close(Values *v, const Instant *now) {
         if (v->has_time && v->n > 0) {
                 advance(v, now);
                 end_minute(v, v->now);
+                log_write(v);
         }
         v->ledger = NULL;
 }
@@ -688,6 +718,7 @@ int values_load(Values *v) {
                 take_up_states(v);
                 v->has_time = v->is_taken_up = true;
                 until = v->now;
+                v->written = until / USEC_PER_MINUTE;
                 v->now = v->minute * USEC_PER_MINUTE;
                 go_to(v, until);
         }
