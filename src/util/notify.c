@@ -24,7 +24,7 @@ struct Notifier {
         sd_event *event;
         sd_event_source *writable; /* enabled while something waits */
         sd_event_source *watchdog;
-        usec_t watchdog_interval;
+        usec_t watchdog_interval, watchdog_early;
         char **kept; /* changes of state */
         char *status;
         bool alive; /* WATCHDOG=1 */
@@ -136,9 +136,20 @@ static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
         Notifier *n = userdata;
 
         n->alive = true;
+        (void)sd_event_now(n->event, CLOCK_MONOTONIC, &usec);
+        n->watchdog_early = usec + n->watchdog_interval * 3 / 4;
         flush(n);
-        (void)sd_event_source_set_time_relative(s, n->watchdog_interval);
+        (void)sd_event_source_set_time(s, usec + n->watchdog_interval);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+/* Whatever the loop has woken up for: it is nearly time, and need not wake up for this, too. */
+static int before_sleep(sd_event_source *s, void *userdata) {
+        const Notifier *n = userdata;
+        usec_t now = 0;
+
+        (void)sd_event_now(n->event, CLOCK_MONOTONIC, &now);
+        return now >= n->watchdog_early ? on_watchdog(s, now, userdata) : 0;
 }
 
 /* Twice per interval, before everything else that is due. */
@@ -152,6 +163,8 @@ static int add_watchdog(Notifier *n) {
         n->watchdog_interval = bound / 2;
         r = sd_event_add_time_relative(n->event, &n->watchdog, CLOCK_MONOTONIC, 0, MAX(bound / 8, (usec_t)1),
                                        on_watchdog, n);
+        if (r >= 0)
+                r = sd_event_source_set_prepare(n->watchdog, before_sleep);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(n->watchdog, "watchdog");

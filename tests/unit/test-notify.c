@@ -16,6 +16,19 @@
 #include "util/log.h"
 #include "util/notify.h"
 
+static usec_t clock_stands; /* at this time; 0: it goes */
+
+int __real_sd_event_now(sd_event *event, clockid_t clock, uint64_t *ret);
+int __wrap_sd_event_now(sd_event *event, clockid_t clock, uint64_t *ret);
+
+/* What the linker puts in place of the real one. */
+int __wrap_sd_event_now(sd_event *event, clockid_t clock, uint64_t *ret) {
+        int r = __real_sd_event_now(event, clock, ret);
+
+        *ret = clock_stands > 0 ? clock_stands : *ret;
+        return r;
+}
+
 typedef struct Rig {
         sd_event *event;
         int fd;
@@ -171,6 +184,36 @@ static void test_watchdog(void **state) {
         unsetenv("WATCHDOG_USEC");
 }
 
+static int nothing(sd_event_source *s, void *userdata) {
+        return 0;
+}
+
+/* A loop that wakes up for something else when it is nearly time tells then, so that it need not wake up for that. */
+static void test_watchdog_shares_wake_ups(void **state) {
+        sd_event_source *other;
+        Rig rig;
+
+        assert_int_equal(setenv("WATCHDOG_USEC", "120000000", 1), 0);
+        rig_open(&rig);
+        clock_stands = now_clock(CLOCK_MONOTONIC);
+        assert_true(sd_event_run(rig.event, 0) >= 0);
+        assert_string_equal(next(&rig), "WATCHDOG=1");
+        assert_int_equal(sd_event_add_defer(rig.event, &other, nothing, NULL), 0);
+        assert_true(sd_event_source_set_enabled(other, SD_EVENT_ON) >= 0);
+        for (unsigned i = 0; i < 3; i++) {
+                clock_stands += 44 * USEC_PER_SEC;
+                assert_true(sd_event_run(rig.event, 0) > 0);
+                assert_string_equal(next(&rig), "");
+                clock_stands += USEC_PER_SEC;
+                assert_true(sd_event_run(rig.event, 0) > 0);
+                assert_string_equal(next(&rig), "WATCHDOG=1");
+        }
+        sd_event_source_unref(other);
+        clock_stands = 0;
+        rig_close(&rig);
+        unsetenv("WATCHDOG_USEC");
+}
+
 /* It went, and came again under the same name. */
 static void test_peer_is_gone(void **state) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -212,9 +255,13 @@ static void test_nobody_to_tell(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_at_once),      cmocka_unit_test(test_nobody_reads),
-                cmocka_unit_test(test_too_many),     cmocka_unit_test(test_watchdog),
-                cmocka_unit_test(test_peer_is_gone), cmocka_unit_test(test_nobody_to_tell),
+                cmocka_unit_test(test_at_once),
+                cmocka_unit_test(test_nobody_reads),
+                cmocka_unit_test(test_too_many),
+                cmocka_unit_test(test_watchdog),
+                cmocka_unit_test(test_watchdog_shares_wake_ups),
+                cmocka_unit_test(test_peer_is_gone),
+                cmocka_unit_test(test_nobody_to_tell),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
