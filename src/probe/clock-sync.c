@@ -55,7 +55,7 @@ static int look(Probe *p, Reading *ret) {
         if (state == TIME_ERROR || t.status & STA_UNSYNC)
                 return probe_known(ret, false);
         p->is_event = true;
-        probe_look_after(p, probe_sample_max(p));
+        probe_look_within(p, probe_sample_max(p));
         return probe_known(ret, true);
 }
 

@@ -2,11 +2,11 @@
 
 /* When probes are looked at, and how those who ask are told.
  *
- * One heap of windows under one timer source holds the next looks of all probes. A window is the last fifth of the
- * interval, and the loop wakes up in its second half: looks that are due at about the same time then share a wake-up,
- * and from then on all of them. The interval of a sampled probe is the headroom to the nearest limit divided by the
- * worst rate of late; and at most twice the one before, so that a value of which little is known is not left alone for
- * long.
+ * One heap of windows under one timer source holds the next looks of all probes. Sampled ones are looked at on one
+ * grid: multiples of 30 s, of its halves and of its doubles, so that whatever their intervals are, most looks share a
+ * wake-up, and all do that are 30 s or more apart. The interval of a sampled probe, within which the next look is, is
+ * the headroom to the nearest limit divided by the worst rate of late; and at most twice the one before, so that a
+ * value of which little is known is not left alone for long.
  *
  * Uses are told one by one from a queue, so that a turn has a bound, and so that what they call has no effect on a
  * list that is being walked through. */
@@ -23,7 +23,8 @@
 #define LOOKS_MAX    16                     /* a turn */
 #define NEWS_MAX     256                    /* a turn */
 #define RATE_LIFE    (10 * USEC_PER_MINUTE) /* a rate of long ago counts half after this time */
-#define WINDOW_SHARE 5                      /* of an interval are the window */
+#define WINDOW_SHARE 5                      /* of the delay of an event-driven one are the window */
+#define GRID         PROBE_SAMPLE_DEFAULT_USEC
 #define MOMENT_TURNS 2
 #define SHARE_ONE    10000.0
 
@@ -206,6 +207,24 @@ void probe_look_after(Probe *p, usec_t delay) {
                                    usec_add(now, delay));
 }
 
+/* The last moment of the grid within an interval. */
+static usec_t grid_within(usec_t since, usec_t interval) {
+        usec_t step = GRID;
+
+        while (step > interval)
+                step /= 2;
+        while (step <= interval / 2)
+                step *= 2;
+        return usec_add(since, interval) / step * step;
+}
+
+void probe_look_within(Probe *p, usec_t interval) {
+        usec_t at = grid_within(turn_now(p->probes->event).boottime, interval);
+
+        if (!p->is_asked)
+                probe_look_between(p, at, at);
+}
+
 usec_t probe_sample_max(const Probe *p) {
         usec_t max = USEC_INFINITY;
         ProbeUse *use;
@@ -274,7 +293,7 @@ static void probe_plan(Probe *p) {
         usec_t bold = MAX(2 * p->interval, PROBE_SAMPLE_MIN_USEC);
 
         p->interval = MIN(bold, probe_safe_interval(p));
-        probe_look_after(p, p->interval);
+        probe_look_within(p, p->interval);
 }
 
 static void probe_answer(Probe *p, const Reading *r) {
@@ -363,12 +382,12 @@ int probe_on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
 /* An earlier look may be due: the limit is nearer, or sample_max is smaller. */
 static void probe_replan(Probe *p) {
-        usec_t interval = probe_safe_interval(p), at = usec_add(p->looked_boottime, interval);
+        usec_t interval = probe_safe_interval(p), at = grid_within(p->looked_boottime, interval);
 
         if (p->is_event || p->is_asked || at >= p->next_boottime)
                 return;
         p->interval = interval;
-        probe_look_between(p, at - interval / WINDOW_SHARE, at);
+        probe_look_between(p, at, at);
 }
 
 void probe_use_join(ProbeUse *use, Probe *p) {

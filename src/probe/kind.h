@@ -114,6 +114,9 @@ void probe_look(Probe *p);
 /* Looks at it after so many µs, or up to a fifth of that earlier, unless it is looked at before. USEC_INFINITY: not at
  * all. */
 void probe_look_after(Probe *p, usec_t delay);
+/* Looks at it within so many µs, at least PROBE_SAMPLE_MIN_USEC, when others are looked at, too. It is for what is
+ * sampled, and the loop calls it for that. */
+void probe_look_within(Probe *p, usec_t interval);
 
 /* The smallest of the limits of all uses, in the unit of the kind. */
 int64_t probe_lowest_limit(const Probe *p) _pure_;

@@ -31,7 +31,7 @@ static Reading trend_reading(Probe *p, const Reading *free) {
 
 static void look_steadily(Probe *p) {
         p->pace = MIN(probe_sample_max(p), TREND_GRAIN_USEC);
-        probe_look_after(p, p->pace);
+        probe_look_within(p, p->pace);
 }
 
 static void on_answered(void *userdata, const Reading *answer) {
