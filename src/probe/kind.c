@@ -202,6 +202,7 @@ void probe_look(Probe *p) {
 void probe_look_after(Probe *p, usec_t delay) {
         usec_t now = turn_now(p->probes->event).boottime;
 
+        p->interval = 0;
         if (!p->is_asked)
                 probe_look_between(p, usec_add(now, delay == USEC_INFINITY ? delay : delay - delay / WINDOW_SHARE),
                                    usec_add(now, delay));
@@ -254,7 +255,8 @@ static double test_headroom(const ConditionTest *t, const Reading *r) {
         if (t->is_share)
                 limit *= (double)r->whole / SHARE_ONE;
         headroom = (double)r->value - limit;
-        return headroom < 0 ? -headroom : headroom;
+        headroom = headroom < 0 ? -headroom : headroom;
+        return MAX(headroom, 1.0); /* values are whole numbers */
 }
 
 static double probe_headroom(const Probe *p) {

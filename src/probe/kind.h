@@ -112,7 +112,7 @@ void probe_report_moment(Probe *p, const Reading *r);
 /* Looks at it in the next turn, or if it is being looked at, after that. */
 void probe_look(Probe *p);
 /* Looks at it after so many µs, or up to a fifth of that earlier, unless it is looked at before. USEC_INFINITY: not at
- * all. */
+ * all. What is sampled is then looked at again soon. */
 void probe_look_after(Probe *p, usec_t delay);
 /* Looks at it within so many µs, at least PROBE_SAMPLE_MIN_USEC, when others are looked at, too. It is for what is
  * sampled, and the loop calls it for that. */

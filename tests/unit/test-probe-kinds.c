@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <net/route.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -20,6 +21,7 @@
 
 static const char *broken_file; /* file_read() of it fails */
 static int broken_error;
+static unsigned n_walks; /* twice as many */
 static struct timex clock_state;
 static int clock_result;
 
@@ -28,6 +30,7 @@ ssize_t __real_file_read(int dir_fd, const char *name, char *buf, size_t size);
 int __wrap_adjtimex(struct timex *t);
 
 ssize_t __wrap_file_read(int dir_fd, const char *name, char *buf, size_t size) {
+        n_walks += streq(name, "proc/1/comm"); /* of the list of processes, and after it */
         return broken_file && streq(name, broken_file) ? -broken_error : __real_file_read(dir_fd, name, buf, size);
 }
 
@@ -384,6 +387,93 @@ static void test_process_really(void **state) {
         probe_unuse(&t.use);
 }
 
+/* A process that takes a name, and another one when it is told to. */
+static pid_t start_process(const char *name, const char *other, int *ret_fd) {
+        int fds[2];
+        pid_t pid;
+
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                char c;
+
+                (void)close(fds[1]);
+                (void)prctl(PR_SET_NAME, name);
+                (void)raise(SIGSTOP);
+                if (read(fds[0], &c, 1) == 1)
+                        (void)prctl(PR_SET_NAME, other);
+                (void)raise(SIGSTOP);
+                _exit(read(fds[0], &c, 1) == 1);
+        }
+        (void)close(fds[0]);
+        *ret_fd = fds[1];
+        assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+        return pid;
+}
+
+static void look_again(TestUse *t) {
+        usec_t at = test_reading(t)->at;
+
+        probe_look(t->use.probe);
+        WAIT_FOR(test_reading(t)->at > at);
+}
+
+static void *be_a_thread(void *fd) {
+        char c;
+
+        (void)prctl(PR_SET_NAME, "vakt-held");
+        (void)!read(*(int *)fd, &c, 1);
+        return NULL;
+}
+
+static long last_pid(void) {
+        char buf[256];
+
+        assert_true(file_read(AT_FDCWD, "/proc/loadavg", buf, sizeof(buf)) > 0);
+        return strtol(strrchr(buf, ' '), NULL, 10);
+}
+
+/* Those that were found are held, and new ones are found, without a walk; a thread of that name is none. */
+static void test_process_is_held(void **state) {
+        TestUse t = test_use_of(CONDITION_PROCESS, "vakt-held", NULL);
+        pid_t first, second;
+        int fds[2], of_first, of_second;
+        pthread_t thread;
+        long before;
+
+        before = last_pid();
+        first = start_process("vakt-held", "vakt-other", &of_first);
+        n_walks = 0;
+        assert_int_equal(ask(&t).value, 1);
+        assert_int_equal(n_walks, 2);
+        second = start_process("vakt-held", "vakt-other", &of_second);
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        assert_int_equal(pthread_create(&thread, NULL, be_a_thread, &fds[0]), 0);
+        look_again(&t);
+        assert_int_equal(test_reading(&t)->value, 2);
+        /* It has another name. */
+        assert_int_equal(write(of_first, "x", 1), 1);
+        assert_int_equal(kill(first, SIGCONT), 0);
+        assert_int_equal(waitpid(first, NULL, WUNTRACED), first);
+        look_again(&t);
+        assert_int_equal(test_reading(&t)->value, 1);
+        /* Nobody looks: its end is told. */
+        assert_int_equal(kill(second, SIGKILL), 0);
+        WAIT_FOR(test_reading(&t)->value == 0);
+        if (last_pid() - before < 100) /* else the machine has started more than are looked at one by one */
+                assert_int_equal(n_walks, 2);
+        assert_int_equal(kill(first, SIGKILL), 0);
+        (void)close(fds[1]);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(waitpid(first, NULL, 0), first);
+        assert_int_equal(waitpid(second, NULL, 0), second);
+        (void)close(fds[0]);
+        (void)close(of_first);
+        (void)close(of_second);
+        probe_unuse(&t.use);
+}
+
 /* --- sockets --- */
 
 static int listen_at(int family, int type, const void *address, socklen_t size, bool only_ipv6) {
@@ -532,6 +622,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_processes, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_walk_is_shared, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_process_really, set_up_real, tear_down_real),
+                cmocka_unit_test_setup_teardown(test_process_is_held, set_up_real, tear_down_real),
                 cmocka_unit_test_setup_teardown(test_listening, set_up_real, tear_down_real),
                 cmocka_unit_test_setup_teardown(test_listening_ipv6, set_up_real, tear_down_real),
                 cmocka_unit_test_setup_teardown(test_listening_unix, set_up, tear_down),

@@ -203,6 +203,22 @@ static void test_interval_shrinks(void **state) {
         probe_unuse(&t.use);
 }
 
+/* One that stands at the limit, and has moved once, is not looked at each second for ever. */
+static void test_interval_at_the_limit(void **state) {
+        TestUse t = load_above(100);
+
+        test_begin(&t);
+        settle();
+        put_load("0.11");
+        pass(USEC_PER_SEC);
+        put_load("0.10");
+        pass(USEC_PER_SEC);
+        assert_true(interval_of(&t) == USEC_PER_SEC);
+        pass(3 * USEC_PER_HOUR);
+        assert_true(interval_of(&t) == 30 * USEC_PER_SEC);
+        probe_unuse(&t.use);
+}
+
 /* Somebody else asks who has a nearer limit, or wants to be told sooner. */
 static void test_interval_of_many(void **state) {
         TestUse far = load_above(100000), near = load_above(1051), soon = load_above(100000);
@@ -421,6 +437,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_not_ours, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_interval_grows, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_interval_shrinks, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_interval_at_the_limit, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_interval_of_many, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_suspend, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_told_of_changes, set_up, tear_down),
