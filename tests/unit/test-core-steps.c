@@ -514,6 +514,32 @@ static void test_reset(void **state) {
         steps[0] = '\0';
         assert_int_equal(manager_reset_failed(f.m, "a"), 0);
         EXPECT("");
+        restart();
+        assert_int_equal(job("a")->last_result, RUN_RESULT_NONE);
+}
+
+/* What was never started is nothing that the job did, neither now nor for the next daemon. */
+static void test_last_is_what_was_started(void **state) {
+        RunRequest by_chain = { .cause = RUN_CAUSE_CHAIN, .trigger = RUN_TRIGGER_NONE };
+        usec_t end;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        end = job("a")->last_end;
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(manager_cancel(f.m, 3), 0);
+        end_run(2, RUN_RESULT_SUCCESS);
+        end = job("a")->last_end;
+        runs_refuse(f.m, "a", &by_chain, RUN_RESULT_START_FAILED, "It could not be requested.");
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(job("a")->last_result, RUN_RESULT_SUCCESS);
+                assert_true(job("a")->last_start == run(2).started && job("a")->last_end == end);
+                advance(MINUTES);
+                restart();
+        }
 }
 
 static void test_chains(void **state) {
@@ -942,6 +968,7 @@ int main(void) {
                 TEST(test_last_try),
                 TEST(test_retry_is_dropped),
                 TEST(test_reset),
+                TEST(test_last_is_what_was_started),
                 TEST(test_chains),
                 TEST(test_cycles),
                 TEST(test_slow),
