@@ -354,13 +354,20 @@ void fake_world_down(void) {
                 remove_unit(TAILQ_FIRST(&units));
 }
 
+void fake_world_add(const char *job, uint64_t id) {
+        const JobDef def = {};
+        const RunRecord run = { .job = job, .id = id };
+
+        (void)begin_unit(&(ExecutionRequest){ .def = &def, .run = &run, .timeout = USEC_INFINITY });
+}
+
 void fake_world_forget(uint64_t id) {
         Unit *u = find_unit(id);
         const FakeExecution *x;
 
         if (!u)
                 return;
-        TAILQ_FOREACH(x, &current->executions, executions)
+        for (x = current ? TAILQ_FIRST(&current->executions) : NULL; x; x = TAILQ_NEXT(x, executions))
                 assert_ptr_not_equal(x->unit, u);
         remove_unit(u);
 }

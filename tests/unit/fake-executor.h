@@ -24,6 +24,8 @@ extern FakeWorld fake_world;
 
 /* The machine goes down, and with it all that runs. */
 void fake_world_down(void);
+/* There is a unit of a run that a daemon has forgotten. */
+void fake_world_add(const char *job, uint64_t id);
 /* A run's unit is gone, and nobody hears of it: the test reports its end itself. */
 void fake_world_forget(uint64_t id);
 /* It is about to go down and puts back what is started, or stays up after all. */

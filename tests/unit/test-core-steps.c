@@ -16,6 +16,9 @@
 #include "core/runs.h"
 #include "core/take-over.h"
 #include "fake-executor.h"
+#include "core/alarms.h"
+#include "core/outbox.h"
+#include "util/boot-id.h"
 #include "util/log.h"
 
 static char steps[32768];
@@ -89,9 +92,11 @@ int __wrap_ledger_update(Ledger *l, const RunRecord *record) {
         return __real_ledger_update(l, record);
 }
 
+static bool commits_fail;
+
 int __wrap_ledger_commit(Ledger *l) {
-        step("[commit]");
-        return __real_ledger_commit(l);
+        step(commits_fail ? "[no commit]" : "[commit]");
+        return commits_fail ? -EIO : __real_ledger_commit(l);
 }
 
 int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
@@ -178,8 +183,20 @@ static void on_values_changed(void *userdata) {
 
 /* --- the executor --- */
 
+static void (*note_environment)(uint64_t id, const ExecutionRequest *r);
+static uint64_t (*usual_random)(uint64_t below);
+static bool starts_fail, runs_are_long, drain_is_long;
+
+static uint64_t choose(uint64_t below) {
+        return starts_fail && below == 200   ? 0
+               : runs_are_long && below == 6 ? 4 /* two hours */
+               : drain_is_long && below == 4 ? 1
+                                             : usual_random(below);
+}
+
 static void on_began(uint64_t id, const ExecutionRequest *r) {
         step("begin %" PRIu64, id);
+        note_environment(id, r);
 }
 
 static void on_put_back(uint64_t id) {
@@ -235,6 +252,10 @@ static void begin_steps(void) {
 
 static int steps_setup(void **state) {
         (void)condition_setup(state);
+        usual_random = fake_world.random;
+        note_environment = fake_world.began;
+        starts_fail = runs_are_long = drain_is_long = commits_fail = false;
+        fake_world.random = choose;
         fake_world.began = on_began;
         fake_world.put_back = on_put_back;
         fake_world.reported = on_reported;
@@ -956,6 +977,497 @@ static void test_absent(void **state) {
         assert_int_equal(count_runs("a"), 1);
 }
 
+/* --- the start of a run --- */
+
+static void test_not_started(void **state) {
+        RunRecord r;
+
+        write_job("a", "[Job]\nOnFailure=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        starts_fail = true;
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; [commit]; = 1 starting; "
+               "stamp a runs no. 1; [commit]; = 1 start-failed; finished 1 start-failed; "
+               "+ 2 b chain queued; new 2 queued; job b; summary; job a; summary; [commit]; "
+               "= 2 starting; stamp b runs no. 1; [commit]; = 2 start-failed; finished 2 start-failed; "
+               "job b; summary; [commit]");
+        r = run(1);
+        assert_true(r.result == RUN_RESULT_START_FAILED && r.code == E2BIG && r.started > 0);
+        assert_string_equal(r.reason, "It could not be started: Argument list too long.");
+}
+
+/* What asked for it is told by the environment: a chain only. */
+static void test_result_of_the_parent(void **state) {
+        write_job("a", "[Job]\nOnFailure=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_string_equal(variable("VAKT_PARENT_RESULT"), "");
+        end_run(1, RUN_RESULT_EXIT);
+        assert_string_equal(variable("VAKT_PARENT_RESULT"), "exit");
+        assert_string_equal(variable("VAKT_PARENT_JOB"), "a");
+        end_run(2, RUN_RESULT_EXIT);
+        advance(10 * MINUTES);
+        assert_string_equal(variable("VAKT_ATTEMPT"), "2");
+        assert_string_equal(variable("VAKT_PARENT_RESULT"), "");
+        end_run(3, RUN_RESULT_SUCCESS);
+}
+
+/* What the ledger cannot write, the executor is not told to forget; it is tried again. */
+static void test_acknowledged_later(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        commits_fail = true;
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 success; finished 1 success; job a; summary; [no commit]");
+        advance(4 * USEC_PER_SEC);
+        EXPECT("");
+        commits_fail = false;
+        advance(USEC_PER_SEC);
+        EXPECT("[commit]; release 1");
+}
+
+/* Eight a turn; not one more than there is a place for. */
+static void test_many_starts(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\nQueueMax=100\n");
+        begin_steps();
+        for (unsigned i = 0; i < 20; i++) {
+                RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+                const RunRecord *record;
+
+                assert_int_equal(manager_request(f.m, "a", &r, &record), 0);
+        }
+        for (unsigned i = 0; i < 20 && f.n_begun == 0; i++)
+                assert_true(fake_clock_run(f.event) >= 0);
+        assert_int_equal(f.n_begun, 8);
+        settle();
+        assert_int_equal(f.n_begun, 20);
+        runs_callbacks()->held(f.m, true);
+        steps[0] = '\0';
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 21 a manual queued; new 21 queued; job a; summary; [commit]");
+}
+
+/* --- waiting for a slot --- */
+
+static void test_waited_too_long(void **state) {
+        write_config("[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
+        write_job("a", "[Job]\nOnFailure=c\n[Run]\nExec=/bin/true\nPool=p\nRetry=1\nRetryDelaySec=10min\n");
+        write_job("b", "[Run]\nExec=/bin/true\nPool=p\nTimeoutSec=infinity\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("b", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 2 a manual queued; new 2 queued; job a; summary; [commit]");
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 2 waits for pool 'p': 1 of its 1 slot is in use (Pool=).\n");
+        end_run(1, RUN_RESULT_SUCCESS);
+        end_run(2, RUN_RESULT_EXIT);
+        steps[0] = '\0';
+        /* The first try is skipped, and nobody hears of a failure. */
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(5 * MINUTES);
+        assert_int_equal(run(5).result, RUN_RESULT_SKIPPED);
+        assert_string_equal(reason(5), "It waited longer than 5min for a slot of pool 'p' (MaxWaitSec=).");
+        assert_int_equal(count_runs("c"), 0);
+        /* But of the second one they do. */
+        advance(5 * MINUTES);
+        steps[0] = '\0';
+        advance(5 * MINUTES);
+        EXPECT("= 3 skipped; finished 3 skipped; + 6 c chain queued; new 6 queued; job c; summary; "
+               "job a; summary; = 6 starting; stamp c runs no. 1; [commit]; begin 6; = 6 running; "
+               "started 6; job c; summary");
+        assert_int_equal(run(3).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(count_runs("c"), 1);
+        end_run(4, RUN_RESULT_SUCCESS);
+}
+
+/* The time that it waits for its pool is not that in which all are held up. */
+static void test_wait_is_not_for_the_pool(void **state) {
+        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
+        write_job("a", "[Run]\nExec=/bin/true\nPool=p\n");
+        write_job("b", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 2 waits for one of the 1 slots of all jobs (MaxRunning=).\n");
+        advance(HOURS);
+        assert_int_equal(run(2).state, RUN_QUEUED);
+        end_run(1, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* --- conditions --- */
+
+/* Who cancels what has just begun to wait for the machine is not called any more. */
+static void test_condition_is_left_at_once(void **state) {
+        RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+        const RunRecord *record;
+
+        write_job("a", "[Run]\nExec=/bin/true\nWaitFor=load1 < 2\n");
+        begin_steps();
+        assert_int_equal(manager_request(f.m, "a", &r, &record), 0);
+        assert_int_equal(manager_cancel(f.m, record->id), 0);
+        settle();
+        assert_null(job("a")->wait);
+        assert_int_equal(fake_probe_n_uses("load1"), 0);
+        fake_probe_set("load1", 1000, 0);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* --- a retry whose job is another one by now --- */
+
+static void test_retry_of_a_job_that_is_gone(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        remove_job("a");
+        reload();
+        steps[0] = '\0';
+        advance(10 * MINUTES);
+        EXPECT("= 2 skipped; finished 2 skipped; job a; summary; job removed a");
+        assert_null(job("a"));
+        assert_string_equal(reason(2),
+                            "The job was removed, disabled or became invalid after the retry was scheduled.");
+}
+
+/* When files may be given to a run. */
+static void test_allowed(void **state) {
+        Instant now;
+
+        write_job("a", "[Run]\nExec=/bin/true\nMinIntervalSec=1h\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(10 * MINUTES);
+        now = (Instant){ fake_clock.realtime, fake_clock.boottime, fake_clock.monotonic };
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now) == now.boottime + 50 * MINUTES);
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now) == USEC_INFINITY);
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_MANUAL, now) == now.boottime + 50 * MINUTES);
+        advance(HOURS);
+        now = (Instant){ fake_clock.realtime, fake_clock.boottime, fake_clock.monotonic };
+        assert_int_equal(runs_allowed(f.m, job("a"), RUN_CAUSE_MANUAL, now), 0);
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        assert_int_equal(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now), 0);
+        /* Until it is known what goes on, no files are; people need not wait for that. */
+        f.m->is_surveyed = false;
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now) == USEC_INFINITY);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+        f.m->is_surveyed = true;
+}
+
+/* --- what an earlier daemon left --- */
+
+static unsigned boot;
+
+BootId __wrap_boot_id_get(void);
+usec_t __wrap_boot_begin_boottime(void);
+
+BootId __wrap_boot_id_get(void) {
+        sd_id128_t id = SD_ID128_MAKE(76, 61, 6b, 74, 2d, 73, 74, 65, 70, 73, 00, 00, 00, 00, 00, 00);
+
+        id.bytes[15] = (uint8_t)boot;
+        return boot_id_make(id, 0);
+}
+
+usec_t __wrap_boot_begin_boottime(void) {
+        return 0;
+}
+
+static void test_taken_over(void **state) {
+        write_job("a", "[Job]\nSlowSec=30s\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE); /* waits */
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE); /* waits */
+        assert_int_equal(manager_cancel(f.m, 2), 0);
+        advance(5 * USEC_PER_SEC);
+        stop();
+        remove_job("b");
+        steps[0] = '\0';
+        start_new();
+        EXPECT("adopt 1 running; adopt 2 stopping; adopt 4 running without definition; = 5 skipped");
+        observe_steps();
+        start_begun();
+        EXPECT("[commit]; stamp b gone 5; = 1 running; run 1 running; = 2 stopping; run 2 stopping; "
+               "= 4 running; run 4 running");
+        assert_true(job("b")->gone && job("b")->n_running == 1);
+        assert_true(job("a")->n_running == 2 && job("a")->n_queued == 1 && job("a")->last_start == begin);
+        assert_string_equal(reason(5), "Its job is gone or disabled; it was never started.");
+        assert_true(run(5).ended == fake_clock.realtime);
+        steps[0] = '\0';
+        advance(25 * USEC_PER_SEC);
+        EXPECT("ended 2; = 2 cancelled; finished 2 cancelled; job a; summary; [commit]; release 2; "
+               "= 3 starting; stamp a runs no. 3; [commit]; begin 3; = 3 running; started 3; job a; "
+               "summary; = alarm a slow since 0 raised 30 run 1; "
+               "alarm a slow: Run 1 takes longer than 30s (SlowSec=).; job a");
+        steps[0] = '\0';
+        advance(30 * USEC_PER_SEC);
+        EXPECT("ended 1; = 1 success; finished 1 success; = alarm a slow since - raised - run 0; "
+               "cleared a slow; job a; summary; ended 4; = 4 success; finished 4 success; job b; "
+               "summary; job removed b; [commit]; release 1; release 4");
+        assert_null(job("b"));
+}
+
+/* The machine was booted since. */
+static void test_taken_over_after_a_boot(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(ledger_commit(f.m->ledger), 0);
+        stop();
+        fake_world_forget(1);
+        boot++;
+        steps[0] = '\0';
+        start_new();
+        EXPECT("adopt 1 running of another boot; adopt 2 running of another boot");
+        observe_steps();
+        assert_int_equal(job("a")->n_sought, 2);
+        start_begun();
+        EXPECT("[commit]; ended 1; = 1 lost; finished 1 lost; + 3 a retry waiting; new 3 waiting; "
+               "job a; summary; job a; summary; = 2 running; run 2 running; [commit]");
+        assert_int_equal(job("a")->n_sought, 0); /* the other one is there all the same */
+        assert_string_equal(reason(1), "The machine went down while it was active.");
+        end_run(2, RUN_RESULT_SUCCESS);
+}
+
+/* Units that the ledger has forgotten are followed from when they are found, in the order of their numbers. */
+static void test_forgotten(void **state) {
+        const ExecutorCallbacks *c;
+        RunRecord found = RUN_RECORD_INIT, r;
+        ExecutionRequest request_of_it = { .run = &found };
+
+        write_job("a", "[Job]\nOnFailure=b b2\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\nRetry=1\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        write_job("b2", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        c = &f.m->executor_options.callbacks;
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(USEC_PER_SEC);
+        assert_int_equal(c->found(f.m, "a", 1), EXEC_FOUND_FOREIGN);
+        assert_int_equal(c->found(f.m, "a/b", 500), EXEC_FOUND_FOREIGN);
+        assert_int_equal(c->found(f.m, "a", 500), EXEC_FOUND_FORGOTTEN);
+
+        found.id = 502;
+        found.job = "a";
+        found.unit = "vakt-a-502.service";
+        found.cause = RUN_CAUSE_TIMER;
+        found.requested = begin - 5 * USEC_PER_SEC;
+        found.scheduled = begin - 9 * USEC_PER_SEC;
+        fake_world_add("a", 502);
+        c->forgotten(f.m, &request_of_it, false);
+        assert_int_equal(c->found(f.m, "a", 502), EXEC_FOUND_FOREIGN);
+        c->forgotten(f.m, &request_of_it, false); /* once is enough */
+        found.id = 501;
+        found.unit = "vakt-a-501.service";
+        found.cause = RUN_CAUSE_RETRY;
+        found.attempt = 2;
+        found.parent = 1;
+        found.requested = found.scheduled = 0;
+        fake_world_add("a", 501);
+        c->forgotten(f.m, &request_of_it, false);
+        found.id = 503;
+        found.job = "b";
+        found.unit = "vakt-b-503.service";
+        found.cause = RUN_CAUSE_CHAIN;
+        found.parent = 2;
+        found.parent_job = "a";
+        found.attempt = 1;
+        found.requested = begin + HOURS; /* a clock that was set back since */
+        fake_world_add("b", 503);
+        c->forgotten(f.m, &request_of_it, true);
+        steps[0] = '\0';
+        c->surveyed(f.m);
+        EXPECT("= 501 running; adopt 501 running; = 502 running; adopt 502 running; = 503 running; "
+               "adopt 503 running");
+        c->surveyed(f.m);
+        EXPECT("");
+        assert_int_equal(job("a")->n_running, 4);
+        r = run(502);
+        assert_true(r.started == begin + USEC_PER_SEC && r.requested == begin - 5 * USEC_PER_SEC &&
+                    r.scheduled == begin - 9 * USEC_PER_SEC && r.cause == RUN_CAUSE_TIMER);
+        assert_string_equal(run(502).host, f.m->host);
+        r = run(501);
+        assert_true(r.requested == begin + USEC_PER_SEC && r.scheduled == r.requested && r.attempt == 2);
+        r = run(503);
+        assert_true(r.requested == begin + USEC_PER_SEC && r.scheduled == r.requested);
+
+        /* What is known to have followed is not asked for again. */
+        steps[0] = '\0';
+        end_run(1, RUN_RESULT_EXIT);
+        EXPECT("= 1 exit; finished 1 exit; job a; summary; = 501 running; run 501 running; "
+               "= 502 running; run 502 running; = 503 running; run 503 running; [commit]");
+        f.m->found.runs[1].run.record.parent = 0; /* another try than that of run 2 */
+        job("a")->def->retry.max = 0;
+        end_run(2, RUN_RESULT_EXIT);
+        EXPECT("= 2 exit; finished 2 exit; + 504 b2 chain queued; new 504 queued; job b2; summary; "
+               "job a; summary; [commit]; = 504 starting; stamp b2 runs no. 1; [commit]; begin 504; "
+               "= 504 running; started 504; job b2; summary");
+        end_run(503, RUN_RESULT_SUCCESS);
+        assert_int_equal(c->found(f.m, "b", 503), EXEC_FOUND_WRITTEN);
+        assert_int_equal(c->found(f.m, "a", 503), EXEC_FOUND_FOREIGN);
+        f.m->stopping = true;
+        assert_int_equal(c->found(f.m, "a", 600), EXEC_FOUND_FOREIGN);
+        found.id = 600;
+        c->forgotten(f.m, &request_of_it, false);
+        assert_int_equal(f.m->found.n, 3);
+        f.m->stopping = false;
+}
+
+/* They may be found before the daemon has begun. */
+static void test_forgotten_before_the_start(void **state) {
+        RunRecord found = RUN_RECORD_INIT;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        start_new();
+        found.id = 501;
+        found.job = "a";
+        found.unit = "vakt-a-501.service";
+        fake_world_add("a", 501);
+        f.m->executor_options.callbacks.forgotten(f.m, &(ExecutionRequest){ .run = &found }, false);
+        observe_steps();
+        f.m->executor_options.callbacks.surveyed(f.m);
+        EXPECT("");
+        assert_false(manager_knows_what_was(f.m));
+        start_begun();
+        EXPECT("[commit]; = 501 running; adopt 501 running; = 501 running; run 501 running");
+        assert_true(manager_knows_what_was(f.m));
+        end_run(501, RUN_RESULT_SUCCESS);
+}
+
+/* --- the end of the daemon --- */
+
+static void on_done(void *userdata) {
+        ++*(unsigned *)userdata;
+        step("done");
+}
+
+static void test_stopped(void **state) {
+        unsigned n_done = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        manager_stop(f.m, on_done, &n_done);
+        settle();
+        EXPECT("[commit]; done");
+        assert_true(f.m->live.by_id.n_nodes == 0);
+        stop();
+        start();
+        assert_true(run(1).state == RUN_RUNNING && run(2).state == RUN_QUEUED);
+        observe_steps();
+        drain_is_long = true;
+        manager_stop(f.m, on_done, &n_done);
+        advance(2 * USEC_PER_SEC - 1);
+        assert_int_equal(n_done, 1);
+        EXPECT("");
+        advance(1);
+        assert_int_equal(n_done, 2);
+        EXPECT("[commit]; done");
+        drain_is_long = false;
+}
+
+/* --- for people --- */
+
+static int visit_job(const char *topic, const char *message, void *userdata) {
+        step("%s", topic);
+        return (int)*(const int *)userdata;
+}
+
+/* A visit that returns negative is the last one; others do not matter. */
+static void test_explained(void **state) {
+        RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+        int answer = 1;
+
+        write_job("a", "[Job]\nSlowSec=10s\nExpectSec=20s\n[Run]\nExec=/bin/true\nOverlap=skip\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request_as("a", &by_timer);
+        advance(30 * USEC_PER_SEC);
+        EXPECT_WHY("a", "state: It is running.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "overlap: A trigger that elapses now is refused. Another run of the job is still active "
+                        "(Overlap=skip).\n"
+                        "run: Run 1 is running since Tue 2030-01-01 00:00:00 UTC, as vakt-a-1.service.\n"
+                        "alarm: Raised at Tue 2030-01-01 00:00:20 UTC: It has not succeeded for 20s (ExpectSec=).\n"
+                        "alarm: Raised at Tue 2030-01-01 00:00:10 UTC: Run 1 takes longer than 10s (SlowSec=).\n"
+                        "last: Run 2 of Tue 2030-01-01 00:00:00 UTC was skipped: Another run of the job is still "
+                        "active (Overlap=skip).\n");
+        write_job("a", "[Run]\nExec=/bin/true\nNonsense=1\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        steps[0] = '\0';
+        assert_int_equal(manager_explain(f.m, job("a"), visit_job, &answer), 0);
+        EXPECT("state; file; timer; overlap; run; alarm; alarm; last");
+        assert_non_null(strstr(why("a"), "if it is to be ignored. The previous version is in use.\n"));
+        answer = -EIO;
+        steps[0] = '\0';
+        assert_int_equal(manager_explain(f.m, job("a"), visit_job, &answer), -EIO);
+        EXPECT("state");
+        /* Between its end and what follows from that it is neither. */
+        runs_drop(f.m, live(1), RUN_RESULT_SUCCESS);
+        assert_null(strstr(why("a"), "more runs"));
+        settle();
+}
+
+static int visit_run(const RunRecord *r, void *userdata) {
+        step("%" PRIu64 " %s", r->id, state_of(r));
+        return *(const uint64_t *)userdata == r->id ? 5 : 0;
+}
+
+static void test_listed(void **state) {
+        ConditionUnit unit;
+        uint64_t last = 0;
+        usec_t grain = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        advance(MINUTES);
+        assert_true(manager_started_at(f.m) == begin && manager_loaded_at(f.m) == begin);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        assert_int_equal(manager_list_live_runs(f.m, 10, visit_run, &last), 0);
+        EXPECT("1 running; 3 running; 2 queued; 4 queued");
+        assert_int_equal(manager_list_live_runs(f.m, 3, visit_run, &last), 0);
+        EXPECT("1 running; 3 running; 2 queued");
+        last = 3;
+        assert_int_equal(manager_list_live_runs(f.m, 10, visit_run, &last), 5);
+        EXPECT("1 running; 3 running");
+        last = 0;
+        assert_int_equal(manager_query_runs(f.m, &(LedgerFilter){ .job = "b", .limit = 9 }, visit_run, &last, NULL),
+                         0);
+        EXPECT("4 queued; 3 running");
+        assert_int_equal(manager_get_values_unit(f.m, "nonsense here", &unit, NULL), -EINVAL);
+        assert_int_equal(manager_query_values(f.m, "load1", 0, 1, &grain, NULL, NULL), -ENOENT);
+        assert_int_equal(manager_query_values(f.m, "nonsense here", 0, 1, &grain, NULL, NULL), -EINVAL);
+        reload();
+        assert_true(manager_loaded_at(f.m) == begin + MINUTES);
+        assert_int_equal(manager_executor(f.m)[0], 'u');
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, steps_setup, condition_teardown)
 
 int main(void) {
@@ -983,6 +1495,22 @@ int main(void) {
                 TEST(test_retry_and_pause),
                 TEST(test_reload),
                 TEST(test_absent),
+                TEST(test_not_started),
+                TEST(test_result_of_the_parent),
+                TEST(test_acknowledged_later),
+                TEST(test_many_starts),
+                TEST(test_waited_too_long),
+                TEST(test_wait_is_not_for_the_pool),
+                TEST(test_condition_is_left_at_once),
+                TEST(test_retry_of_a_job_that_is_gone),
+                TEST(test_allowed),
+                TEST(test_taken_over),
+                TEST(test_taken_over_after_a_boot),
+                TEST(test_forgotten),
+                TEST(test_forgotten_before_the_start),
+                TEST(test_stopped),
+                TEST(test_explained),
+                TEST(test_listed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
