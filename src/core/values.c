@@ -499,7 +499,7 @@ bool values_note(Values *v, Value **value, const Question *q, const Reading *r, 
         if (!*value)
                 return false;
         changed = (*value)->is_used != (r != NULL) || state.is_known != (*value)->series.state.is_known ||
-                  state.value != (*value)->series.state.value ||
+                  (state.is_known && state.value != (*value)->series.state.value) ||
                   !streq(strempty(state.reason), strempty((*value)->series.state.reason));
         (*value)->is_used = r;
         (*value)->used = v->now;

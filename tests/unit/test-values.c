@@ -1178,6 +1178,7 @@ static void test_news(void **state) {
                 { __LINE__, true, { .is_known = true, .value = 1, .whole = 6 }, false },
                 { __LINE__, true, { .is_known = true, .value = 2 }, true },
                 { __LINE__, true, { .reason = "It is gone." }, true },
+                { __LINE__, true, { .reason = "It is gone." }, false },
                 { __LINE__, true, { .reason = "It is late." }, true },
                 { __LINE__, true, { .is_known = true }, true },
                 { __LINE__, true, { .reason = "It is late." }, true },
