@@ -66,9 +66,9 @@ static JobAlarms *job_add_alarms(Job *job) {
 
 /* With what the ledger knows of it: the job may have been here before. */
 static JobAlarms *job_get_alarms(Manager *m, Job *job) {
-        bool is_new = !job->alarms;
-
-        if (job_add_alarms(job) && is_new)
+        if (job->alarms)
+                return job->alarms;
+        if (job_add_alarms(job))
                 (void)ledger_list_alarms(m->ledger, job->name, load_alarm, job->alarms);
         return job->alarms;
 }

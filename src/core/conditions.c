@@ -140,14 +140,6 @@ static void on_job(void *userdata, const Job *job) {
         (void)conditions_job_changed(userdata, job);
 }
 
-static void on_alarm_raised(void *userdata, const Job *job, const LedgerAlarm *alarm) {
-        (void)conditions_job_changed(userdata, job);
-}
-
-static void on_alarm_cleared(void *userdata, const Job *job, const char *key) {
-        (void)conditions_job_changed(userdata, job);
-}
-
 /* While the ledger cannot be read, what this daemon has seen itself is known. */
 static Reading read_job(const Manager *m, const Question *q) {
         const Job *job = job_table_get(m->jobs, q->subject);
@@ -346,8 +338,6 @@ int conditions_init(Manager *m) {
                 .job_new = on_job,
                 .job_removed = on_job,
                 .job_changed = on_job,
-                .alarm_raised = on_alarm_raised,
-                .alarm_cleared = on_alarm_cleared,
                 .userdata = m,
         };
         int r;

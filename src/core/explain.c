@@ -42,11 +42,10 @@ static const char *when(const Telling *t, usec_t at, char buf[static TIMESTAMP_T
 }
 
 static int tell_file(const Telling *t) {
-        if (!t->job->problem)
-                return 0;
-        return tell(t, "file",
-                    t->job->def ? "%s The previous version is in use." : "%s The job cannot run until this is fixed.",
-                    t->job->problem);
+        const char *format =
+                t->job->def ? "%s The previous version is in use." : "%s The job cannot run until this is fixed.";
+
+        return t->job->problem ? tell(t, "file", format, t->job->problem) : 0;
 }
 
 /* What would become of a trigger that elapses now; of a job whose file was never good, only what people said. */
@@ -73,7 +72,6 @@ static int tell_delayed(const Telling *t, const LiveRun *run) {
         GateAnswer a = gates_ask(&in, t->now);
         char why[GATE_WHY_MAX];
 
-        in.zone = t->zone;
         if (a.verdict == GATE_WAIT && a.until == USEC_INFINITY)
                 return tell(t, "retry", "Run %" PRIu64 ", try %u, %s", run->record.id, run->record.attempt,
                             gates_why(why, &in, &a));
@@ -89,7 +87,6 @@ static int tell_queued(const Telling *t, const LiveRun *run) {
         GateAnswer a = gates_ask(&in, t->now);
         char why[GATE_WHY_MAX];
 
-        in.zone = t->zone;
         return tell(t, "queue", "Run %" PRIu64 " %s", run->record.id,
                     a.verdict == GATE_ADMIT ? "is about to start." : gates_why(why, &in, &a));
 }
@@ -134,7 +131,7 @@ static int tell_runs(const Telling *t) {
                 if (r < 0 || n_told == RUNS_TOLD_MAX)
                         break;
                 r = tell_run(t, run);
-                n_told++;
+                n_told += run->stage != RUN_STAGE_DONE; /* what lies in the outbox is counted no more */
         }
         n_left = t->job->n_running + t->job->n_queued - n_told;
         if (r >= 0 && n_left > 0)
@@ -145,10 +142,9 @@ static int tell_runs(const Telling *t) {
 static int tell_alarm(const LedgerAlarm *alarm, void *userdata) {
         const Telling *t = userdata;
         char since[TIMESTAMP_TEXT_MAX];
-        int r;
+        int r = tell(t, "alarm", "Raised at %s: %s", when(t, alarm->raised, since), strempty(alarm->text));
 
-        r = tell(t, "alarm", "Raised at %s: %s", when(t, alarm->raised, since), strempty(alarm->text));
-        return r < 0 ? r : 0;
+        return MIN(r, 0);
 }
 
 static int tell_alarms(const Telling *t) {
@@ -158,11 +154,9 @@ static int tell_alarms(const Telling *t) {
 static int tell_last(const RunRecord *r, void *userdata) {
         const Telling *t = userdata;
         char at[TIMESTAMP_TEXT_MAX];
-        int e;
 
-        e = tell(t, "last", "Run %" PRIu64 " of %s was %s: %s", r->id, when(t, r->scheduled, at),
-                 run_result_to_string(r->result), strempty(r->reason));
-        return e < 0 ? e : 1;
+        return tell(t, "last", "Run %" PRIu64 " of %s was %s: %s", r->id, when(t, r->scheduled, at),
+                    run_result_to_string(r->result), strempty(r->reason));
 }
 
 static int tell_last_refusal(const Telling *t) {
@@ -172,10 +166,8 @@ static int tell_last_refusal(const Telling *t) {
                            1U << RUN_RESULT_LOST | 1U << RUN_RESULT_CANCELLED,
                 .limit = 1,
         };
-        int r;
 
-        r = ledger_query(t->m->ledger, &filter, tell_last, (void *)t, NULL);
-        return r < 0 ? r : 0;
+        return ledger_query(t->m->ledger, &filter, tell_last, (void *)t, NULL);
 }
 
 static int tell_triggers(const Telling *t) {
@@ -217,5 +209,5 @@ int manager_explain(Manager *m, const Job *job, ExplainVisit visit, void *userda
 
         for (size_t i = 0; i < ELEMENTSOF(parts) && r >= 0; i++)
                 r = parts[i](&t);
-        return r < 0 ? r : 0;
+        return MIN(r, 0);
 }

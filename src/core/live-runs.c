@@ -128,7 +128,7 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
 
 void run_use_current_definition(LiveRun *run) {
         assert(!run_goes_on(run)); /* or it was not started with what its definition says */
-        if (run->job->gone || !run->job->def || run->job->def == run->def)
+        if (!run->job->def || run->job->def == run->def)
                 return;
         job_def_unref(run->def);
         run->def = job_def_ref(run->job->def);

@@ -16,9 +16,10 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
-/* What the job did last, before this daemon. */
+/* What the job did last, before this daemon: what was cancelled before its start, or could not be requested, is nothing
+ * that it did. */
 static int load_last_run(const RunRecord *r, void *userdata) {
-        return owned_run_assign(userdata, r) < 0 ? 0 : 1;
+        return r->started == 0 || owned_run_assign(userdata, r) < 0 ? 0 : 1;
 }
 
 void reload_load_last(Manager *m, Job *job) {
@@ -26,7 +27,7 @@ void reload_load_last(Manager *m, Job *job) {
         LedgerFilter filter = {
                 .job = job->name,
                 .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
-                .limit = 1,
+                .limit = LEDGER_SCAN_MAX,
         };
         OwnedRun last = {};
         usec_t n_runs = 0;

@@ -142,9 +142,8 @@ static void on_run_ended(void *cookie, const ExecOutcome *reported) {
 /* --- start --- */
 
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run) {
-        const RunRecord *parent = run->record.cause == RUN_CAUSE_CHAIN && run->record.parent > 0
-                                          ? ledger_get(m->ledger, run->record.parent)
-                                          : NULL;
+        const RunRecord *parent =
+                run->record.cause == RUN_CAUSE_CHAIN ? ledger_get(m->ledger, run->record.parent) : NULL;
 
         ExecutionRequest request = {
                 .def = run->def,

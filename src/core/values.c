@@ -378,8 +378,30 @@ static void delete_hours(const Values *v, const Value *value, uint64_t first, ui
                 put(v, key_of(key, value), i % HOURS_RING, NULL, 0);
 }
 
+static int load_day(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        Value *value = userdata;
+
+        if (id == HOURS_RING + value->day.period % DAYS_RING)
+                (void)series_row_load(&value->day, bytes, n, USEC_PER_HOUR, value->series.scale);
+        return 0;
+}
+
+/* A day that was over has come again: its hours are as they were written. Where they are not there, nothing is known
+ * of them, and it is not as on the day before. */
+static void turn_back_to_day(const Values *v, Value *value, uint64_t hour) {
+        char key[KEY_MAX];
+
+        series_row_reset(&value->day, hour / HOURS_PER_DAY);
+        (void)ledger_list_blobs(v->ledger, JOB, key_of(key, value), load_day, value);
+        if (value->day.period != hour / HOURS_PER_DAY)
+                series_row_reset(&value->day, hour / HOURS_PER_DAY);
+        (void)series_row_cut(&value->day, (unsigned)(hour % HOURS_PER_DAY), USEC_PER_HOUR, value->series.scale);
+        if (!value->day.is_begun && hour % HOURS_PER_DAY > 0)
+                (void)append_hour(value, 0, &(Bucket){});
+}
+
 static void turn_back_value(Values *v, Value *value, uint64_t former_hour) {
-        uint64_t hour = v->minute / MINUTES_PER_HOUR, day = hour / HOURS_PER_DAY;
+        uint64_t hour = v->minute / MINUTES_PER_HOUR;
 
         delete_hours(v, value, hour, former_hour);
         if (hour == former_hour)
@@ -389,11 +411,11 @@ static void turn_back_value(Values *v, Value *value, uint64_t former_hour) {
                 series_row_reset(&value->hour, hour);
                 set_before(value, &(SeriesState){});
         }
-        if (day == former_hour / HOURS_PER_DAY)
+        if (hour / HOURS_PER_DAY == former_hour / HOURS_PER_DAY)
                 (void)series_row_cut(&value->day, (unsigned)(hour % HOURS_PER_DAY), USEC_PER_HOUR,
                                      value->series.scale);
         else
-                series_row_reset(&value->day, day);
+                turn_back_to_day(v, value, hour);
         put_catalog(v, value);
         value->series.at = v->now;
         touch(v, value);
@@ -505,7 +527,7 @@ bool values_note(Values *v, Value **value, const Question *q, const Reading *r, 
         if (!*value)
                 return false;
         changed = (*value)->is_used != (r != NULL) || state.is_known != (*value)->series.state.is_known ||
-                  state.value != (*value)->series.state.value ||
+                  (state.is_known && state.value != (*value)->series.state.value) ||
                   !streq(strempty(state.reason), strempty((*value)->series.state.reason));
         (*value)->is_used = r;
         (*value)->used = v->now;
@@ -830,7 +852,7 @@ static void query_hours(const Values *v, Query *q, const Bucket minutes[static M
         q->n_hours++;
 }
 
-/* Where the minutes of an hour are lost, each of them is as all. */
+/* Where the minutes of an hour are lost, or there are none because they were all the same, each of them is as all. */
 static void query_minutes(const Values *v, Query *q, const Bucket last[static MINUTES_PER_HOUR]) {
         uint64_t hour = v->minute / MINUTES_PER_HOUR, first = hour - q->n_before;
         size_t n_last = v->minute % MINUTES_PER_HOUR + 1;
@@ -840,12 +862,11 @@ static void query_minutes(const Values *v, Query *q, const Bucket last[static MI
         for (size_t i = 0; i < q->n_before; i++) {
                 const SeriesRow *row = row_of(q, 0, HOURS_RING, first + i);
                 const Bucket *whole = &q->hours[q->n_hours - 1 - q->n_before + i];
-                Bucket constant = bucket_of(&q->begins[i], USEC_PER_HOUR, scale), *minutes = q->minutes + q->n_minutes;
-                bool is_constant =
-                        whole->known == constant.known && whole->min == constant.min && whole->max == constant.max;
+                Bucket *minutes = q->minutes + q->n_minutes;
 
-                series_row_expand(row, &q->begins[i], minutes, MINUTES_PER_HOUR, USEC_PER_MINUTE, scale);
-                for (size_t k = 0; !row && !is_constant && k < MINUTES_PER_HOUR; k++) {
+                if (row)
+                        series_row_expand(row, &q->begins[i], minutes, MINUTES_PER_HOUR, USEC_PER_MINUTE, scale);
+                for (size_t k = 0; !row && k < MINUTES_PER_HOUR; k++) {
                         minutes[k] = *whole;
                         minutes[k].known /= MINUTES_PER_HOUR;
                         minutes[k].total /= MINUTES_PER_HOUR;

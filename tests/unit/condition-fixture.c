@@ -82,7 +82,7 @@ void remove_job(const char *name) {
         assert_int_equal(unlink(job_path(name)), 0);
 }
 
-void start(void) {
+void start_new(void) {
         ManagerOptions o = {
                 .job_dirs = f.dirs,
                 .state_dir = f.directory,
@@ -103,6 +103,9 @@ void start(void) {
         assert_int_equal(manager_new(&f.m, f.event, &o), 0);
         assert_int_equal(manager_diagnostics(f.m)->n_items, 0);
         assert_int_equal(manager_observe(f.m, &observer), 0);
+}
+
+void start_begun(void) {
         assert_int_equal(manager_start(f.m), 0);
         settle();
 }

@@ -36,7 +36,13 @@ int condition_teardown(void **state);
 void write_job(const char *name, const char *text);
 void write_config(const char *text);
 void remove_job(const char *name);
-void start(void);
+/* The daemon is there, and has not begun: start_begun() lets it. */
+void start_new(void);
+void start_begun(void);
+static inline void start(void) {
+        start_new();
+        start_begun();
+}
 /* As if it were killed; what it has written stays. */
 void stop(void);
 static inline void restart(void) {

@@ -244,6 +244,8 @@ static int fake_start(Executor *executor, const ExecutionRequest *request, void 
 static int fake_adopt(Executor *executor, const ExecutionRequest *request, void *cookie, Execution **ret) {
         Unit *u = find_unit(request->run->id);
 
+        if (fake_world.adopted)
+                fake_world.adopted(request);
         if (!u && !request->other_boot && request->def && request->run->state == RUN_STARTING)
                 u = begin_unit(request);
         if (!u)
@@ -256,6 +258,8 @@ static void fake_stop(Execution *execution, RunResult result) {
         FakeExecution *x = (FakeExecution *)execution;
         Unit *u = x->unit;
 
+        if (fake_world.stopped)
+                fake_world.stopped(x->id, result);
         if (!u || fake_world.is_dead() || u->ends <= fake_clock.boottime)
                 return;
         if (fake_world.random(8) > 0) {
@@ -348,6 +352,24 @@ int __wrap_unit_executor_new(Executor **ret, sd_event *event, const ExecutorOpti
 void fake_world_down(void) {
         while (!TAILQ_EMPTY(&units))
                 remove_unit(TAILQ_FIRST(&units));
+}
+
+void fake_world_add(const char *job, uint64_t id) {
+        const JobDef def = {};
+        const RunRecord run = { .job = job, .id = id };
+
+        (void)begin_unit(&(ExecutionRequest){ .def = &def, .run = &run, .timeout = USEC_INFINITY });
+}
+
+void fake_world_forget(uint64_t id) {
+        Unit *u = find_unit(id);
+        const FakeExecution *x;
+
+        if (!u)
+                return;
+        for (x = current ? TAILQ_FIRST(&current->executions) : NULL; x; x = TAILQ_NEXT(x, executions))
+                assert_ptr_not_equal(x->unit, u);
+        remove_unit(u);
 }
 
 void fake_world_hold(bool hold) {

@@ -16,11 +16,18 @@ typedef struct FakeWorld {
         void (*put_back)(uint64_t id);
         void (*reported)(uint64_t id, RunResult result); /* the daemon is about to hear of the end */
         void (*released)(uint64_t id);                   /* the daemon says that it is written */
+        /* The next two may be NULL. */
+        void (*adopted)(const ExecutionRequest *request);
+        void (*stopped)(uint64_t id, RunResult result);
 } FakeWorld;
 extern FakeWorld fake_world;
 
 /* The machine goes down, and with it all that runs. */
 void fake_world_down(void);
+/* There is a unit of a run that a daemon has forgotten. */
+void fake_world_add(const char *job, uint64_t id);
+/* A run's unit is gone, and nobody hears of it: the test reports its end itself. */
+void fake_world_forget(uint64_t id);
 /* It is about to go down and puts back what is started, or stays up after all. */
 void fake_world_hold(bool hold);
 unsigned fake_world_n_units(void);

@@ -919,8 +919,416 @@ static void test_damaged_hour(void **state) {
         }
 }
 
+/* --- in words --- */
+
+static char told[16384];
+
+#define EXPECT(text)                               \
+        do {                                       \
+                assert_string_equal(told, (text)); \
+                told[0] = '\0';                    \
+        } while (false)
+
+_printf_(1, 2) static void tell(const char *format, ...) {
+        size_t n = strlen(told);
+        va_list ap;
+
+        assert_true(n < sizeof(told) - 512);
+        n += n > 0 ? (size_t)snprintf(told + n, 3, "; ") : 0;
+        va_start(ap, format);
+        (void)vsnprintf(told + n, sizeof(told) - n, format, ap);
+        va_end(ap);
+}
+
+typedef struct Told {
+        usec_t since, last, grain;
+        char text[256];
+        unsigned n;
+} Told;
+
+static void tell_told(Told *t) {
+        if (t->n > 0)
+                tell("%ux %s", t->n, t->text);
+        t->n = 0;
+}
+
+/* Buckets in a row that say the same are one. */
+static int tell_bucket(usec_t start, const Bucket *b, void *userdata) {
+        const char *why = b->end.is_known ? "" : strempty(b->end.reason);
+        Told *t = userdata;
+        char text[256];
+
+        assert_true(t->last == 0 || start == t->last + t->grain);
+        t->last = start;
+        if (b->known > 0)
+                (void)snprintf(text, sizeof(text), "%" PRIu64 "s %" PRId64 "..%" PRId64 " ~%" PRId64 "%s%s",
+                               b->known / USEC_PER_SEC, b->min, b->max, bucket_mean(b), why[0] ? " " : "", why);
+        else
+                (void)snprintf(text, sizeof(text), "%s", why[0] ? why : "-");
+        if (t->n > 0 && !streq(text, t->text))
+                tell_told(t);
+        (void)snprintf(t->text, sizeof(t->text), "%s", text);
+        t->n++;
+        return 0;
+}
+
+/* What is known of load1 from a time after the begin to one before now. */
+static void tell_history(One *o, usec_t from, usec_t grain) {
+        Told t = { .since = BEGIN * USEC_PER_SEC + from, .grain = grain };
+
+        assert_int_equal(values_query(o->values, "load1", t.since, USEC_INFINITY, &t.grain, &o->now, tell_bucket, &t),
+                         0);
+        tell_told(&t);
+}
+
+static bool writes_are_told;
+
+int __real_ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n);
+int __wrap_ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n);
+int __real_ledger_forget(Ledger *l, const char *job, const char *key);
+int __wrap_ledger_forget(Ledger *l, const char *job, const char *key);
+
+int __wrap_ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n) {
+        if (writes_are_told)
+                tell("%s%s %" PRIu64, bytes ? "" : "no ", key, id);
+        return __real_ledger_put(l, job, key, id, bytes, n);
+}
+
+int __wrap_ledger_forget(Ledger *l, const char *job, const char *key) {
+        if (writes_are_told)
+                tell("forget %s", key);
+        return __real_ledger_forget(l, job, key);
+}
+
+static void test_history_in_words(void **state) {
+        One o = {};
+
+        open_one(&o);
+        pass_one(&o, 10 * USEC_PER_SEC);
+        note_one(&o, 1000);
+        pass_one(&o, 20 * USEC_PER_SEC);
+        note_one(&o, 3000);
+        pass_one(&o, 90 * USEC_PER_SEC);
+        note_of(&o, &o.value, "load1", &(Reading){ .reason = "It is gone." });
+        pass_one(&o, 10 * USEC_PER_MINUTE);
+        note_one(&o, 2000);
+        pass_one(&o, 3 * USEC_PER_MINUTE);
+        tell_history(&o, 0, 0);
+        EXPECT("1x 50s 1000..3000 ~2199; 1x 60s 3000..3000 ~3000; 10x It is gone.; "
+               "3x 60s 2000..2000 ~2000; 1x -");
+        tell_history(&o, 0, USEC_PER_HOUR);
+        EXPECT("1x 290s 1000..3000 ~2241");
+        tell_history(&o, 0, 5 * USEC_PER_MINUTE);
+        EXPECT("1x 110s 1000..3000 ~2635 It is gone.; 1x It is gone.; 1x 180s 2000..2000 ~2000; 1x -");
+        tell_history(&o, 150 * USEC_PER_SEC, 0);
+        EXPECT("10x It is gone.; 3x 60s 2000..2000 ~2000; 1x -");
+        pass_one(&o, 2 * USEC_PER_HOUR);
+        note_one(&o, 5000);
+        pass_one(&o, 30 * USEC_PER_MINUTE);
+        note_one(&o, 6000);
+        pass_one(&o, 15 * USEC_PER_MINUTE);
+        tell_history(&o, 0, 0);
+        EXPECT("1x 50s 1000..3000 ~2199; 1x 60s 3000..3000 ~3000; 10x It is gone.; "
+               "123x 60s 2000..2000 ~2000; 30x 60s 5000..5000 ~5000; 15x 60s 6000..6000 ~6000; 1x -");
+        tell_history(&o, 0, USEC_PER_HOUR);
+        EXPECT("1x 2990s 1000..3000 ~2023; 1x 3600s 2000..2000 ~2000; 1x 3600s 2000..6000 ~4500; 1x -");
+        tell_history(&o, 0, 2 * USEC_PER_HOUR);
+        EXPECT("1x 6590s 1000..3000 ~2010; 1x 3600s 2000..6000 ~4500");
+        /* As it is, and as the next daemon knows it. */
+        kill_one(&o);
+        pass_one(&o, 30 * USEC_PER_SEC);
+        tell_history(&o, 2 * USEC_PER_HOUR, 0);
+        EXPECT("15x 60s 2000..2000 ~2000; 30x 60s 5000..5000 ~5000; 15x 60s 6000..6000 ~6000; "
+               "1x vaktd was not running.");
+        tell_history(&o, 0, USEC_PER_HOUR);
+        EXPECT("1x 2990s 1000..3000 ~2023; 1x 3600s 2000..2000 ~2000; 1x 3600s 2000..6000 ~4500; "
+               "1x vaktd was not running.");
+        note_one(&o, 7000);
+        pass_one(&o, USEC_PER_MINUTE);
+        tell_history(&o, 2 * USEC_PER_HOUR, 0);
+        EXPECT("15x 60s 2000..2000 ~2000; 30x 60s 5000..5000 ~5000; 15x 60s 6000..6000 ~6000; "
+               "2x 30s 7000..7000 ~7000");
+        close_one(&o);
+}
+
+/* A daemon dies after hours in which nothing was new: the hours go on from what the ledger has. */
+static void test_killed_after_silence(void **state) {
+        One o = {};
+
+        open_one(&o);
+        note_one(&o, 1000);
+        for (unsigned i = 0; i < 10; i++) {
+                pass_one(&o, 31 * USEC_PER_MINUTE);
+                note_one(&o, 1000);
+        }
+        note_one(&o, 2000);
+        pass_one(&o, 2 * USEC_PER_MINUTE);
+        note_one(&o, 3000);
+        kill_one(&o);
+        tell_history(&o, 0, 0);
+        EXPECT("310x 60s 1000..1000 ~1000; 1x 60s 2000..2000 ~2000; 2x vaktd was not running.");
+        tell_history(&o, 0, USEC_PER_HOUR);
+        EXPECT("5x 3600s 1000..1000 ~1000; 1x 660s 1000..2000 ~1090 vaktd was not running.");
+        close_one(&o);
+}
+
+/* The clock is set back by hours: what is kept of the time before stays as it was, minute by minute. */
+static void test_set_back_in_words(void **state) {
+        static const struct {
+                usec_t by;
+                const char *minutes, *hours;
+        } table[] = {
+                { 2 * USEC_PER_MINUTE,
+                  "242x 60s 400..400 ~400; 20x 60s 500..500 ~500; 40x 60s 501..501 ~501; "
+                  "300x 60s 500..500 ~500; 20x 60s 600..600 ~600; 40x 60s 601..601 ~601; "
+                  "300x 60s 600..600 ~600; 20x 60s 700..700 ~700; 40x 60s 701..701 ~701; "
+                  "300x 60s 700..700 ~700; 20x 60s 800..800 ~800; 48x 60s 801..801 ~801; "
+                  "5x 60s 8..8 ~8; 1x -",
+                  "1x 3600s 400..401 ~400; 5x 3600s 400..400 ~400; 1x 3600s 500..501 ~500; "
+                  "5x 3600s 500..500 ~500; 1x 3600s 600..601 ~600; 5x 3600s 600..600 ~600; "
+                  "1x 3600s 700..701 ~700; 5x 3600s 700..700 ~700; 1x 3600s 800..801 ~800; "
+                  "1x 780s 8..801 ~496" },
+                { 2 * USEC_PER_HOUR,
+                  "60x 60s 400..401 ~400; 300x 60s 400..400 ~400; 20x 60s 500..500 ~500; "
+                  "40x 60s 501..501 ~501; 300x 60s 500..500 ~500; 20x 60s 600..600 ~600; "
+                  "40x 60s 601..601 ~601; 300x 60s 600..600 ~600; 20x 60s 700..700 ~700; "
+                  "40x 60s 701..701 ~701; 240x 60s 700..700 ~700; 10x -; 5x 60s 8..8 ~8; 1x -",
+                  "1x 3600s 300..300 ~300; 1x 3600s 400..401 ~400; 5x 3600s 400..400 ~400; "
+                  "1x 3600s 500..501 ~500; 5x 3600s 500..500 ~500; 1x 3600s 600..601 ~600; "
+                  "5x 3600s 600..600 ~600; 1x 3600s 700..701 ~700; 4x 3600s 700..700 ~700; "
+                  "1x 300s 8..8 ~8" },
+                { 26 * USEC_PER_HOUR,
+                  "60x 60s 0..1 ~0; 300x 60s 0..0 ~0; 60x 60s 100..101 ~100; 300x 60s 100..100 ~100; "
+                  "60x 60s 200..201 ~200; 300x 60s 200..200 ~200; 60x 60s 300..301 ~300; "
+                  "240x 60s 300..300 ~300; 10x -; 5x 60s 8..8 ~8; 1x -",
+                  "1x -; 1x 3600s 0..1 ~0; 5x 3600s 0..0 ~0; 1x 3600s 100..101 ~100; "
+                  "5x 3600s 100..100 ~100; 1x 3600s 200..201 ~200; 5x 3600s 200..200 ~200; "
+                  "1x 3600s 300..301 ~300; 4x 3600s 300..300 ~300; 1x 300s 8..8 ~8" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                One o = {};
+
+                open_one(&o);
+                for (unsigned hour = 0; hour < 49; hour++) {
+                        note_one(&o, hour / 6 * 100);
+                        pass_one(&o, 20 * USEC_PER_MINUTE);
+                        note_one(&o, hour / 6 * 100 + (hour % 6 == 0));
+                        pass_one(&o, 40 * USEC_PER_MINUTE);
+                }
+                pass_one(&o, 10 * USEC_PER_MINUTE);
+                note_one(&o, 7);
+                o.now.realtime -= table[i].by;
+                note_one(&o, 8);
+                pass_one(&o, 5 * USEC_PER_MINUTE);
+                tell_history(&o, 26 * USEC_PER_HOUR - table[i].by, USEC_PER_MINUTE);
+                EXPECT(table[i].minutes);
+                tell_history(&o, 25 * USEC_PER_HOUR - table[i].by, USEC_PER_HOUR);
+                EXPECT(table[i].hours);
+                close_one(&o);
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+}
+
+/* A row a minute, and what an hour and a day write. */
+static void test_writes(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        open_one(&o);
+        writes_are_told = true;
+        note_one(&o, 1000);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        EXPECT("");
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 1000);
+        EXPECT("values 1; values 2; values/log 1");
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 2000);
+        EXPECT("values/log 2");
+        pass_one(&o, 3 * USEC_PER_MINUTE);
+        note_one(&o, 2000);
+        EXPECT("values/log 3");
+        pass_one(&o, USEC_PER_HOUR);
+        note_one(&o, 3000);
+        EXPECT("values/log 4; values/2 0; values 2; values/1 0; values 1; forget values/log; "
+               "values/log 5");
+        kill_one(&o);
+        assert_int_equal(values_load(o.values), 0); /* once is enough */
+        EXPECT("");
+        note_one(&o, 4000);
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 4000);
+        EXPECT("values/log 6");
+        pass_one(&o, 3 * USEC_PER_DAY);
+        note_one(&o, 5000);
+        EXPECT("values/log 7; values/2 1; values/2 38; values/2 39; values/2 40; values 2; values/1 1; "
+               "values/1 38; values/1 39; values/1 40; values 1; forget values/log; values/log 8");
+        o.now.realtime -= 2 * USEC_PER_MINUTE;
+        note_one(&o, 6000);
+        EXPECT("values/log 9; values 1; values 2; values/log 10");
+        o.now.realtime -= 3 * USEC_PER_HOUR;
+        note_one(&o, 7000);
+        EXPECT("values/log 11; no values/1 22; no values/1 23; no values/1 0; values 1; no values/2 22; "
+               "no values/2 23; no values/2 0; values 2; forget values/log; values/log 12");
+        /* Thirty days after it was asked last, to the microsecond. */
+        note_of(&o, &o.value, "load1", NULL);
+        other = NULL;
+        pass_one(&o, 30 * USEC_PER_DAY);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        assert_true(values_has(o.values, "load1"));
+        told[0] = '\0';
+        pass_one(&o, USEC_PER_HOUR);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 2 });
+        assert_false(values_has(o.values, "load1"));
+        EXPECT("values 3; values/log 15; values/3 22; values 3; forget values/1; no values 1; "
+               "forget values/log; values/log 16");
+        close_one(&o);
+        EXPECT("values/log 17");
+        writes_are_told = false;
+}
+
+/* What the list shows is news, and only that. */
+static void test_news(void **state) {
+        static const struct {
+                unsigned line;
+                bool is_asked;
+                Reading reading;
+                bool is_news;
+        } table[] = {
+                { __LINE__, false, {}, false },
+                { __LINE__, true, { .is_known = true, .value = 1, .whole = 5 }, true },
+                { __LINE__, true, { .is_known = true, .value = 1, .whole = 6 }, false },
+                { __LINE__, true, { .is_known = true, .value = 2 }, true },
+                { __LINE__, true, { .reason = "It is gone." }, true },
+                { __LINE__, true, { .reason = "It is gone." }, false },
+                { __LINE__, true, { .reason = "It is late." }, true },
+                { __LINE__, true, { .is_known = true }, true },
+                { __LINE__, true, { .reason = "It is late." }, true },
+                { __LINE__, false, {}, true },
+                { __LINE__, false, {}, false },
+                { __LINE__, true, { .is_known = true, .value = 2 }, true },
+        };
+        Question q;
+        One o = {};
+
+        open_one(&o);
+        assert_int_equal(question_parse("load1", &q, NULL), 0);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                bool is_news =
+                        values_note(o.values, &o.value, &q, table[i].is_asked ? &table[i].reading : NULL, &o.now);
+
+                if (is_news != table[i].is_news)
+                        fail_msg("line %u: %d", table[i].line, is_news);
+                pass_one(&o, USEC_PER_SEC);
+        }
+        values_close(o.values, &o.now);
+        assert_false(values_note(o.values, &o.value, &q, &table[1].reading, &o.now));
+        question_done(&q);
+        close_one(&o);
+}
+
+static int tell_value(const char *question, ConditionKind kind, const Reading *last, bool is_used, void *userdata) {
+        tell("%s %d %" PRId64 "/%" PRId64 " at %" PRIu64 " %s%s", question, kind, last->value, last->whole,
+             (usec_t)(last->at - BEGIN * USEC_PER_SEC) / USEC_PER_SEC, last->is_known ? "known" : last->reason,
+             is_used ? "" : " unused");
+        return (int)*(const int *)userdata;
+}
+
+static void test_list(void **state) {
+        Value *other = NULL;
+        One o = {};
+        int end = 0;
+
+        open_one(&o);
+        note_of(&o, &other, "online", &(Reading){ .is_known = true, .value = 1, .whole = 9 });
+        pass_one(&o, USEC_PER_SEC);
+        note_of(&o, &o.value, "load1", &(Reading){ .reason = "It is gone." });
+        assert_int_equal(values_list(o.values, tell_value, &end), 0);
+        EXPECT("load1 16 0/0 at 1 It is gone.; online 21 1/9 at 0 known");
+        note_of(&o, &other, "online", NULL);
+        end = 5;
+        assert_int_equal(values_list(o.values, tell_value, &end), 5);
+        EXPECT("load1 16 0/0 at 1 It is gone.");
+        end = 0;
+        assert_int_equal(values_list(o.values, tell_value, &end), 0);
+        EXPECT("load1 16 0/0 at 1 It is gone.; online 21 0/0 at 0 No job asks for it. unused");
+        close_one(&o);
+}
+
+static void test_grain(void **state) {
+        static const struct {
+                unsigned line;
+                usec_t from, grain, rounded;
+        } table[] = {
+                { __LINE__, 30 * USEC_PER_HOUR, 0, USEC_PER_MINUTE },
+                { __LINE__, 6 * USEC_PER_HOUR, 0, USEC_PER_MINUTE },
+                { __LINE__, 6 * USEC_PER_HOUR - 1, 0, USEC_PER_HOUR },
+                { __LINE__, 0, USEC_PER_MINUTE, USEC_PER_HOUR },
+                { __LINE__, 30 * USEC_PER_HOUR, 1, USEC_PER_MINUTE },
+                { __LINE__, 30 * USEC_PER_HOUR, USEC_PER_MINUTE, USEC_PER_MINUTE },
+                { __LINE__, 30 * USEC_PER_HOUR, USEC_PER_MINUTE + 1, 2 * USEC_PER_MINUTE },
+                { __LINE__, 30 * USEC_PER_HOUR, USEC_PER_HOUR - 1, USEC_PER_HOUR },
+                { __LINE__, 30 * USEC_PER_HOUR, USEC_PER_HOUR, USEC_PER_HOUR },
+                { __LINE__, 30 * USEC_PER_HOUR, USEC_PER_HOUR + 1, 2 * USEC_PER_HOUR },
+                { __LINE__, 0, 90 * USEC_PER_MINUTE, 2 * USEC_PER_HOUR },
+                { __LINE__, 0, USEC_INFINITY, (USEC_PER_YEAR + USEC_PER_HOUR - 1) / USEC_PER_HOUR * USEC_PER_HOUR },
+        };
+        One o = {};
+
+        open_one(&o);
+        note_one(&o, 1);
+        pass_one(&o, 30 * USEC_PER_HOUR + USEC_PER_MINUTE);
+        note_one(&o, 1);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                Sum sum = sum_of(&o, BEGIN * USEC_PER_SEC + table[i].from, table[i].grain);
+
+                if (sum.grain != table[i].rounded || sum.n == 0)
+                        fail_msg("line %u: %" PRIu64, table[i].line, sum.grain);
+        }
+        close_one(&o);
+}
+
+/* A clock that is ahead by just as much as one may be was not set, and what sleeps so long does not. */
+static void test_clock_at_its_bounds(void **state) {
+        for (usec_t more = 0; more < 2; more++) {
+                One o = {};
+
+                open_one(&o);
+                note_one(&o, 1000);
+                o.now.realtime += USEC_PER_SEC + more;
+                note_one(&o, 2000);
+                pass_one(&o, USEC_PER_SEC);
+                tell_history(&o, 0, 0);
+                if (more)
+                        EXPECT("1x 1s 1000..2000 ~1999");
+                else
+                        EXPECT("1x 2s 1000..2000 ~1500");
+                o.now.realtime += USEC_PER_HOUR;
+                o.now.boottime += USEC_PER_SEC + more;
+                note_one(&o, 3000);
+                tell_history(&o, 0, USEC_PER_HOUR);
+                if (more)
+                        EXPECT("1x 1s 1000..2000 ~1999 The machine was suspended.; 1x 0s 3000..3000 ~3000");
+                else
+                        EXPECT("1x 2s 1000..2000 ~1500 The clock of the machine was set.; 1x 0s 3000..3000 ~3000");
+                close_one(&o);
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                ledger_test(test_history_in_words),
+                ledger_test(test_killed_after_silence),
+                ledger_test(test_set_back_in_words),
+                ledger_test(test_writes),
+                ledger_test(test_news),
+                ledger_test(test_list),
+                ledger_test(test_grain),
+                ledger_test(test_clock_at_its_bounds),
                 ledger_test(test_law),
                 ledger_test(test_small_step_back),
                 ledger_test(test_step_back),

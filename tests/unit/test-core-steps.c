@@ -1,0 +1,1517 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Each step of core, in order: what is written to the ledger, what the executor is told, what observers hear, in words
+ * that a test reads as what happens:
+ *
+ *   + 1 a timer queued   run 1 of a is added to the ledger   = 1 running     it is written in that state
+ *   [commit]             all that was written is safe        begin 1         the executor starts it
+ *   new 1, run 1         observers hear of run 1             job a           … and that job a is another one now
+ *
+ * Times are seconds since the test began. */
+
+#include <inttypes.h>
+
+#include "condition-fixture.h"
+#include "core/manager-body.h"
+#include "core/runs.h"
+#include "core/take-over.h"
+#include "fake-executor.h"
+#include "core/alarms.h"
+#include "core/outbox.h"
+#include "util/boot-id.h"
+#include "util/log.h"
+
+static char steps[32768];
+static usec_t begin;
+
+_printf_(1, 2) static void step(const char *format, ...) {
+        size_t n = strlen(steps);
+        va_list ap;
+
+        assert_true(n < sizeof(steps) - 256);
+        n += n > 0 ? (size_t)snprintf(steps + n, 3, "; ") : 0;
+        va_start(ap, format);
+        (void)vsnprintf(steps + n, sizeof(steps) - n, format, ap);
+        va_end(ap);
+}
+
+/* Valid until the third call from now. */
+static const char *at(usec_t realtime) {
+        static char texts[3][32];
+        static unsigned next;
+        char *text = texts[next++ % ELEMENTSOF(texts)];
+
+        if (realtime == 0 || realtime == USEC_INFINITY)
+                return realtime == 0 ? "-" : "ever";
+        (void)snprintf(text, sizeof(texts[0]), "%" PRId64,
+                       ((int64_t)realtime - (int64_t)begin) / (int64_t)USEC_PER_SEC);
+        return text;
+}
+
+/* What has happened since this was asked last. */
+#define EXPECT(text)                                \
+        do {                                        \
+                assert_string_equal(steps, (text)); \
+                steps[0] = '\0';                    \
+        } while (false)
+
+#define EXPECT_WHY(name, text) assert_string_equal(why(name), (text))
+
+/* --- the ledger --- */
+
+int __real_ledger_add(Ledger *l, RunRecord *record);
+int __wrap_ledger_add(Ledger *l, RunRecord *record);
+int __real_ledger_update(Ledger *l, const RunRecord *record);
+int __wrap_ledger_update(Ledger *l, const RunRecord *record);
+int __real_ledger_commit(Ledger *l);
+int __wrap_ledger_commit(Ledger *l);
+int __real_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
+int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
+int __real_ledger_forget_stamp(Ledger *l, const char *job, const char *key);
+int __wrap_ledger_forget_stamp(Ledger *l, const char *job, const char *key);
+int __real_ledger_forget_job(Ledger *l, const char *job);
+int __wrap_ledger_forget_job(Ledger *l, const char *job);
+int __real_ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state);
+int __wrap_ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state);
+int __real_ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm);
+int __wrap_ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm);
+
+static const char *state_of(const RunRecord *r) {
+        return r->state == RUN_DONE ? run_result_to_string(r->result) : run_state_to_string(r->state);
+}
+
+int __wrap_ledger_add(Ledger *l, RunRecord *record) {
+        int r = __real_ledger_add(l, record);
+
+        step("+ %" PRIu64 " %s %s %s", record->id, record->job, run_cause_to_string(record->cause), state_of(record));
+        return r;
+}
+
+int __wrap_ledger_update(Ledger *l, const RunRecord *record) {
+        step("= %" PRIu64 " %s", record->id, state_of(record));
+        return __real_ledger_update(l, record);
+}
+
+static bool commits_fail;
+
+int __wrap_ledger_commit(Ledger *l) {
+        step(commits_fail ? "[no commit]" : "[commit]");
+        return commits_fail ? -EIO : __real_ledger_commit(l);
+}
+
+int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
+        if (usec < begin / 2)
+                step("stamp %s %s no. %" PRIu64, job, key, usec);
+        else
+                step("stamp %s %s %s", job, key, at(usec));
+        return __real_ledger_set_stamp(l, job, key, usec);
+}
+
+int __wrap_ledger_forget_stamp(Ledger *l, const char *job, const char *key) {
+        step("no stamp %s %s", job, key);
+        return __real_ledger_forget_stamp(l, job, key);
+}
+
+int __wrap_ledger_forget_job(Ledger *l, const char *job) {
+        step("forget %s", job);
+        return __real_ledger_forget_job(l, job);
+}
+
+int __wrap_ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *s) {
+        step("state '%s' %s until %s, skip %u", job, s->paused ? "paused" : "resumed", at(s->pause_until), s->skip);
+        return __real_ledger_set_job_state(l, job, s);
+}
+
+int __wrap_ledger_set_alarm(Ledger *l, const LedgerAlarm *a) {
+        step("= alarm %s %s since %s raised %s run %" PRIu64, a->job, a->key, at(a->since), at(a->raised), a->run);
+        return __real_ledger_set_alarm(l, a);
+}
+
+/* --- observers --- */
+
+static void on_job_new(void *userdata, const Job *j) {
+        step("job new %s", j->name);
+}
+
+static void on_job_removed(void *userdata, const Job *j) {
+        step("job removed %s", j->name);
+}
+
+static void on_job_changed(void *userdata, const Job *j) {
+        step("job %s", j->name);
+}
+
+static void on_run_new(void *userdata, const RunRecord *r) {
+        step("new %" PRIu64 " %s", r->id, state_of(r));
+}
+
+static void on_run_changed(void *userdata, const RunRecord *r) {
+        step("run %" PRIu64 " %s", r->id, state_of(r));
+}
+
+static void on_run_started(void *userdata, const RunRecord *r) {
+        step("started %" PRIu64, r->id);
+}
+
+static void on_run_finished(void *userdata, const RunRecord *r) {
+        step("finished %" PRIu64 " %s", r->id, state_of(r));
+}
+
+static void on_run_output(void *userdata, const RunRecord *r, const char *line, size_t n, bool is_stderr) {
+        step("output %" PRIu64 " %.*s%s", r->id, (int)n, line, is_stderr ? " (error)" : "");
+}
+
+static void on_alarm_raised(void *userdata, const Job *j, const LedgerAlarm *alarm) {
+        step("alarm %s %s: %s", j->name, alarm->key, alarm->text);
+}
+
+static void on_alarm_cleared(void *userdata, const Job *j, const char *key) {
+        step("cleared %s %s", j->name, key);
+}
+
+static void on_reloaded(void *userdata, const Diagnostics *d) {
+        step("reloaded");
+}
+
+static void on_summary_changed(void *userdata) {
+        step("summary");
+}
+
+static void on_values_changed(void *userdata) {
+        step("values");
+}
+
+/* --- the executor --- */
+
+static void (*note_environment)(uint64_t id, const ExecutionRequest *r);
+static uint64_t (*usual_random)(uint64_t below);
+static bool starts_fail, runs_are_long, drain_is_long;
+
+static uint64_t choose(uint64_t below) {
+        return starts_fail && below == 200   ? 0
+               : runs_are_long && below == 6 ? 4 /* two hours */
+               : drain_is_long && below == 4 ? 1
+                                             : usual_random(below);
+}
+
+static void on_began(uint64_t id, const ExecutionRequest *r) {
+        step("begin %" PRIu64, id);
+        note_environment(id, r);
+}
+
+static void on_put_back(uint64_t id) {
+        step("put back %" PRIu64, id);
+}
+
+static void on_reported(uint64_t id, RunResult result) {
+        step("ended %" PRIu64, id);
+}
+
+static void on_released(uint64_t id) {
+        step("release %" PRIu64, id);
+}
+
+static void on_adopted(const ExecutionRequest *r) {
+        step("adopt %" PRIu64 " %s%s%s", r->run->id, state_of(r->run), r->def ? "" : " without definition",
+             r->other_boot ? " of another boot" : "");
+}
+
+static void on_stopped(uint64_t id, RunResult result) {
+        step("stop %" PRIu64 " %s", id, run_result_to_string(result));
+}
+
+/* --- the daemon --- */
+
+/* From now on, of the daemon that there is. */
+static void observe_steps(void) {
+        static const ManagerObserver observer = {
+                .job_new = on_job_new,
+                .job_removed = on_job_removed,
+                .job_changed = on_job_changed,
+                .run_new = on_run_new,
+                .run_changed = on_run_changed,
+                .run_started = on_run_started,
+                .run_finished = on_run_finished,
+                .run_output = on_run_output,
+                .alarm_raised = on_alarm_raised,
+                .alarm_cleared = on_alarm_cleared,
+                .reloaded = on_reloaded,
+                .summary_changed = on_summary_changed,
+                .values_changed = on_values_changed,
+        };
+
+        assert_int_equal(manager_observe(f.m, &observer), 0);
+        steps[0] = '\0';
+}
+
+static void begin_steps(void) {
+        begin = fake_clock.realtime;
+        start();
+        observe_steps();
+}
+
+static int steps_setup(void **state) {
+        (void)condition_setup(state);
+        usual_random = fake_world.random;
+        note_environment = fake_world.began;
+        starts_fail = runs_are_long = drain_is_long = commits_fail = false;
+        fake_world.random = choose;
+        fake_world.began = on_began;
+        fake_world.put_back = on_put_back;
+        fake_world.reported = on_reported;
+        fake_world.released = on_released;
+        fake_world.adopted = on_adopted;
+        fake_world.stopped = on_stopped;
+        steps[0] = '\0';
+        return 0;
+}
+
+static LiveRun *live(uint64_t id) {
+        LiveRun *run = live_find(&f.m->live, id);
+
+        assert_non_null(run);
+        return run;
+}
+
+static void end_run(uint64_t id, RunResult result) {
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
+
+        outcome.result = result;
+        runs_callbacks()->ended(live(id), &outcome);
+        fake_world_forget(id);
+        settle();
+}
+
+static RunRecord request_as(const char *name, const RunRequest *r) {
+        const RunRecord *record = NULL;
+        RunRecord copy;
+
+        assert_int_equal(manager_request(f.m, name, r, &record), 0);
+        copy = *record;
+        settle();
+        return copy;
+}
+
+static const char *reason(uint64_t id) {
+        return strempty(run(id).reason);
+}
+
+/* --- a run --- */
+
+static void test_run(void **state) {
+        RunRecord r;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; [commit]; = 1 starting; "
+               "stamp a runs no. 1; [commit]; begin 1; = 1 running; started 1; job a; summary");
+        r = run(1);
+        assert_string_equal(r.unit, "vakt-a-1.service");
+        assert_int_equal(r.pid, 1001);
+        assert_true(r.started == begin && r.requested == begin && r.scheduled == begin);
+        assert_true(job("a")->last_start == begin);
+
+        runs_callbacks()->output(live(1), "hello, world", 5, true);
+        runs_callbacks()->status(live(1), "half of it");
+        assert_string_equal(run(1).status_text, "half of it");
+        runs_callbacks()->started(live(1), &(ExecIdentity){ .pid = 7, .pid_start = 8, .unit = "other.service" });
+        EXPECT("output 1 hello (error); run 1 running; = 1 running; run 1 running");
+        r = run(1);
+        assert_string_equal(r.unit, "other.service");
+        assert_true(r.pid == 7 && r.pid_start == 8);
+
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 success; finished 1 success; job a; summary; [commit]; release 1");
+        r = run(1);
+        assert_true(r.pid == 0 && r.ended == begin + MINUTES - 1);
+        assert_int_equal(job("a")->n_runs, 1);
+        assert_int_equal(job("a")->last_result, RUN_RESULT_SUCCESS);
+        assert_true(job("a")->last_end == r.ended);
+}
+
+static void test_cancelled(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        assert_int_equal(manager_cancel(f.m, 2), 0);
+        EXPECT("= 2 cancelled; finished 2 cancelled; job a; summary; [commit]");
+        assert_int_equal(manager_cancel(f.m, 2), -EALREADY);
+        assert_int_equal(manager_cancel(f.m, 1), 0);
+        EXPECT("= 1 stopping; run 1 stopping; stop 1 cancelled; [commit]");
+        assert_int_equal(manager_cancel(f.m, 1), 0);
+        EXPECT("");
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 cancelled; finished 1 cancelled; job a; summary; [commit]; release 1");
+        assert_string_equal(reason(1), "It was cancelled on request.");
+        assert_int_equal(job("a")->last_result, RUN_RESULT_CANCELLED);
+        assert_int_equal(job("a")->n_runs, 1);
+}
+
+/* What the executor reports, and what becomes of it. */
+static void test_reports(void **state) {
+        static const struct {
+                unsigned line;
+                bool is_stopping, is_sought;
+                RunResult reported;
+                const char *said;
+                RunResult result;
+                const char *reason;
+        } table[] = {
+                { __LINE__, false, false, RUN_RESULT_EXIT, NULL, RUN_RESULT_EXIT, "" },
+                { __LINE__, false, false, RUN_RESULT_EXIT, "It failed.", RUN_RESULT_EXIT, "It failed." },
+                { __LINE__, false, false, RUN_RESULT_CANCELLED, "Stopped.", RUN_RESULT_CANCELLED, "Stopped." },
+                { __LINE__, false, false, RUN_RESULT_LOST, "Lost.", RUN_RESULT_LOST, "Lost." },
+                { __LINE__, false, true, RUN_RESULT_LOST, "Lost.", RUN_RESULT_LOST,
+                  "The machine went down while it was active." },
+                { __LINE__, false, true, RUN_RESULT_EXIT, "It failed.", RUN_RESULT_EXIT, "It failed." },
+                { __LINE__, true, false, RUN_RESULT_CANCELLED, "Stopped.", RUN_RESULT_CANCELLED,
+                  "It was cancelled on request." },
+                { __LINE__, true, false, RUN_RESULT_LOST, "Lost.", RUN_RESULT_CANCELLED,
+                  "It was cancelled on request." },
+                { __LINE__, true, false, RUN_RESULT_EXIT, NULL, RUN_RESULT_EXIT, "" },
+                { __LINE__, true, false, RUN_RESULT_TIMEOUT, "Too long.", RUN_RESULT_TIMEOUT, "Too long." },
+        };
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                uint64_t id = request("a", RUN_TRIGGER_NONE);
+                ExecOutcome o = {
+                        .result = table[i].reported, .code = 3, .reason = table[i].said, .cpu = 4, .memory_peak = 5
+                };
+                RunRecord r;
+
+                if (table[i].is_stopping)
+                        assert_int_equal(manager_cancel(f.m, id), 0);
+                if (table[i].is_sought)
+                        run_set_sought(live(id), true);
+                o.started = begin + 1 + i;
+                o.ended = begin + 10 + i;
+                runs_callbacks()->ended(live(id), &o);
+                r = run(id);
+                if (r.result != table[i].result || !streq(strempty(r.reason), table[i].reason))
+                        fail_msg("line %u: %s: %s", table[i].line, run_result_to_string(r.result), r.reason);
+                assert_true(r.code == 3 && r.cpu == 4 && r.memory_peak == 5);
+                assert_true(r.started == begin + 1 + i && r.ended == begin + 10 + i);
+                assert_int_equal(job("a")->last_code, 3);
+                assert_true(job("a")->last_end == r.ended);
+                fake_world_forget(id);
+        }
+}
+
+/* What is put back is as if it had never been started. */
+static void test_put_back(void **state) {
+        usec_t first;
+        RunRecord r;
+
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        first = begin;
+        advance(2 * MINUTES);
+        (void)request("a", RUN_TRIGGER_NONE);
+        runs_callbacks()->held(f.m, true);
+        steps[0] = '\0';
+        runs_callbacks()->started(live(2), &(ExecIdentity){ .pid = 7,
+                                                            .pid_start = 8,
+                                                            .unit = "x.service",
+                                                            .invocation = SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+                                                                                        11, 12, 13, 14, 15, 16) });
+        assert_false(sd_id128_is_null(run(2).invocation));
+        runs_callbacks()->put_back(live(2));
+        fake_world_forget(2);
+        settle();
+        EXPECT("= 2 running; run 2 running; = 2 queued; stamp a runs no. 1; run 2 queued; job a; summary");
+        r = run(2);
+        assert_true(r.started == 0 && r.pid == 0 && r.pid_start == 0 && !r.unit && sd_id128_is_null(r.invocation));
+        assert_true(job("a")->last_start == first);
+        assert_non_null(strstr(why("a"), "queue: Run 2 waits for the next boot: the machine is shutting down.\n"));
+        assert_int_equal(job("a")->n_runs, 1);
+        runs_callbacks()->held(f.m, false);
+        settle();
+        EXPECT("= 2 starting; stamp a runs no. 2; [commit]; begin 2; = 2 running; started 2; job a; "
+               "summary");
+
+        /* Another one was started since: that was the last one. */
+        advance(USEC_PER_SEC);
+        (void)request("a", RUN_TRIGGER_NONE);
+        runs_callbacks()->held(f.m, true);
+        runs_callbacks()->put_back(live(2));
+        assert_true(job("a")->last_start == run(3).started);
+        assert_int_equal(manager_cancel(f.m, 3), 0);
+        steps[0] = '\0';
+        runs_callbacks()->put_back(live(3));
+        EXPECT("= 3 cancelled");
+}
+
+/* --- what follows from a run --- */
+
+static void test_retry(void **state) {
+        RunRecord r;
+        usec_t next;
+
+        write_job("a", "[Job]\nOnFailure=c\n[Run]\nExec=/bin/true\nRetry=2\nRetryDelaySec=10min\n");
+        write_job("b", "[Job]\nOnSuccess=a\n[Run]\nExec=/bin/true\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("b", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        steps[0] = '\0';
+        end_run(2, RUN_RESULT_EXIT);
+        EXPECT("= 2 exit; finished 2 exit; + 3 a retry waiting; new 3 waiting; job a; summary; job a; "
+               "summary; [commit]");
+        r = run(3);
+        assert_true(r.parent == 2 && r.attempt == 2 && r.scheduled == run(2).scheduled);
+        assert_string_equal(run(3).parent_job, "b");
+        next = run(3).requested + 10 * MINUTES;
+        assert_true(manager_next_retry(f.m, job("a")) == next);
+        assert_true(manager_next_retry(f.m, job("b")) == 0);
+        EXPECT_WHY("a", "state: It is retrying.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "retry: Run 3, try 2, is due at Tue 2030-01-01 00:11:00 UTC, in 10min (RetryDelaySec=), after "
+                        "run 2.\n");
+        advance(10 * MINUTES);
+        EXPECT("run 3 queued; job a; = 3 starting; stamp a runs no. 2; [commit]; begin 3; = 3 running; "
+               "started 3; job a; summary");
+        end_run(3, RUN_RESULT_EXIT);
+        steps[0] = '\0';
+        assert_true(manager_next_retry(f.m, job("a")) == run(4).requested + 20 * MINUTES);
+        advance(20 * MINUTES);
+        end_run(4, RUN_RESULT_SUCCESS);
+        EXPECT("run 4 queued; job a; = 4 starting; stamp a runs no. 3; [commit]; begin 4; = 4 running; "
+               "started 4; job a; summary; = 4 success; finished 4 success; job a; summary; [commit]");
+        assert_int_equal(run(4).attempt, 3);
+}
+
+/* The last try fails: others hear of that. */
+static void test_last_try(void **state) {
+        write_job("a", "[Job]\nOnFailure=c\n[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        assert_int_equal(count_runs("c"), 0);
+        advance(10 * MINUTES);
+        steps[0] = '\0';
+        end_run(2, RUN_RESULT_EXIT);
+        EXPECT("= 2 exit; finished 2 exit; + 3 c chain queued; new 3 queued; job c; summary; job a; "
+               "summary; [commit]; = 3 starting; stamp c runs no. 1; [commit]; begin 3; = 3 running; "
+               "started 3; job c; summary");
+        assert_true(run(3).parent == 2 && run(3).trigger == RUN_TRIGGER_NONE);
+        assert_string_equal(run(3).parent_job, "a");
+}
+
+static void test_retry_is_dropped(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("ended 3; = 3 success; finished 3 success; = 2 skipped; job a; summary; "
+               "finished 2 skipped; job a; summary; [commit]; release 3");
+        assert_string_equal(reason(2), "Run 3 of the job has succeeded meanwhile.");
+}
+
+/* A retry that waits is gone with the failure, or when somebody cancels it. */
+static void test_reset(void **state) {
+        write_job("a", "[Job]\nSlowSec=10s\nExpectSec=1h\n[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        assert_int_equal(manager_reset_failed(f.m, "none"), -ENOENT);
+        assert_int_equal(manager_reset_failed(f.m, "a"), 0);
+        EXPECT("");
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        steps[0] = '\0';
+        assert_int_equal(manager_reset_failed(f.m, "a"), 0);
+        EXPECT("stamp a reset no. 2; stamp a expected 0; = 2 cancelled; job a; finished 2 cancelled; "
+               "job a; summary; [commit]");
+        assert_string_equal(reason(2), "The failure of the job was reset on request (vaktctl reset-failed).");
+        assert_int_equal(job("a")->last_result, RUN_RESULT_NONE);
+        steps[0] = '\0';
+        assert_int_equal(manager_reset_failed(f.m, "a"), 0);
+        EXPECT("");
+        restart();
+        assert_int_equal(job("a")->last_result, RUN_RESULT_NONE);
+}
+
+/* What was never started is nothing that the job did, neither now nor for the next daemon. */
+static void test_last_is_what_was_started(void **state) {
+        RunRequest by_chain = { .cause = RUN_CAUSE_CHAIN, .trigger = RUN_TRIGGER_NONE };
+        usec_t end;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        end = job("a")->last_end;
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(manager_cancel(f.m, 3), 0);
+        end_run(2, RUN_RESULT_SUCCESS);
+        end = job("a")->last_end;
+        runs_refuse(f.m, "a", &by_chain, RUN_RESULT_START_FAILED, "It could not be requested.");
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(job("a")->last_result, RUN_RESULT_SUCCESS);
+                assert_true(job("a")->last_start == run(2).started && job("a")->last_end == end);
+                advance(MINUTES);
+                restart();
+        }
+}
+
+static void test_chains(void **state) {
+        write_job("a", "[Job]\nOnSuccess=ok off none bad\nOnFailure=ok\n[Run]\nExec=/bin/true\n");
+        write_job("ok", "[Run]\nExec=/bin/true\n");
+        write_job("off", "[Job]\nEnabled=no\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        write_job("bad", "[Nonsense]\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 success; finished 1 success; + 2 ok chain queued; new 2 queued; job ok; "
+               "summary; + 3 off chain skipped; new 3 skipped; finished 3 skipped; "
+               "+ 4 none chain start-failed; new 4 start-failed; finished 4 start-failed; "
+               "+ 5 bad chain start-failed; new 5 start-failed; finished 5 start-failed; job a; "
+               "summary; [commit]; release 1; = 2 starting; stamp ok runs no. 1; [commit]; begin 2; "
+               "= 2 running; started 2; job ok; summary");
+        assert_string_equal(reason(3), "Its file sets Enabled=no (requested by OnSuccess= of job a).");
+        assert_string_equal(reason(4), "There is no job with this name; fix OnSuccess= of job a.");
+        assert_string_equal(reason(5), "Its file is invalid; see 'vaktctl check' (requested by OnSuccess= of job a).");
+        assert_true(run(2).parent == 1 && run(2).cause == RUN_CAUSE_CHAIN && run(5).parent == 1);
+        assert_string_equal(run(2).parent_job, "a");
+}
+
+/* What led to a run is looked through, not for ever. */
+static void test_cycles(void **state) {
+        RunRequest filler = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+        RunRequest by_hand = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+        uint64_t ids[70];
+
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\n");
+        write_job("b", "[Job]\nOnSuccess=a\n[Run]\nExec=/bin/true\n");
+        write_job("filler", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        assert_int_equal(manager_pause(f.m, "filler"), 0);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                ids[i] = request_as("filler", &filler).id;
+                filler.parent = ids[i];
+        }
+        for (size_t i = 0; i < 5; i++) {
+                /* Nothing; itself one step ago; a run that is forgotten; as long as may be, and longer. */
+                const uint64_t parents[] = { 0, newest("a").id, 100000, ids[62], ids[63] };
+                const char *const reasons[] = { "", "The job is one of", "", "", "The job is one of" };
+
+                by_hand.parent = parents[i];
+                (void)request_as("b", &by_hand);
+                advance(MINUTES);
+                if (strncmp(strempty(newest("a").reason), reasons[i], strlen(reasons[i])) != 0 ||
+                    (newest("a").result == RUN_RESULT_SKIPPED) != (reasons[i][0] != '\0'))
+                        fail_msg("%zu: %s", i, newest("a").reason);
+                assert_int_equal(count_runs("a"), i + 1);
+                advance(MINUTES);
+        }
+}
+
+/* --- alarms --- */
+
+static void test_slow(void **state) {
+        write_job("a", "[Job]\nSlowSec=10s\nOnAlarm=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(9 * USEC_PER_SEC);
+        steps[0] = '\0';
+        advance(USEC_PER_SEC);
+        EXPECT("= alarm a slow since 0 raised 10 run 1; "
+               "alarm a slow: Run 1 takes longer than 10s (SlowSec=).; + 2 b chain queued; "
+               "new 2 queued; job b; summary; job a; = 2 starting; stamp b runs no. 1; [commit]; "
+               "begin 2; = 2 running; started 2; job b; summary");
+        assert_string_equal(run(2).alarm, "slow");
+        assert_true(run(2).parent == 1 && run(2).cause == RUN_CAUSE_CHAIN);
+        assert_string_equal(run(2).parent_job, "a");
+        EXPECT_WHY("a", "state: It is running.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "run: Run 1 is running since Tue 2030-01-01 00:00:00 UTC, as vakt-a-1.service.\n"
+                        "alarm: Raised at Tue 2030-01-01 00:00:10 UTC: Run 1 takes longer than 10s (SlowSec=).\n");
+        end_run(2, RUN_RESULT_SUCCESS);
+        end_run(1, RUN_RESULT_EXIT);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        advance(30 * USEC_PER_SEC); /* it was raised already, and is so after a restart */
+        EXPECT("");
+        restart();
+        observe_steps();
+        advance(30 * USEC_PER_SEC);
+        EXPECT("ended 3; = 3 success; finished 3 success; = alarm a slow since - raised - run 0; "
+               "cleared a slow; job a; summary; [commit]; release 3");
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(30 * USEC_PER_SEC);
+        EXPECT("+ 4 a manual queued; new 4 queued; job a; summary; [commit]; = 4 starting; "
+               "stamp a runs no. 3; [commit]; begin 4; = 4 running; started 4; job a; summary; "
+               "= alarm a slow since 70 raised 80 run 4; "
+               "alarm a slow: Run 4 takes longer than 10s (SlowSec=).; + 5 b chain queued; "
+               "new 5 queued; job b; summary; job a; = 5 starting; stamp b runs no. 2; [commit]; "
+               "begin 5; = 5 running; started 5; job b; summary");
+        /* Somebody says that it is known. */
+        assert_int_equal(manager_reset_failed(f.m, "a"), 0);
+        EXPECT("stamp a reset no. 4; = alarm a slow since - raised - run 0; cleared a slow; job a; "
+               "[commit]");
+}
+
+static void test_expect(void **state) {
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        advance(HOURS - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        EXPECT("");
+        advance(USEC_PER_SEC);
+        EXPECT("= alarm a expect since 0 raised 3600 run 0; "
+               "alarm a expect: It has not succeeded for 1h (ExpectSec=).; job a");
+        assert_true(job("a")->is_overdue);
+        advance(10 * HOURS);
+        assert_int_equal(f.n_raised, 1);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 success; finished 1 success; = alarm a expect since - raised - run 0; "
+               "cleared a expect; stamp a success 39659; job a; summary; [commit]; release 1");
+        assert_false(job("a")->is_overdue);
+        advance(HOURS - 2 * USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+        restart();
+        assert_int_equal(f.n_raised, 1);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 2);
+}
+
+/* A pause says that somebody knows. */
+static void test_expect_and_pause(void **state) {
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        advance(HOURS / 2);
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        EXPECT("state 'a' paused until ever, skip 0; job a; [commit]");
+        advance(10 * HOURS);
+        assert_int_equal(f.n_raised, 0);
+        steps[0] = '\0';
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        EXPECT("state 'a' resumed until -, skip 0; stamp a expected 37800; job a; [commit]");
+        advance(HOURS - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+        /* Reset, it counts anew. */
+        steps[0] = '\0';
+        assert_int_equal(manager_reset_failed(f.m, "a"), 0);
+        EXPECT("stamp a reset no. 0; = alarm a expect since - raised - run 0; cleared a expect; "
+               "stamp a expected 41400; job a; [commit]");
+        advance(HOURS - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 2);
+        /* Nothing is expected any more. */
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        reload();
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 success; finished 1 success; = alarm a expect since - raised - run 0; "
+               "cleared a expect; stamp a success 45059; job a; summary; [commit]; release 1");
+}
+
+/* The clock is set: what is expected is so by the clock. */
+static void test_expect_and_clock(void **state) {
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        fake_clock_step(-(int64_t)(HOURS / 2));
+        advance(HOURS);
+        assert_int_equal(f.n_raised, 0);
+        advance(HOURS / 2);
+        assert_int_equal(f.n_raised, 1);
+}
+
+/* A success that the clock says is still to come does not count. */
+static void test_expect_after_a_success_to_come(void **state) {
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        stop();
+        fake_clock_step(-(int64_t)(24 * HOURS));
+        start();
+        advance(HOURS - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+}
+
+/* One that is found in the history counts: nothing was expected then. */
+static void test_expect_from_history(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        advance(HOURS / 2);
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        reload();
+        advance(HOURS / 2 - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+}
+
+static void test_unknown(void **state) {
+        write_job("a", "[Job]\nOnAlarm=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        job_set_unknown(f.m, job("a"), 0, NULL);
+        EXPECT("");
+        job_set_unknown(f.m, job("a"), begin, "Nobody knows.");
+        EXPECT("= alarm a unknown since 0 raised 0 run 0; alarm a unknown: Nobody knows.; "
+               "+ 1 b chain queued; new 1 queued; job b; summary; job a");
+        job_set_unknown(f.m, job("a"), begin, "Nobody knows.");
+        EXPECT("");
+        restart();
+        observe_steps();
+        job_set_unknown(f.m, job("a"), begin, "Nobody knows.");
+        EXPECT("");
+        job_set_unknown(f.m, job("a"), 0, NULL);
+        EXPECT("= alarm a unknown since - raised - run 0; cleared a unknown");
+        restart();
+        observe_steps();
+        job_set_unknown(f.m, job("a"), 0, NULL);
+        EXPECT("");
+}
+
+/* --- what people say --- */
+
+static void test_pause(void **state) {
+        RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        EXPECT("state 'a' paused until ever, skip 0; job a; [commit]; [commit]");
+        (void)request_as("a", &by_timer);
+        EXPECT("+ 1 a timer skipped; new 1 skipped; finished 1 skipped; [commit]");
+        assert_int_equal(manager_pause_all(f.m), 0);
+        assert_int_equal(manager_pause_all(f.m), 0);
+        EXPECT("state '' paused until -, skip 0; job a; job b; summary; [commit]");
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        EXPECT("state 'a' resumed until -, skip 0; job a; [commit]");
+        assert_true(job("a")->paused && !job("a")->paused_alone && manager_is_paused(f.m));
+        restart();
+        assert_true(job("a")->paused && job("b")->paused && manager_is_paused(f.m));
+        observe_steps();
+        assert_int_equal(manager_resume_all(f.m), 0);
+        EXPECT("state '' resumed until -, skip 0; job a; job b; summary; [commit]");
+        assert_false(job("a")->paused || job("b")->paused || manager_is_paused(f.m));
+        assert_int_equal(manager_skip(f.m, "a", 2), 0);
+        assert_int_equal(manager_skip(f.m, "a", 2), 0);
+        EXPECT("state 'a' resumed until -, skip 2; job a; [commit]");
+        (void)request_as("a", &by_timer);
+        EXPECT("+ 2 a timer skipped; new 2 skipped; finished 2 skipped; [commit]");
+        runs_use_up_skip(f.m, job("a"));
+        EXPECT("state 'a' resumed until -, skip 1; job a");
+        assert_int_equal(job("a")->skip, 1);
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        steps[0] = '\0';
+        runs_use_up_skip(f.m, job("a"));
+        EXPECT("");
+        assert_int_equal(job("a")->skip, 1);
+        assert_int_equal(manager_skip(f.m, "a", 0), 0);
+        EXPECT("state 'a' paused until ever, skip 0; job a; [commit]");
+        runs_use_up_skip(f.m, job("b"));
+        EXPECT("");
+}
+
+/* Each pause ends in its own time; what has no end, and what is paused with all, goes on. */
+static void test_pauses_end(void **state) {
+        static const char *const names[] = { "a", "b", "c", "d" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                write_job(names[i], "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        assert_int_equal(manager_pause_until(f.m, "a", begin), -EINVAL);
+        assert_int_equal(manager_pause_until(f.m, "none", begin + 1), -ENOENT);
+        assert_int_equal(manager_pause_until(f.m, "a", begin + 2 * HOURS), 0);
+        assert_int_equal(manager_pause_until(f.m, "b", begin + HOURS), 0);
+        assert_int_equal(manager_pause(f.m, "c"), 0);
+        steps[0] = '\0';
+        advance(HOURS - 1);
+        EXPECT("");
+        advance(1);
+        EXPECT("state 'b' resumed until -, skip 0; job b");
+        assert_true(job("a")->paused && !job("b")->paused && job("c")->paused);
+        restart();
+        observe_steps();
+        advance(HOURS);
+        EXPECT("state 'a' resumed until -, skip 0; job a");
+        assert_true(!job("a")->paused && job("c")->paused);
+        assert_true(fake_clock_next() > 24 * HOURS); /* nobody is woken up for nothing */
+
+        /* Its end passes while all are paused: then it is one of them. */
+        assert_int_equal(manager_pause_until(f.m, "d", fake_clock.realtime + HOURS), 0);
+        assert_int_equal(manager_pause_all(f.m), 0);
+        steps[0] = '\0';
+        advance(HOURS);
+        EXPECT("state 'd' resumed until -, skip 0; job d");
+        assert_true(job("d")->paused && !job("d")->paused_alone);
+        assert_int_equal(manager_resume_all(f.m), 0);
+        assert_false(job("d")->paused);
+        /* Resumed by hand before its end. */
+        assert_int_equal(manager_pause_until(f.m, "a", fake_clock.realtime + HOURS), 0);
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        assert_int_equal(job("a")->pause_until, 0);
+        assert_true(fake_clock_next() > 24 * HOURS);
+}
+
+/* A retry is held by a pause, and made when that ends. */
+static void test_retry_and_pause(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        EXPECT_WHY("a", "state: It is retrying.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "paused: It is paused; use 'vaktctl resume a' to resume it.\n"
+                        "retry: Run 2, try 2, waits until the job is resumed.\n");
+        advance(HOURS);
+        steps[0] = '\0';
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        settle();
+        EXPECT("state 'a' resumed until -, skip 0; job a; [commit]; run 2 queued; job a; = 2 starting; "
+               "stamp a runs no. 2; [commit]; begin 2; = 2 running; started 2; job a; summary");
+        advance(MINUTES);
+        assert_int_equal(run(2).result, RUN_RESULT_SUCCESS);
+}
+
+/* --- files --- */
+
+static void test_reload(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        write_job("t@", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("t@x", RUN_TRIGGER_NONE);
+        EXPECT("job new t@x; summary; + 1 t@x manual queued; new 1 queued; job t@x; summary; [commit]; "
+               "= 1 starting; stamp t@x runs no. 1; [commit]; begin 1; = 1 running; started 1; job t@x; "
+               "summary");
+        advance(MINUTES);
+        (void)request("b", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        reload();
+        EXPECT("[commit]; reloaded; summary");
+        write_job("a", "[Run]\nExec=/bin/false\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        write_job("t@", "[Run]\nExec=/bin/false\n");
+        remove_job("b");
+        reload();
+        EXPECT("job a; job new c; job t@x; job b; [commit]; stamp b gone 60; reloaded; summary");
+        assert_true(job("b")->gone);
+        EXPECT_WHY("b", "state: Its file is gone; accepted runs are still executed.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "run: Run 2 is running since Tue 2030-01-01 00:01:00 UTC, as vakt-b-2.service.\n");
+        remove_job("t@");
+        remove_job("a");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        reload();
+        EXPECT("job b; job removed t@x; job removed a; [commit]; no stamp b gone; stamp t@x gone 60; "
+               "reloaded; summary");
+        assert_false(job("b")->gone);
+        advance(MINUTES);
+        assert_non_null(job("b"));
+        remove_job("b");
+        (void)request("b", RUN_TRIGGER_NONE);
+        reload();
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("ended 3; = 3 success; finished 3 success; job b; summary; job removed b; [commit]; "
+               "release 3");
+        assert_null(job("b"));
+}
+
+/* What is gone for a day is forgotten, but for its history. */
+static void test_absent(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        remove_job("a");
+        steps[0] = '\0';
+        reload();
+        EXPECT("job removed a; [commit]; stamp a gone 60; reloaded; summary");
+        advance(24 * HOURS - 1);
+        reload();
+        EXPECT("[commit]; reloaded; summary");
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        reload();
+        EXPECT("job new a; [commit]; no stamp a gone; reloaded; summary");
+        assert_true(job("a")->paused && job("a")->came_back);
+        assert_int_equal(job("a")->n_runs, 1);
+        assert_int_equal(job("a")->last_result, RUN_RESULT_SUCCESS);
+        remove_job("a");
+        reload();
+        fake_clock_step(-(int64_t)HOURS); /* since a time that is to come: since now */
+        steps[0] = '\0';
+        reload();
+        EXPECT("[commit]; stamp a gone 82859; reloaded; summary");
+        advance(24 * HOURS);
+        reload();
+        EXPECT("[commit]; forget a; reloaded; summary");
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        reload();
+        assert_false(job("a")->paused || job("a")->came_back);
+        assert_int_equal(job("a")->n_runs, 0);
+        assert_int_equal(count_runs("a"), 1);
+}
+
+/* --- the start of a run --- */
+
+static void test_not_started(void **state) {
+        RunRecord r;
+
+        write_job("a", "[Job]\nOnFailure=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        starts_fail = true;
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; [commit]; = 1 starting; "
+               "stamp a runs no. 1; [commit]; = 1 start-failed; finished 1 start-failed; "
+               "+ 2 b chain queued; new 2 queued; job b; summary; job a; summary; [commit]; "
+               "= 2 starting; stamp b runs no. 1; [commit]; = 2 start-failed; finished 2 start-failed; "
+               "job b; summary; [commit]");
+        r = run(1);
+        assert_true(r.result == RUN_RESULT_START_FAILED && r.code == E2BIG && r.started > 0);
+        assert_string_equal(r.reason, "It could not be started: Argument list too long.");
+}
+
+/* What asked for it is told by the environment: a chain only. */
+static void test_result_of_the_parent(void **state) {
+        write_job("a", "[Job]\nOnFailure=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_string_equal(variable("VAKT_PARENT_RESULT"), "");
+        end_run(1, RUN_RESULT_EXIT);
+        assert_string_equal(variable("VAKT_PARENT_RESULT"), "exit");
+        assert_string_equal(variable("VAKT_PARENT_JOB"), "a");
+        end_run(2, RUN_RESULT_EXIT);
+        advance(10 * MINUTES);
+        assert_string_equal(variable("VAKT_ATTEMPT"), "2");
+        assert_string_equal(variable("VAKT_PARENT_RESULT"), "");
+        end_run(3, RUN_RESULT_SUCCESS);
+}
+
+/* What the ledger cannot write, the executor is not told to forget; it is tried again. */
+static void test_acknowledged_later(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        commits_fail = true;
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 success; finished 1 success; job a; summary; [no commit]");
+        advance(4 * USEC_PER_SEC);
+        EXPECT("");
+        commits_fail = false;
+        advance(USEC_PER_SEC);
+        EXPECT("[commit]; release 1");
+}
+
+/* Eight a turn; not one more than there is a place for. */
+static void test_many_starts(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\nQueueMax=100\n");
+        begin_steps();
+        for (unsigned i = 0; i < 20; i++) {
+                RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+                const RunRecord *record;
+
+                assert_int_equal(manager_request(f.m, "a", &r, &record), 0);
+        }
+        for (unsigned i = 0; i < 20 && f.n_begun == 0; i++)
+                assert_true(fake_clock_run(f.event) >= 0);
+        assert_int_equal(f.n_begun, 8);
+        settle();
+        assert_int_equal(f.n_begun, 20);
+        runs_callbacks()->held(f.m, true);
+        steps[0] = '\0';
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 21 a manual queued; new 21 queued; job a; summary; [commit]");
+}
+
+/* --- waiting for a slot --- */
+
+static void test_waited_too_long(void **state) {
+        write_config("[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
+        write_job("a", "[Job]\nOnFailure=c\n[Run]\nExec=/bin/true\nPool=p\nRetry=1\nRetryDelaySec=10min\n");
+        write_job("b", "[Run]\nExec=/bin/true\nPool=p\nTimeoutSec=infinity\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("b", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 2 a manual queued; new 2 queued; job a; summary; [commit]");
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 2 waits for pool 'p': 1 of its 1 slot is in use (Pool=).\n");
+        end_run(1, RUN_RESULT_SUCCESS);
+        end_run(2, RUN_RESULT_EXIT);
+        steps[0] = '\0';
+        /* The first try is skipped, and nobody hears of a failure. */
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(5 * MINUTES);
+        assert_int_equal(run(5).result, RUN_RESULT_SKIPPED);
+        assert_string_equal(reason(5), "It waited longer than 5min for a slot of pool 'p' (MaxWaitSec=).");
+        assert_int_equal(count_runs("c"), 0);
+        /* But of the second one they do. */
+        advance(5 * MINUTES);
+        steps[0] = '\0';
+        advance(5 * MINUTES);
+        EXPECT("= 3 skipped; finished 3 skipped; + 6 c chain queued; new 6 queued; job c; summary; "
+               "job a; summary; = 6 starting; stamp c runs no. 1; [commit]; begin 6; = 6 running; "
+               "started 6; job c; summary");
+        assert_int_equal(run(3).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(count_runs("c"), 1);
+        end_run(4, RUN_RESULT_SUCCESS);
+}
+
+/* The time that it waits for its pool is not that in which all are held up. */
+static void test_wait_is_not_for_the_pool(void **state) {
+        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
+        write_job("a", "[Run]\nExec=/bin/true\nPool=p\n");
+        write_job("b", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 2 waits for one of the 1 slots of all jobs (MaxRunning=).\n");
+        advance(HOURS);
+        assert_int_equal(run(2).state, RUN_QUEUED);
+        end_run(1, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* --- conditions --- */
+
+/* Who cancels what has just begun to wait for the machine is not called any more. */
+static void test_condition_is_left_at_once(void **state) {
+        RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+        const RunRecord *record;
+
+        write_job("a", "[Run]\nExec=/bin/true\nWaitFor=load1 < 2\n");
+        begin_steps();
+        assert_int_equal(manager_request(f.m, "a", &r, &record), 0);
+        assert_int_equal(manager_cancel(f.m, record->id), 0);
+        settle();
+        assert_null(job("a")->wait);
+        assert_int_equal(fake_probe_n_uses("load1"), 0);
+        fake_probe_set("load1", 1000, 0);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* --- a retry whose job is another one by now --- */
+
+static void test_retry_of_a_job_that_is_gone(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        remove_job("a");
+        reload();
+        steps[0] = '\0';
+        advance(10 * MINUTES);
+        EXPECT("= 2 skipped; finished 2 skipped; job a; summary; job removed a");
+        assert_null(job("a"));
+        assert_string_equal(reason(2),
+                            "The job was removed, disabled or became invalid after the retry was scheduled.");
+}
+
+/* When files may be given to a run. */
+static void test_allowed(void **state) {
+        Instant now;
+
+        write_job("a", "[Run]\nExec=/bin/true\nMinIntervalSec=1h\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(10 * MINUTES);
+        now = (Instant){ fake_clock.realtime, fake_clock.boottime, fake_clock.monotonic };
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now) == now.boottime + 50 * MINUTES);
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now) == USEC_INFINITY);
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_MANUAL, now) == now.boottime + 50 * MINUTES);
+        advance(HOURS);
+        now = (Instant){ fake_clock.realtime, fake_clock.boottime, fake_clock.monotonic };
+        assert_int_equal(runs_allowed(f.m, job("a"), RUN_CAUSE_MANUAL, now), 0);
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        assert_int_equal(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now), 0);
+        /* Until it is known what goes on, no files are; people need not wait for that. */
+        f.m->is_surveyed = false;
+        assert_true(runs_allowed(f.m, job("a"), RUN_CAUSE_PATH, now) == USEC_INFINITY);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+        f.m->is_surveyed = true;
+}
+
+/* --- what an earlier daemon left --- */
+
+static unsigned boot;
+
+BootId __wrap_boot_id_get(void);
+usec_t __wrap_boot_begin_boottime(void);
+
+BootId __wrap_boot_id_get(void) {
+        sd_id128_t id = SD_ID128_MAKE(76, 61, 6b, 74, 2d, 73, 74, 65, 70, 73, 00, 00, 00, 00, 00, 00);
+
+        id.bytes[15] = (uint8_t)boot;
+        return boot_id_make(id, 0);
+}
+
+usec_t __wrap_boot_begin_boottime(void) {
+        return 0;
+}
+
+static void test_taken_over(void **state) {
+        write_job("a", "[Job]\nSlowSec=30s\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE); /* waits */
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE); /* waits */
+        assert_int_equal(manager_cancel(f.m, 2), 0);
+        advance(5 * USEC_PER_SEC);
+        stop();
+        remove_job("b");
+        steps[0] = '\0';
+        start_new();
+        EXPECT("adopt 1 running; adopt 2 stopping; adopt 4 running without definition; = 5 skipped");
+        observe_steps();
+        start_begun();
+        EXPECT("[commit]; stamp b gone 5; = 1 running; run 1 running; = 2 stopping; run 2 stopping; "
+               "= 4 running; run 4 running");
+        assert_true(job("b")->gone && job("b")->n_running == 1);
+        assert_true(job("a")->n_running == 2 && job("a")->n_queued == 1 && job("a")->last_start == begin);
+        assert_string_equal(reason(5), "Its job is gone or disabled; it was never started.");
+        assert_true(run(5).ended == fake_clock.realtime);
+        steps[0] = '\0';
+        advance(25 * USEC_PER_SEC);
+        EXPECT("ended 2; = 2 cancelled; finished 2 cancelled; job a; summary; [commit]; release 2; "
+               "= 3 starting; stamp a runs no. 3; [commit]; begin 3; = 3 running; started 3; job a; "
+               "summary; = alarm a slow since 0 raised 30 run 1; "
+               "alarm a slow: Run 1 takes longer than 30s (SlowSec=).; job a");
+        steps[0] = '\0';
+        advance(30 * USEC_PER_SEC);
+        EXPECT("ended 1; = 1 success; finished 1 success; = alarm a slow since - raised - run 0; "
+               "cleared a slow; job a; summary; ended 4; = 4 success; finished 4 success; job b; "
+               "summary; job removed b; [commit]; release 1; release 4");
+        assert_null(job("b"));
+}
+
+/* The machine was booted since. */
+static void test_taken_over_after_a_boot(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(ledger_commit(f.m->ledger), 0);
+        stop();
+        fake_world_forget(1);
+        boot++;
+        steps[0] = '\0';
+        start_new();
+        EXPECT("adopt 1 running of another boot; adopt 2 running of another boot");
+        observe_steps();
+        assert_int_equal(job("a")->n_sought, 2);
+        start_begun();
+        EXPECT("[commit]; ended 1; = 1 lost; finished 1 lost; + 3 a retry waiting; new 3 waiting; "
+               "job a; summary; job a; summary; = 2 running; run 2 running; [commit]");
+        assert_int_equal(job("a")->n_sought, 0); /* the other one is there all the same */
+        assert_string_equal(reason(1), "The machine went down while it was active.");
+        end_run(2, RUN_RESULT_SUCCESS);
+}
+
+/* Units that the ledger has forgotten are followed from when they are found, in the order of their numbers. */
+static void test_forgotten(void **state) {
+        const ExecutorCallbacks *c;
+        RunRecord found = RUN_RECORD_INIT, r;
+        ExecutionRequest request_of_it = { .run = &found };
+
+        write_job("a", "[Job]\nOnFailure=b b2\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\nRetry=1\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        write_job("b2", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        c = &f.m->executor_options.callbacks;
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(USEC_PER_SEC);
+        assert_int_equal(c->found(f.m, "a", 1), EXEC_FOUND_FOREIGN);
+        assert_int_equal(c->found(f.m, "a/b", 500), EXEC_FOUND_FOREIGN);
+        assert_int_equal(c->found(f.m, "a", 500), EXEC_FOUND_FORGOTTEN);
+
+        found.id = 502;
+        found.job = "a";
+        found.unit = "vakt-a-502.service";
+        found.cause = RUN_CAUSE_TIMER;
+        found.requested = begin - 5 * USEC_PER_SEC;
+        found.scheduled = begin - 9 * USEC_PER_SEC;
+        fake_world_add("a", 502);
+        c->forgotten(f.m, &request_of_it, false);
+        assert_int_equal(c->found(f.m, "a", 502), EXEC_FOUND_FOREIGN);
+        c->forgotten(f.m, &request_of_it, false); /* once is enough */
+        found.id = 501;
+        found.unit = "vakt-a-501.service";
+        found.cause = RUN_CAUSE_RETRY;
+        found.attempt = 2;
+        found.parent = 1;
+        found.requested = found.scheduled = 0;
+        fake_world_add("a", 501);
+        c->forgotten(f.m, &request_of_it, false);
+        found.id = 503;
+        found.job = "b";
+        found.unit = "vakt-b-503.service";
+        found.cause = RUN_CAUSE_CHAIN;
+        found.parent = 2;
+        found.parent_job = "a";
+        found.attempt = 1;
+        found.requested = begin + HOURS; /* a clock that was set back since */
+        fake_world_add("b", 503);
+        c->forgotten(f.m, &request_of_it, true);
+        steps[0] = '\0';
+        c->surveyed(f.m);
+        EXPECT("= 501 running; adopt 501 running; = 502 running; adopt 502 running; = 503 running; "
+               "adopt 503 running");
+        c->surveyed(f.m);
+        EXPECT("");
+        assert_int_equal(job("a")->n_running, 4);
+        r = run(502);
+        assert_true(r.started == begin + USEC_PER_SEC && r.requested == begin - 5 * USEC_PER_SEC &&
+                    r.scheduled == begin - 9 * USEC_PER_SEC && r.cause == RUN_CAUSE_TIMER);
+        assert_string_equal(run(502).host, f.m->host);
+        r = run(501);
+        assert_true(r.requested == begin + USEC_PER_SEC && r.scheduled == r.requested && r.attempt == 2);
+        r = run(503);
+        assert_true(r.requested == begin + USEC_PER_SEC && r.scheduled == r.requested);
+
+        /* What is known to have followed is not asked for again. */
+        steps[0] = '\0';
+        end_run(1, RUN_RESULT_EXIT);
+        EXPECT("= 1 exit; finished 1 exit; job a; summary; = 501 running; run 501 running; "
+               "= 502 running; run 502 running; = 503 running; run 503 running; [commit]");
+        f.m->found.runs[1].run.record.parent = 0; /* another try than that of run 2 */
+        job("a")->def->retry.max = 0;
+        end_run(2, RUN_RESULT_EXIT);
+        EXPECT("= 2 exit; finished 2 exit; + 504 b2 chain queued; new 504 queued; job b2; summary; "
+               "job a; summary; [commit]; = 504 starting; stamp b2 runs no. 1; [commit]; begin 504; "
+               "= 504 running; started 504; job b2; summary");
+        end_run(503, RUN_RESULT_SUCCESS);
+        assert_int_equal(c->found(f.m, "b", 503), EXEC_FOUND_WRITTEN);
+        assert_int_equal(c->found(f.m, "a", 503), EXEC_FOUND_FOREIGN);
+        f.m->stopping = true;
+        assert_int_equal(c->found(f.m, "a", 600), EXEC_FOUND_FOREIGN);
+        found.id = 600;
+        c->forgotten(f.m, &request_of_it, false);
+        assert_int_equal(f.m->found.n, 3);
+        f.m->stopping = false;
+}
+
+/* They may be found before the daemon has begun. */
+static void test_forgotten_before_the_start(void **state) {
+        RunRecord found = RUN_RECORD_INIT;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        start_new();
+        found.id = 501;
+        found.job = "a";
+        found.unit = "vakt-a-501.service";
+        fake_world_add("a", 501);
+        f.m->executor_options.callbacks.forgotten(f.m, &(ExecutionRequest){ .run = &found }, false);
+        observe_steps();
+        f.m->executor_options.callbacks.surveyed(f.m);
+        EXPECT("");
+        assert_false(manager_knows_what_was(f.m));
+        start_begun();
+        EXPECT("[commit]; = 501 running; adopt 501 running; = 501 running; run 501 running");
+        assert_true(manager_knows_what_was(f.m));
+        end_run(501, RUN_RESULT_SUCCESS);
+}
+
+/* --- the end of the daemon --- */
+
+static void on_done(void *userdata) {
+        ++*(unsigned *)userdata;
+        step("done");
+}
+
+static void test_stopped(void **state) {
+        unsigned n_done = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        manager_stop(f.m, on_done, &n_done);
+        settle();
+        EXPECT("[commit]; done");
+        assert_true(f.m->live.by_id.n_nodes == 0);
+        stop();
+        start();
+        assert_true(run(1).state == RUN_RUNNING && run(2).state == RUN_QUEUED);
+        observe_steps();
+        drain_is_long = true;
+        manager_stop(f.m, on_done, &n_done);
+        advance(2 * USEC_PER_SEC - 1);
+        assert_int_equal(n_done, 1);
+        EXPECT("");
+        advance(1);
+        assert_int_equal(n_done, 2);
+        EXPECT("[commit]; done");
+        drain_is_long = false;
+}
+
+/* --- for people --- */
+
+static int visit_job(const char *topic, const char *message, void *userdata) {
+        step("%s", topic);
+        return (int)*(const int *)userdata;
+}
+
+/* A visit that returns negative is the last one; others do not matter. */
+static void test_explained(void **state) {
+        RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+        int answer = 1;
+
+        write_job("a", "[Job]\nSlowSec=10s\nExpectSec=20s\n[Run]\nExec=/bin/true\nOverlap=skip\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request_as("a", &by_timer);
+        advance(30 * USEC_PER_SEC);
+        EXPECT_WHY("a", "state: It is running.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "overlap: A trigger that elapses now is refused. Another run of the job is still active "
+                        "(Overlap=skip).\n"
+                        "run: Run 1 is running since Tue 2030-01-01 00:00:00 UTC, as vakt-a-1.service.\n"
+                        "alarm: Raised at Tue 2030-01-01 00:00:20 UTC: It has not succeeded for 20s (ExpectSec=).\n"
+                        "alarm: Raised at Tue 2030-01-01 00:00:10 UTC: Run 1 takes longer than 10s (SlowSec=).\n"
+                        "last: Run 2 of Tue 2030-01-01 00:00:00 UTC was skipped: Another run of the job is still "
+                        "active (Overlap=skip).\n");
+        write_job("a", "[Run]\nExec=/bin/true\nNonsense=1\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        steps[0] = '\0';
+        assert_int_equal(manager_explain(f.m, job("a"), visit_job, &answer), 0);
+        EXPECT("state; file; timer; overlap; run; alarm; alarm; last");
+        assert_non_null(strstr(why("a"), "if it is to be ignored. The previous version is in use.\n"));
+        answer = -EIO;
+        steps[0] = '\0';
+        assert_int_equal(manager_explain(f.m, job("a"), visit_job, &answer), -EIO);
+        EXPECT("state");
+        /* Between its end and what follows from that it is neither. */
+        runs_drop(f.m, live(1), RUN_RESULT_SUCCESS);
+        assert_null(strstr(why("a"), "more runs"));
+        settle();
+}
+
+static int visit_run(const RunRecord *r, void *userdata) {
+        step("%" PRIu64 " %s", r->id, state_of(r));
+        return *(const uint64_t *)userdata == r->id ? 5 : 0;
+}
+
+static void test_listed(void **state) {
+        ConditionUnit unit;
+        uint64_t last = 0;
+        usec_t grain = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        advance(MINUTES);
+        assert_true(manager_started_at(f.m) == begin && manager_loaded_at(f.m) == begin);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        assert_int_equal(manager_list_live_runs(f.m, 10, visit_run, &last), 0);
+        EXPECT("1 running; 3 running; 2 queued; 4 queued");
+        assert_int_equal(manager_list_live_runs(f.m, 3, visit_run, &last), 0);
+        EXPECT("1 running; 3 running; 2 queued");
+        last = 3;
+        assert_int_equal(manager_list_live_runs(f.m, 10, visit_run, &last), 5);
+        EXPECT("1 running; 3 running");
+        last = 0;
+        assert_int_equal(manager_query_runs(f.m, &(LedgerFilter){ .job = "b", .limit = 9 }, visit_run, &last, NULL),
+                         0);
+        EXPECT("4 queued; 3 running");
+        assert_int_equal(manager_get_values_unit(f.m, "nonsense here", &unit, NULL), -EINVAL);
+        assert_int_equal(manager_query_values(f.m, "load1", 0, 1, &grain, NULL, NULL), -ENOENT);
+        assert_int_equal(manager_query_values(f.m, "nonsense here", 0, 1, &grain, NULL, NULL), -EINVAL);
+        reload();
+        assert_true(manager_loaded_at(f.m) == begin + MINUTES);
+        assert_int_equal(manager_executor(f.m)[0], 'u');
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, steps_setup, condition_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_run),
+                TEST(test_cancelled),
+                TEST(test_reports),
+                TEST(test_put_back),
+                TEST(test_retry),
+                TEST(test_last_try),
+                TEST(test_retry_is_dropped),
+                TEST(test_reset),
+                TEST(test_last_is_what_was_started),
+                TEST(test_chains),
+                TEST(test_cycles),
+                TEST(test_slow),
+                TEST(test_expect),
+                TEST(test_expect_and_pause),
+                TEST(test_expect_and_clock),
+                TEST(test_expect_after_a_success_to_come),
+                TEST(test_expect_from_history),
+                TEST(test_unknown),
+                TEST(test_pause),
+                TEST(test_pauses_end),
+                TEST(test_retry_and_pause),
+                TEST(test_reload),
+                TEST(test_absent),
+                TEST(test_not_started),
+                TEST(test_result_of_the_parent),
+                TEST(test_acknowledged_later),
+                TEST(test_many_starts),
+                TEST(test_waited_too_long),
+                TEST(test_wait_is_not_for_the_pool),
+                TEST(test_condition_is_left_at_once),
+                TEST(test_retry_of_a_job_that_is_gone),
+                TEST(test_allowed),
+                TEST(test_taken_over),
+                TEST(test_taken_over_after_a_boot),
+                TEST(test_forgotten),
+                TEST(test_forgotten_before_the_start),
+                TEST(test_stopped),
+                TEST(test_explained),
+                TEST(test_listed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
