@@ -242,6 +242,7 @@ static RunPayload *payload_free(RunPayload *p) {
         free(p);
         return NULL;
 }
+DEFINE_CLEANUP(RunPayload, payload_free)
 
 static MonitorPayload *payload_new(void) {
         MonitorPayload *p = calloc(1, sizeof(*p));
@@ -296,21 +297,20 @@ static int payload_pack(const RunPayload *p, char **ret, size_t *ret_n) {
 }
 
 static int payload_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **ret) {
+        _cleanup_(payload_freep) RunPayload *payload = NULL;
         const char *s = bytes, *end = s + n;
         MonitorPayload *p;
-        int r = 0;
 
         if (n == 0 || *s++ != PAYLOAD_KIND || end[-1] != '\0')
                 return -EBADMSG;
         p = payload_new();
-        for (; p && s < end && r >= 0; s += strlen(s) + 1)
-                r = strv_extend(&p->variables, s);
-        if (!p || r < 0) {
-                if (p)
-                        payload_free(&p->base);
+        if (!p)
                 return -ENOMEM;
-        }
-        *ret = &p->base;
+        payload = &p->base;
+        for (; s < end; s += strlen(s) + 1)
+                if (strv_extend(&p->variables, s) < 0)
+                        return -ENOMEM;
+        *ret = TAKE_PTR(payload);
         return 0;
 }
 
@@ -321,15 +321,13 @@ static int ask(JobMonitor *jm) {
         RunRequest request = { .cause = RUN_CAUSE_MONITOR, .trigger = RUN_TRIGGER_NONE };
         LogContext c = { .job = jm->job->name };
         MonitorPayload *p = payload_new();
-        RunPayload *payload = p ? &p->base : NULL;
+        _cleanup_(payload_freep) RunPayload *payload = p ? &p->base : NULL;
         uint64_t id;
         int r;
 
         r = p ? payload_fill(p, jm) : -ENOMEM;
         if (r >= 0)
                 r = runs_request(m, jm->job, &request, &payload, &id);
-        if (payload)
-                payload_free(payload);
         if (r >= 0)
                 runs_use_up_skip(m, jm->job);
         else
@@ -640,8 +638,7 @@ static void monitors_hold(Trigger *t, bool hold) {
 
 static void monitors_reload(Trigger *t) {
         FOREACH_MONITOR(t, jm)
-                if (jm->when->error < 0 || jm->clear->error < 0)
-                        renew_job(jm);
+                renew_job(jm);
 }
 
 static void monitors_done(Trigger *t) {

@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -47,6 +46,7 @@
 #define USERS_MIN_USEC   (10 * USEC_PER_SEC) /* from a run to the next for logs in directories of other users */
 #define NOTICES_PER_TURN 256
 #define DRAIN_MAX        ((size_t)64 * 1024)
+#define WHY_MAX          128
 
 typedef struct JobLogs JobLogs;
 typedef struct Line Line;
@@ -203,7 +203,8 @@ static Log *log_free(Log *log) {
 }
 
 static usec_t between(double usec, usec_t shortest, usec_t longest) {
-        return usec < (double)shortest ? shortest : usec > (double)longest ? longest : (usec_t)usec;
+        usec = MAX(usec, (double)shortest);
+        return (usec_t)MIN(usec, (double)longest);
 }
 
 /* Near the mark it is so long as the log will probably take to get there. */
@@ -227,7 +228,6 @@ static void log_begin(Log *log, int fd, const struct stat *st) {
         log->device = st ? st->st_dev : 0;
         log->inode = st ? st->st_ino : 0;
         log->size = UINT64_MAX;
-        log->rate = 0;
         log->not_before = 0;
         log->n_failed = 0;
         log->is_full = log->was_tried = log->is_refused = false;
@@ -235,8 +235,8 @@ static void log_begin(Log *log, int fd, const struct stat *st) {
 }
 
 static void log_take_size(Log *log, uint64_t size, usec_t now) {
-        if (log->size != UINT64_MAX && size > log->size && now > log->looked_at)
-                log->rate = (double)(size - log->size) * USEC_PER_SEC / (double)(now - log->looked_at);
+        if (log->size != UINT64_MAX && size > log->size)
+                log->rate = (double)(size - log->size) * USEC_PER_SEC / (double)MAX(now - log->looked_at, (usec_t)1);
         else
                 log->rate = 0;
         log->size = size;
@@ -341,17 +341,13 @@ static void on_written(Subscriber *s, const Notice *n) {
 }
 
 /* A run was there, or none could be, and it is as big as before. */
-static _printf_(2, 3) void log_fail(Log *log, const char *format, ...) {
+static void log_fail(Log *log, const char *why) {
         JobLogs *l = log->line->logs;
         LogContext c = { .job = l->job->name };
         usec_t pause = AGAIN_MIN_USEC << MIN(log->n_failed, 9U);
-        char why[128], size[SIZE_TEXT_MAX], span[SPAN_TEXT_MAX];
-        va_list ap;
+        char size[SIZE_TEXT_MAX], span[SPAN_TEXT_MAX];
 
         pause = MIN(pause, AGAIN_MAX_USEC);
-        va_start(ap, format);
-        (void)vsnprintf(why, sizeof(why), format, ap);
-        va_end(ap);
         if (log->n_failed++ == 0) {
                 log_message(
                         LOG_WARNING, &c,
@@ -377,8 +373,8 @@ static bool is_left_out(const JobLogs *l, const char *path) {
 
         if (copy_name_parse(l->def->rotate, strrchr(path, '/') + 1, log, &copy))
                 return true;
-        return l->exclude && (path_filter_has_excluded_directory(l->exclude, path + 1, n) ||
-                              !path_filter_matches(l->exclude, path + 1, n, /* is_directory= */ false));
+        return path_filter_has_excluded_directory(l->exclude, path + 1, n) ||
+               !path_filter_matches(l->exclude, path + 1, n, /* is_directory= */ false);
 }
 
 static int line_add(Line *line, size_t at, const char *path, uid_t uid, Log **ret) {
@@ -397,7 +393,6 @@ static int line_add(Line *line, size_t at, const char *path, uid_t uid, Log **re
         log->line = line;
         subscriber_init(&log->subscriber);
         log->subscriber.notify = on_written;
-        log->size = UINT64_MAX;
         line->items[at] = *ret = TAKE_PTR(log);
         return 0;
 }
@@ -422,7 +417,7 @@ static int on_match(void *userdata, int fd, const char *path) {
                         return r;
         }
         log->is_seen = true;
-        if (line->looks_at_all || log->size == UINT64_MAX || st.st_dev != log->device || st.st_ino != log->inode)
+        if (line->looks_at_all || st.st_dev != log->device || st.st_ino != log->inode)
                 log_look(log);
         return 0;
 }
@@ -437,8 +432,7 @@ static void fill_up(JobLogs *l) {
 static void line_look(Line *line) {
         Rotations *t = line->logs->trigger;
         usec_t spent = turn_spent(t->base.event), now = boottime_now(line->logs);
-        bool is_blind;
-        size_t n = 0, n_before;
+        size_t n = 0, n_before = 0;
 
         line->n_left_out = 0;
         for (size_t i = 0; i < line->n_items; i++)
@@ -459,8 +453,8 @@ static void line_look(Line *line) {
         line->looks_at_all = false;
         spent = usec_sub(turn_spent(t->base.event), spent);
         line->not_before = usec_add(now, MAX(LINE_MIN_USEC, LINE_SHARE * spent));
-        is_blind = line->error < 0 || path_chain_is_blind(line->chain);
-        deadline_set(t->base.manager, &line->deadline, is_blind ? usec_add(now, BLIND_USEC) : USEC_INFINITY);
+        deadline_set(t->base.manager, &line->deadline,
+                     line->error < 0 || path_chain_is_blind(line->chain) ? usec_add(now, BLIND_USEC) : USEC_INFINITY);
         if (n < n_before)
                 fill_up(line->logs);
         if (!line->has_started) {
@@ -507,6 +501,7 @@ static void ask(JobLogs *l) {
         Rotations *t = l->trigger;
         RunRequest request = { .cause = RUN_CAUSE_PATH, .trigger = RUN_TRIGGER_NONE };
         _cleanup_free_ char *text = NULL;
+        char why[WHY_MAX];
         unsigned others;
         uint64_t id;
         Log *first;
@@ -527,10 +522,11 @@ static void ask(JobLogs *l) {
                 runs_use_up_skip(t->base.manager, l->job);
         if (r > 0)
                 return;
+        (void)snprintf(why, sizeof(why),
+                       r < 0 ? "because no run could be requested (%s)" : "because its run was refused", strerror(-r));
         FOREACH_LOG(l, log) {
                 if (log->is_full && log->not_before <= boottime_now(l))
-                        log_fail(log, r < 0 ? "because no run could be requested (%s)" : "because its run was refused",
-                                 strerror(-r));
+                        log_fail(log, why);
         }
 }
 
@@ -545,18 +541,19 @@ static void run_started(Trigger *base, LiveRun *run) {
 static bool run_ended(Trigger *base, LiveRun *run) {
         JobLogs *l = trigger_get(base, run_job(run));
         bool was_never_started = run_record(run)->started == 0;
+        char why[WHY_MAX];
 
         if (!l)
                 return false;
+        (void)snprintf(why, sizeof(why), "although run %" PRIu64 " has ended; see its output", run_record(run)->id);
         l->users_not_before = usec_add(boottime_now(l), USERS_MIN_USEC);
         FOREACH_LOG(l, log) {
                 if (!log->is_full)
                         continue;
                 log_look(log);
                 if (log->is_full && (log->was_tried || log->must_tell || was_never_started))
-                        log_fail(log, "although run %" PRIu64 " has ended; see its output", run_record(run)->id);
+                        log_fail(log, why);
         }
-        mark_due(l);
         return false;
 }
 
@@ -663,7 +660,7 @@ static int logs_new(Rotations *t, Job *job) {
         *l = (JobLogs){ .trigger = t, .job = job, .def = job_def_ref(job->def) };
         TAILQ_INSERT_TAIL(&t->jobs, l, jobs);
         r = open_queue(t);
-        if (r >= 0 && d->exclude)
+        if (r >= 0)
                 r = path_filter_new(&l->exclude, NULL, d->exclude, NULL);
         if (r >= 0 && !(l->lines = calloc(strv_length(d->paths), sizeof(Line))))
                 r = -ENOMEM;
@@ -708,9 +705,17 @@ static int set_job(Trigger *t, Job *job) {
         return 0;
 }
 
+/* Nothing was asked for until now, and nobody heard what became of those that are full. */
+static void look_at_full(JobLogs *l) {
+        FOREACH_LOG(l, log) {
+                if (log->is_full)
+                        log_look(log);
+        }
+}
+
 static void pause_changed(Trigger *t, Job *job) {
         if (trigger_get(t, job))
-                mark_due(trigger_get(t, job));
+                look_at_full(trigger_get(t, job));
 }
 
 /* --- all of them --- */
@@ -718,7 +723,6 @@ static void pause_changed(Trigger *t, Job *job) {
 static int rotations_init(Trigger *base) {
         Rotations *t = (Rotations *)base;
 
-        t->is_held = true;
         TAILQ_INIT(&t->stale);
         TAILQ_INIT(&t->jobs);
         TAILQ_INIT(&t->due);
@@ -739,7 +743,7 @@ static void rotations_hold(Trigger *base, bool hold) {
 
         t->is_held = hold;
         TAILQ_FOREACH(l, &t->jobs, jobs)
-                mark_due(l);
+                look_at_full(l);
 }
 
 static void rotations_done(Trigger *base) {

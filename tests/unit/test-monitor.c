@@ -31,6 +31,9 @@ static void test_set_held_cleared(void **state) {
         assert_string_equal(monitor_state("disk"), "ok");
         disk_free(9);
         assert_string_equal(monitor_state("disk"), "pending");
+        assert_non_null(strstr(why("disk"), "monitor: Its monitor is pending: disk-free /var is 9% "));
+        assert_non_null(strstr(why("disk"), "; true since Tue 2030-01-01 00:00:00 UTC.\n"));
+        assert_non_null(strstr(why("disk"), "monitor: It is raised once that has been true for 1min (ForSec=).\n"));
         advance(MINUTES - 1);
         assert_int_equal(count_runs("disk"), 0);
         advance(10 * USEC_PER_MSEC);
@@ -236,6 +239,45 @@ static void test_restart_without_a_reading(void **state) {
         assert_int_equal(count_runs("j") + count_runs("c"), 1);
 }
 
+/* How often it became true goes on where it was, also with what it becomes after the restart. */
+static void test_restart_goes_on_counting(void **state) {
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\n[Run]\nShell=x\n");
+        write_job("over", MONITOR "When=load1 > 8\nClear=load1 < 6\nClearForSec=1h\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        set("load1", 5000);
+        set("load1", 9000);
+        stop();
+        fake_probe_forget();
+        start();
+        assert_non_null(strstr(monitor_message("j"), ", true 2 times"));
+        set("load1", 5000);
+        stop();
+        fake_probe_forget();
+        start();
+        set("load1", 9000);
+        assert_non_null(strstr(monitor_message("over"), ", true 3 times"));
+}
+
+/* A time in which it was unknown, and which nobody was told of, does not outlive a restart. */
+static void test_restart_while_unknown(void **state) {
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load1", 1000);
+        set_unknown("load1", "It cannot be read.");
+        advance(MONITOR_UNKNOWN_MIN_USEC / 2);
+        restart();
+        advance(MONITOR_UNKNOWN_MIN_USEC - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+        /* And of one that comes by a reload, and of which nothing was ever known. */
+        write_job("k", MONITOR "When=load15 > 8\n[Run]\nShell=x\n");
+        reload();
+        advance(MONITOR_UNKNOWN_MIN_USEC + USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 2);
+}
+
 /* One of several readings takes its time after each start: what is cleared by another one alone would be raised again
  * once it is there. */
 static void test_restart_with_half_a_reading(void **state) {
@@ -400,6 +442,49 @@ static void test_ledger_is_waited_for(void **state) {
         assert_int_equal(count_runs("j"), 2);
 }
 
+/* What it has and what was seen meanwhile become one state. */
+static void test_ledger_is_merged(void **state) {
+        write_job("pending", MONITOR "When=load1 > 8\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("raised", MONITOR "When=load1 > 7\nClear=load1 < 4\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(5 * MINUTES);
+        stop();
+        take_ledger_away(true);
+        start();
+        advance(11 * MINUTES);
+        take_ledger_away(false);
+        read_ledger();
+        set("load1", 9100);
+        assert_string_equal(monitor_state("pending"), "raised"); /* and a run was asked for */
+        assert_non_null(strstr(monitor_message("raised"), "; raised since Tue 2030-01-01 00:00:00 UTC"));
+        advance(HOURS);
+        assert_int_equal(count_runs("pending"), 1);
+        assert_int_equal(count_runs("c"), 0);
+}
+
+/* So does since when it is unknown, and whether somebody was told. */
+static void test_ledger_is_merged_with_unknown(void **state) {
+        write_job("told", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
+        write_job("raised", MONITOR "When=load5 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load5", 9000);
+        advance(2 * MINUTES);
+        assert_int_equal(f.n_raised, 1);
+        stop();
+        fake_probe_forget();
+        start_without_ledger();
+        advance(USEC_PER_SEC);
+        read_ledger();
+        advance(MONITOR_UNKNOWN_MIN_USEC);
+        assert_int_equal(f.n_raised, 2);
+        set("load1", 1000);
+        assert_int_equal(f.n_cleared, 1);
+        set("load5", 9000);
+        assert_int_equal(f.n_cleared, 2);
+}
+
 static bool has_no_room;
 
 int __real_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
@@ -447,6 +532,39 @@ static void test_ledger_has_no_room_for_the_count(void **state) {
         advance(HOURS + USEC_PER_SEC);
         assert_int_equal(count_runs("j"), 2);
         assert_string_equal(variable("VAKT_COUNT"), "2");
+}
+
+int __real_runs_request(Manager *m, Job *j, const RunRequest *request, RunPayload **payload, uint64_t *ret_id);
+int __wrap_runs_request(Manager *m, Job *j, const RunRequest *request, RunPayload **payload, uint64_t *ret_id);
+
+static bool is_refused;
+
+int __wrap_runs_request(Manager *m, Job *j, const RunRequest *request, RunPayload **payload, uint64_t *ret_id) {
+        return is_refused ? -ENOMEM : __real_runs_request(m, j, request, payload, ret_id);
+}
+
+/* It is tried again until it can be asked for, the first time and each later one. */
+static void test_request_fails(void **state) {
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
+        write_job("k", MONITOR "When=load5 > 8\nEverySec=1h\n[Run]\nShell=x\n");
+        start();
+        is_refused = true;
+        set("load1", 9000);
+        assert_non_null(strstr(why("j"), "No run has been requested for that yet."));
+        advance(10 * USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 0);
+        is_refused = false;
+        advance(1100 * USEC_PER_MSEC);
+        assert_int_equal(count_runs("j"), 1);
+        set("load5", 9000);
+        advance(HOURS - USEC_PER_SEC);
+        is_refused = true;
+        advance(2 * USEC_PER_SEC);
+        assert_null(strstr(why("k"), "No run has been requested"));
+        assert_int_equal(count_runs("k"), 1);
+        is_refused = false;
+        advance(1100 * USEC_PER_MSEC);
+        assert_int_equal(count_runs("k"), 2);
 }
 
 /* A clock that is set is no reason, neither forward nor back. */
@@ -547,6 +665,131 @@ static void test_disabled_and_gone(void **state) {
         reload();
         assert_int_equal(count_runs("j"), 3);
         assert_int_equal(count_runs("c"), 0);
+}
+
+/* Without memory for a condition it is unknown, and says why; a reload tries again. */
+static void test_no_memory_for_a_condition(void **state) {
+        write_job("j", MONITOR "When=load1 > 8\nClear=load5 < 4\n[Run]\nShell=x\n");
+        fake_probe_refuse(true);
+        start();
+        set("load1", 9000);
+        assert_string_equal(monitor_state("j"), "unknown");
+        assert_non_null(strstr(why("j"), "Its condition cannot be watched: Cannot allocate memory"));
+        fake_probe_refuse(false);
+        reload();
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_null(strstr(why("j"), "cannot be watched"));
+        set("load1", 1000);
+        set("load5", 1000);
+        assert_string_equal(monitor_state("j"), "ok");
+}
+
+static int count_stamp(const char *name, const char *key, usec_t usec, void *userdata) {
+        *(unsigned *)userdata += startswith(key, "monitor-") != NULL;
+        return 0;
+}
+
+static unsigned n_stamps(const char *name) {
+        unsigned n = 0;
+
+        assert_int_equal(ledger_list_stamps(f.m->ledger, name, count_stamp, &n), 0);
+        return n;
+}
+
+/* While no daemon ran. Of what is not there any more the ledger keeps nothing, and of what may come back all. */
+static void test_disabled_while_down(void **state) {
+        static const char *const names[] = { "disabled", "changed", "gone", "kept" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                write_job(names[i], MONITOR "When=load1 > 8\nClear=load1 < 4\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        set("load1", 5000);
+        set("load1", 9000);
+        set_unknown("load1", "It cannot be read.");
+        advance(HOURS);
+        assert_int_equal(f.n_raised, 4);
+        stop();
+        write_job("disabled", "[Job]\nEnabled=no\n" MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
+        write_job("changed", "[Run]\nShell=x\n");
+        remove_job("gone");
+        fake_probe_forget();
+        start();
+        assert_int_equal(n_stamps("disabled") + n_stamps("changed"), 0);
+        assert_int_equal(f.n_cleared, 2);
+        assert_int_equal(n_stamps("gone"), n_stamps("kept"));
+        assert_int_equal(n_stamps("kept"), 6);
+        assert_null(strstr(why("disabled"), "It has no trigger"));
+        assert_non_null(strstr(why("changed"), "It has no trigger"));
+}
+
+/* Nor is it raised any more for those who list jobs; one that is cleared is as if it had never been raised. */
+static void test_disabled_is_not_raised(void **state) {
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(HOURS);
+        assert_int_equal(job_state(job("j")), JOB_RAISED);
+        set("load1", 1000);
+        assert_int_equal(job_state(job("j")), JOB_WAITING);
+        assert_int_equal(n_stamps("j"), 0);
+        set("load1", 9000);
+        advance(HOURS);
+        write_job("j", "[Run]\nShell=x\n");
+        reload();
+        assert_int_equal(job_state(job("j")), JOB_WAITING);
+        assert_int_equal(n_stamps("j"), 0);
+}
+
+/* --- the ledger lost it --- */
+
+static void find_run(const char *name, RunCause cause, usec_t requested) {
+        RunRecord r = { .job = name, .cause = cause, .requested = requested, .trigger = RUN_TRIGGER_NONE };
+
+        TELL_TRIGGERS(f.m, run_found, job(name), &r);
+}
+
+/* A run of which only the service manager knows says that the monitor was raised, and when. */
+static void test_run_is_found(void **state) {
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\nEverySec=1h\n[Run]\nShell=x\n");
+        write_job("k", MONITOR "When=load1 > 8\nForSec=20min\nEverySec=1h\n[Run]\nShell=x\n");
+        write_job("plain", "[Run]\nShell=x\n");
+        start();
+        advance(30 * MINUTES);
+        find_run("j", RUN_CAUSE_MANUAL, fake_clock.realtime);
+        find_run("plain", RUN_CAUSE_MONITOR, fake_clock.realtime);
+        assert_string_equal(monitor_state("j"), "unknown");
+        find_run("j", RUN_CAUSE_MONITOR, fake_clock.realtime - 10 * MINUTES);
+        assert_int_equal(job_state(job("j")), JOB_RAISED);
+        assert_non_null(strstr(monitor_message("j"), "; raised since Tue 2030-01-01 00:20:00 UTC"));
+        find_run("j", RUN_CAUSE_MONITOR, fake_clock.realtime - 20 * MINUTES); /* an older one */
+        set("load1", 9000);
+        set("load1", 5000);
+        set("load1", 9000);
+        assert_non_null(strstr(monitor_message("j"), "; raised since Tue 2030-01-01 00:20:00 UTC, true 2 times"));
+        advance(49 * MINUTES);
+        assert_int_equal(count_runs("j"), 0);
+
+        /* One that was pending goes on; of one that is raised only the time of its run counts. */
+        assert_int_equal(count_runs("k"), 1);
+        find_run("k", RUN_CAUSE_MONITOR, fake_clock.realtime);
+        find_run("k", RUN_CAUSE_MONITOR, fake_clock.realtime - HOURS);
+        assert_non_null(strstr(monitor_message("k"), "; raised since Tue 2030-01-01 00:50:00 UTC"));
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("j"), 1);
+        assert_string_equal(variable("VAKT_SINCE"), "2030-01-01T00:20:00Z");
+        advance(57 * MINUTES);
+        assert_int_equal(count_runs("k"), 1);
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("k"), 2);
+        set("load1", 1000);
+        set("load1", 9000);
+        advance(5 * MINUTES);
+        find_run("k", RUN_CAUSE_MONITOR, fake_clock.realtime);
+        assert_string_equal(monitor_state("k"), "raised");
+        advance(HOURS + USEC_PER_SEC);
+        assert_int_equal(count_runs("k"), 3);
+        assert_string_equal(variable("VAKT_SINCE"), "2030-01-01T02:20:00Z");
 }
 
 /* --- people --- */
@@ -834,16 +1077,25 @@ int main(void) {
                 TEST(test_restart_at_each_state),
                 TEST(test_pending_that_is_over),
                 TEST(test_restart_without_a_reading),
+                TEST(test_restart_goes_on_counting),
+                TEST(test_restart_while_unknown),
                 TEST(test_restart_with_half_a_reading),
                 TEST(test_ledger_is_replaced),
                 TEST(test_ledger_is_unreadable),
                 TEST(test_ledger_is_unreadable_for_another),
                 TEST(test_ledger_is_waited_for),
+                TEST(test_ledger_is_merged),
+                TEST(test_ledger_is_merged_with_unknown),
                 TEST(test_ledger_has_no_room),
                 TEST(test_ledger_has_no_room_for_the_count),
+                TEST(test_request_fails),
                 TEST(test_clock_is_set),
                 TEST(test_sleep),
                 TEST(test_reload),
+                TEST(test_no_memory_for_a_condition),
+                TEST(test_disabled_while_down),
+                TEST(test_disabled_is_not_raised),
+                TEST(test_run_is_found),
                 TEST(test_disabled_and_gone),
                 TEST(test_pause),
                 TEST(test_skip),

@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "core/manager-body.h"
+#include "fs/beneath.h"
 #include "util/strv.h"
+#include "util/turn.h"
 #include "watch/event-queue.h"
 
 #define MSEC USEC_PER_MSEC
@@ -86,6 +89,11 @@ static const char *state_of(const char *name) {
         return line.state;
 }
 
+static int note(const char *topic, const char *message, void *userdata) {
+        (void)snprintf(userdata, 2048, "%s: %s", topic, message);
+        return 0;
+}
+
 static uint64_t counted;
 
 static int take_counter(const char *name, uint64_t value, void *userdata) {
@@ -100,6 +108,15 @@ static uint64_t counter(const char *name) {
         return counted;
 }
 
+/* All that is said of a log, and of the job. */
+static const char *about(const char *name) {
+        static char said[2048];
+
+        said[0] = '\0';
+        assert_int_equal(manager_explain_path(f.m, job("a"), in(name), strlen(in(name)), note, said), 0);
+        return said;
+}
+
 /* --- the mark --- */
 
 static void test_mark(void **state) {
@@ -107,7 +124,13 @@ static void test_mark(void **state) {
         append("y.log", 9999);
         write_rotate_job("a", "MaxSize=10000\n");
         start();
+        assert_true(f.n_changed > 0);
         assert_string_equal(state_of("a"), "active");
+        assert_null(strstr(why("a"), "It has no trigger"));
+        assert_string_equal(about("x.log"), "rotate: It has 4.8K of 9.7K (MaxSize=).");
+        assert_string_equal(about("y.log"), "rotate: It has 9.7K of 9.7K (MaxSize=).");
+        assert_string_equal(about("z.log"), "rotate: It is not a log of this job that is watched for MaxSize=.");
+        assert_string_equal(about("x.lo"), "rotate: It is not a log of this job that is watched for MaxSize=.");
         assert_string_equal(line.value, in("*.log"));
         assert_non_null(strstr(line.message, "2 logs; the largest has 9.7K of 9.7K (MaxSize=)."));
         append("x.log", 4999);
@@ -148,12 +171,29 @@ static void test_several(void **state) {
         assert_non_null(strstr(newest("a").payload, "x.log and 2 more"));
 }
 
+/* Of several jobs, each is looked at, whatever the others have to do. */
+static void test_several_jobs(void **state) {
+        _cleanup_free_ char *nothing = NULL;
+
+        append("x.log", 10000);
+        assert_int_equal(string_format(&nothing, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("*.none")), 0);
+        write_job("a", nothing);
+        write_job("b", nothing);
+        write_rotate_job("c", "MaxSize=10000\n");
+        write_job("d", nothing);
+        start();
+        assert_string_equal(state_of("d"), "waiting");
+        assert_int_equal(count_runs("c"), 1);
+}
+
 /* Without MaxSize= nothing is watched. */
 static void test_without_mark(void **state) {
         append("x.log", 10000);
         write_rotate_job("a", "MaxAge=1d\n");
         start();
         assert_string_equal(state_of("a"), "");
+        assert_string_equal(about("x.log"),
+                            "watch: The job watches no files: it has no [Path] section, or is not active.");
         assert_int_equal(counter("logs"), UINT64_MAX);
         append("x.log", 10000);
         assert_int_equal(count_runs("a"), 0);
@@ -201,13 +241,63 @@ static void test_lateness(void **state) {
 
 /* --- what is not heard --- */
 
-static bool is_deaf;
+static uint32_t deaf_to; /* events */
 
 int __real_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
 int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
 
 int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
-        return is_deaf && (mask & IN_MODIFY) ? -ENOSPC : __real_event_queue_subscribe(q, s, fd, mask);
+        return mask & deaf_to ? -ENOSPC : __real_event_queue_subscribe(q, s, fd, mask);
+}
+
+int __real_file_system_traits(int fd, FileSystemTraits *ret);
+int __wrap_file_system_traits(int fd, FileSystemTraits *ret);
+
+static bool is_remote;
+
+int __wrap_file_system_traits(int fd, FileSystemTraits *ret) {
+        int r = __real_file_system_traits(fd, ret);
+
+        ret->is_remote = is_remote;
+        return r;
+}
+
+/* What other hosts write is not heard of, although the kernel lets us listen. A new log is not what the old one was.
+ */
+static void test_network_file_system(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        is_remote = true;
+        start();
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "The sizes of 1 log are sampled at least every 10s"));
+        append("x.log", 9999);
+        assert_int_equal(count_runs("a"), 0);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 1);
+        is_remote = false;
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_string_equal(state_of("a"), "active");
+}
+
+/* Directories that cannot be watched are looked at each minute. */
+static void test_blind(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        deaf_to = IN_CREATE;
+        start();
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "Not all directories can be watched: new logs are looked for each min"));
+        append("y.log", 10000);
+        advance(MINUTES - USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 0);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 1);
+        advance(2 * MINUTES);
+        append("z.log", 10000);
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 3);
 }
 
 /* The limit of watches is reached. */
@@ -216,17 +306,24 @@ static void test_sampling(void **state) {
 
         append("x.log", 1);
         write_rotate_job("a", "MaxSize=10000\n");
-        is_deaf = true;
+        deaf_to = IN_MODIFY;
         start();
         assert_string_equal(state_of("a"), "degraded");
         assert_non_null(strstr(line.message, "The sizes of 1 log are sampled at least every 10s"));
         before = counter("looks");
         advance(HOURS);
         assert_in_range(counter("looks") - before, 355, 365);
-        append("x.log", 9999);
+        for (unsigned i = 0; i < 30; i++) {
+                append("x.log", 100);
+                advance(USEC_PER_SEC);
+        }
+        before = counter("looks");
+        advance(HOURS); /* it grows no more */
+        assert_in_range(counter("looks") - before, 355, 365);
+        append("x.log", 6999);
         advance(11 * USEC_PER_SEC);
         assert_int_equal(count_runs("a"), 1);
-        is_deaf = false;
+        deaf_to = 0;
         rotate("x.log");
         advance(2 * MINUTES);
         assert_string_equal(state_of("a"), "active");
@@ -256,6 +353,35 @@ static void test_overflow(void **state) {
         settle();
         advance(20 * MSEC);
         assert_int_equal(count_runs("a"), 1);
+        advance(2 * MINUTES);
+        n = (unsigned)counter("looks");
+        append("junk", 1); /* no log, so none is looked at */
+        advance(20 * MSEC);
+        assert_int_equal(counter("looks"), n);
+}
+
+usec_t __real_turn_spent(sd_event *event);
+usec_t __wrap_turn_spent(sd_event *event);
+
+static usec_t spent, spent_each;
+
+usec_t __wrap_turn_spent(sd_event *event) {
+        spent += spent_each;
+        return spent_each > 0 ? spent : __real_turn_spent(event);
+}
+
+/* A line whose logs take long to be found is looked at less often. */
+static void test_dear_line(void **state) {
+        write_rotate_job("a", "MaxSize=10000\n");
+        spent = HOURS;
+        spent_each = 10 * MSEC;
+        start();
+        append("x.log", 1);
+        advance(95 * MSEC);
+        assert_int_equal(counter("logs"), 0);
+        advance(20 * MSEC);
+        assert_int_equal(counter("logs"), 1);
+        spent_each = 0;
 }
 
 /* --- logs come and go --- */
@@ -302,6 +428,75 @@ static void test_own_copies(void **state) {
         start();
         assert_int_equal(counter("logs"), 1);
         assert_int_equal(count_runs("a"), 0);
+}
+
+/* By its whole path, and by a directory that it is in. */
+static void test_exclude(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(mkdir(in("one"), 0755), 0);
+        assert_int_equal(mkdir(in("two"), 0755), 0);
+        append("one/x.log", 20000);
+        append("one/y.log", 1);
+        append("two/x.log", 20000);
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\nExclude=%s\nExclude=two/\n",
+                                       in("*/*.log"), in("one/x.log")),
+                         0);
+        write_job("a", text);
+        start();
+        assert_int_equal(counter("logs"), 1);
+        assert_int_equal(count_runs("a"), 0);
+}
+
+/* Another log has the name: what was known of the old one is over, such as how often its rotation has failed. */
+static void test_another_log(void **state) {
+        uint64_t before;
+
+        append("x.log", 5000);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        before = counter("looks");
+        append("new", 1);
+        move("new", "x.log");
+        advance(MINUTES);
+        assert_int_equal(counter("looks"), before + 1);
+        append("x.log", 10000);
+        assert_int_equal(count_runs("a"), 1);
+        append("new", 20000);
+        advance(MINUTES / 2);
+        move("new", "x.log"); /* in the run, and it is big at once: that run has not failed */
+        advance(MINUTES / 2);
+        assert_int_equal(count_runs("a"), 2);
+        advance(4 * HOURS);
+        assert_string_equal(state_of("a"), "degraded");
+        while (job_n_active(job("a")) > 0)
+                advance(USEC_PER_SEC);
+        before = count_runs("a");
+        append("new", 20000);
+        move("new", "x.log"); /* while the next run is far away */
+        advance(20 * MSEC);
+        assert_int_equal(count_runs("a"), before + 1);
+        assert_string_equal(state_of("a"), "active");
+}
+
+/* The same when it was emptied. */
+static void test_emptied(void **state) {
+        uint64_t before;
+
+        append("x.log", 20000);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        advance(4 * HOURS);
+        while (job_n_active(job("a")) > 0)
+                advance(USEC_PER_SEC);
+        before = count_runs("a");
+        assert_non_null(strstr(about("x.log"), "rotate: "));
+        assert_non_null(strstr(about("x.log"), " has 19.5K of 9.7K (MaxSize=) and was not rotated by the last run"));
+        assert_int_equal(truncate(in("x.log"), 0), 0);
+        advance(HOURS);
+        assert_int_equal(count_runs("a"), before);
+        append("x.log", 10000);
+        assert_int_equal(count_runs("a"), before + 1);
 }
 
 /* A directory that is not there yet, one with a pattern, and one that is replaced. */
@@ -374,6 +569,32 @@ static void test_hostile_directory(void **state) {
         assert_string_equal(state_of("a"), "waiting");
 }
 
+/* Nor is anything told of a log that somebody else could have put there. */
+static void test_refused(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(mkdir(in("user"), 0755), 0);
+        assert_int_equal(mkdir(in("user/d"), 0755), 0);
+        append("user/d/x.log", 1);
+        append("user/d/y.log", 20000);
+        assert_int_equal(chown(in("user"), 65534, 65534), 0);
+        assert_int_equal(chown(in("user/d"), 65533, 65533), 0);
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("user/d/*.log")), 0);
+        write_job("a", text);
+        start();
+        assert_int_equal(count_runs("a"), 0);
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "2 logs are not watched: other users could replace a directory"));
+        assert_string_equal(about("user/d/y.log"),
+                            "rotate: It is not a log of this job that is watched for MaxSize=.");
+        assert_int_equal(chown(in("user/d"), 65534, 65534), 0);
+        append("user/d/z.log", 1);
+        advance(20 * MSEC);
+        assert_int_equal(count_runs("a"), 1);
+}
+
 /* A user who makes a log big as soon as it was rotated does not keep the machine busy with runs. */
 static void test_user_makes_big(void **state) {
         _cleanup_free_ char *text = NULL;
@@ -419,7 +640,7 @@ static void make_logs(const char *directory, unsigned n, uid_t uid) {
 }
 
 static void test_many_of_a_user(void **state) {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *aside = NULL;
 
         if (geteuid() != 0)
                 skip();
@@ -443,6 +664,40 @@ static void test_many_of_a_user(void **state) {
         settle();
         advance(MINUTES);
         assert_int_equal(counter("logs"), 4096);
+        /* Those of the first user go: now the others have half of the rest, and so has he when he is back. */
+        assert_int_equal(string_format(&aside, "%s/aside", f.directory), 0);
+        assert_int_equal(rename(in("1"), aside), 0);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 1025 + 1025);
+        assert_int_equal(mkdir(in("3"), 0755), 0);
+        settle();
+        advance(MINUTES);
+        make_logs("3/", 1500, 65533);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 1025 + 1025 + 1023);
+}
+
+/* Logs of one line go, and those of another one have their places. */
+static void test_many_of_two_lines(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(mkdir(in("1"), 0755), 0);
+        assert_int_equal(mkdir(in("2"), 0755), 0);
+        make_logs("1/", 4095, geteuid());
+        make_logs("2/", 2, geteuid());
+        assert_int_equal(
+                string_format(&text, "[Rotate]\nPath=%s\nPath=%s\nMaxSize=10000\n", in("1/*.log"), in("2/*.log")), 0);
+        write_job("a", text);
+        start();
+        assert_int_equal(counter("logs"), 4096);
+        assert_string_equal(state_of("a"), "degraded"); /* of the last line */
+        assert_int_equal(unlink(in("1/00000.log")), 0);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 4096);
+        assert_string_equal(state_of("a"), "active");
 }
 
 static void test_many(void **state) {
@@ -466,11 +721,15 @@ static void test_many(void **state) {
 
 /* A rotation that fails is tried again later, and later. */
 static void test_failures(void **state) {
+        unsigned announced, first;
+
         append("x.log", 20000);
         write_rotate_job("a", "MaxSize=10000\n");
         start();
         assert_int_equal(count_runs("a"), 1);
+        announced = f.n_changed;
         advance(MINUTES + MSEC);
+        announced = f.n_changed - announced;
         assert_int_equal(count_runs("a"), 1);
         assert_string_equal(state_of("a"), "degraded");
         assert_non_null(strstr(line.message, "A log has 19.5K of 9.7K (MaxSize=) and was not rotated by the"));
@@ -478,16 +737,50 @@ static void test_failures(void **state) {
         append("x.log", 1);
         advance(11 * USEC_PER_SEC);
         assert_int_equal(count_runs("a"), 2);
+        first = f.n_changed;
+        advance(MINUTES + MSEC);
+        assert_int_equal(f.n_changed - first, announced - 1); /* only the first time is that news */
         advance(24 * HOURS);
         assert_in_range(count_runs("a"), 20, 40); /* and in the end once an hour */
-        append("y.log", 20000);                   /* another one does not wait for that */
+        first = count_runs("a");
+        advance(24 * HOURS);
+        assert_in_range(count_runs("a") - first, 22, 25);
+        append("y.log", 20000); /* another one does not wait for that */
         advance(20 * MSEC);
-        assert_in_range(count_runs("a"), 21, 41);
         assert_non_null(strstr(newest("a").payload, "y.log"));
         rotate("y.log");
         rotate("x.log");
         advance(2 * MINUTES);
         assert_string_equal(state_of("a"), "active");
+}
+
+/* Two runs at once that do not help are one failure. */
+static void test_failures_of_two(void **state) {
+        append("x.log", 20000);
+        write_rotate_job("a", "MaxSize=10000\n[Run]\nOverlap=parallel\nMaxParallel=2\n");
+        start();
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(job("a")->n_running, 2);
+        advance(MINUTES + MSEC);
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "the next one is requested in 9s"));
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 3);
+}
+
+/* One that somebody has asked to skip is not asked for again at once. */
+static void test_skip(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        assert_int_equal(manager_skip(f.m, "a", 1), 0);
+        append("x.log", 10000);
+        assert_int_equal(count_result("a", RUN_RESULT_SKIPPED), 1);
+        assert_int_equal(job("a")->skip, 0);
+        advance(9 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 1);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 2);
 }
 
 /* Emptied and full again at the end of its run: that has helped. */
@@ -541,7 +834,11 @@ static void test_untold_without_log(void **state) {
         start();
         append(".x.log.vakt-tell", 0);
         move("x.log", "x.log.1");
-        advance(MINUTES + 11 * USEC_PER_SEC);
+        assert_int_equal(mkdir(in("x.log"), 0755), 0); /* which is none */
+        advance(MINUTES + MSEC);
+        assert_non_null(strstr(about("x.log"), " has 0B of 9.7K (MaxSize=) and its writer was not told "));
+        assert_int_equal(rmdir(in("x.log")), 0);
+        advance(11 * USEC_PER_SEC);
         assert_int_equal(count_runs("a"), 2);
         assert_int_equal(unlink(in(".x.log.vakt-tell")), 0);
         append("x.log", 1);
@@ -550,12 +847,54 @@ static void test_untold_without_log(void **state) {
         assert_string_equal(state_of("a"), "active");
 }
 
+/* Nobody is told of what is gone with its directory. */
+static void test_untold_without_directory(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(mkdir(in("d"), 0755), 0);
+        append("d/x.log", 10000);
+        append("d/.x.log.vakt-tell", 0);
+        assert_int_equal(
+                string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\nReloadUnit=x.service\n", in("d/x.log")), 0);
+        write_job("a", text);
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        move("d", "e");
+        advance(2 * MINUTES);
+        assert_string_equal(state_of("a"), "waiting");
+        assert_int_equal(counter("logs"), 0);
+        advance(HOURS);
+        assert_int_equal(count_runs("a"), 1);
+}
+
 /* --- the daemon --- */
+
+/* What is full while nothing may be asked for is asked for afterwards. */
+static void test_hold(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        TELL_TRIGGERS(f.m, hold, true);
+        append("x.log", 10000);
+        advance(MINUTES);
+        assert_int_equal(count_runs("a"), 0);
+        TELL_TRIGGERS(f.m, hold, false);
+        settle();
+        assert_int_equal(count_runs("a"), 1);
+}
 
 static void test_pause(void **state) {
         append("x.log", 1);
         write_rotate_job("a", "MaxSize=10000\n");
         start();
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        append("x.log", 10000);
+        advance(HOURS);
+        assert_int_equal(truncate(in("x.log"), 0), 0); /* by hand */
+        advance(MINUTES);
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        advance(MINUTES);
+        assert_int_equal(count_runs("a"), 0);
         assert_int_equal(manager_pause(f.m, "a"), 0);
         append("x.log", 10000);
         advance(HOURS);
@@ -628,6 +967,9 @@ static void test_reload(void **state) {
         reload();
         assert_int_equal(count_runs("a"), 1);
         rotate("x.log");
+        write_rotate_job("a", "MaxSize=10000\n[Job]\nEnabled=no\n");
+        reload();
+        assert_string_equal(state_of("a"), "");
         remove_job("a");
         reload();
         advance(2 * MINUTES);
@@ -657,23 +999,36 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_mark),
                 TEST(test_several),
+                TEST(test_several_jobs),
                 TEST(test_without_mark),
                 TEST(test_looks),
                 TEST(test_lateness),
                 TEST(test_names),
+                TEST(test_network_file_system),
+                TEST(test_blind),
                 TEST(test_sampling),
                 TEST(test_overflow),
+                TEST(test_dear_line),
+                TEST(test_exclude),
+                TEST(test_another_log),
+                TEST(test_emptied),
                 TEST(test_own_copies),
                 TEST(test_directories),
                 TEST(test_replaced_directory),
                 TEST(test_hostile_directory),
+                TEST(test_refused),
                 TEST(test_user_makes_big),
                 TEST(test_many_of_a_user),
+                TEST(test_many_of_two_lines),
                 TEST(test_many),
                 TEST(test_failures),
+                TEST(test_failures_of_two),
+                TEST(test_skip),
                 TEST(test_copytruncate),
                 TEST(test_untold),
                 TEST(test_untold_without_log),
+                TEST(test_untold_without_directory),
+                TEST(test_hold),
                 TEST(test_pause),
                 TEST(test_restart),
                 TEST(test_reload),
