@@ -43,7 +43,7 @@
 #define BLIND_USEC       USEC_PER_MINUTE      /* the same where nothing tells of changed names */
 #define AGAIN_MIN_USEC   (10 * USEC_PER_SEC)  /* after a run that did not help */
 #define AGAIN_MAX_USEC   USEC_PER_HOUR
-#define USERS_MIN_USEC   (10 * USEC_PER_SEC) /* from a run to the next for logs in directories of other users */
+#define USERS_MIN_USEC   (10 * USEC_PER_SEC) /* from a run to the next for logs where other users can write */
 #define NOTICES_PER_TURN 256
 #define DRAIN_MAX        ((size_t)64 * 1024)
 #define WHY_MAX          128
@@ -64,7 +64,7 @@ typedef struct Log {
         double rate;       /* bytes a second */
         int unheard;       /* why nothing tells of writes, or 0 */
         bool is_refused;   /* somebody else could have put another file there */
-        bool is_users;     /* it is in a directory of another user, who can make it as big as he likes */
+        bool is_users;     /* another user can write to its directory, and make logs as big as he likes */
         bool is_full;      /* it has reached MaxSize=, or: */
         bool must_tell;    /* its writer has still to be told of the last rotation */
         bool was_tried;    /* and a run has begun since */
@@ -273,7 +273,7 @@ static int open_log(Log *log) {
                 r = guarded_open(path, &directory, NULL);
                 if (r < 0)
                         return r;
-                log->is_users = !directory.is_trusted;
+                log->is_users = !directory.is_trusted || directory.is_shared;
         } else {
                 directory.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 if (directory.fd < 0)

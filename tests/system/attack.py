@@ -6,12 +6,25 @@ directories HOME TARGET   HOME/in and HOME/done are theirs, then links to TARGET
 items SPOOL TARGET        SPOOL/item is a file, then a link to TARGET, a FIFO, a file with two names
 watched HOME TARGET       HOME/w is a directory, then a link to TARGET
 many HOME N               N files in HOME/w, with names that are long, and touched in reverse; then all of it goes away
+upkeep HOME TARGET        HOME/log, HOME/old and HOME/cache, and all that is in them, are theirs, then links to TARGET, FIFOs
+                          and what else there is; locked, leased, not to be entered, moved; and names of copies are taken
 """
 
 import contextlib
+import ctypes
+import fcntl
 import os
+import random
+import shutil
+import signal
+import socket
+import stat
 import sys
 import time
+
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+libc = ctypes.CDLL(None)
 
 
 def touch(path):
@@ -104,6 +117,96 @@ def many(n, count):
     deep(100)
     os.rename("w", f"gone-{n}")
     os.mkdir("w")
+
+
+# --- upkeep: nothing here opens what it does not know without O_NONBLOCK, or it would wait for itself ---
+
+LOGS = ["app.log", "second.log", "root.log", "-rf.log", "two\nlines.log"]
+OURS = [".{}.vakt-new", ".{}.vakt-copy", ".{}.vakt-cut", ".{}.vakt-tell", ".{}.1.vakt-zip", "{}.1", "{}.1.gz", "{}.2",
+        "{}.2.gz", "{}.3", "{}-20260101", "{}.1.1"]
+held = []
+
+
+def exchange(a, b):
+    libc.renameat2(AT_FDCWD, os.fsencode(a), AT_FDCWD, os.fsencode(b), RENAME_EXCHANGE)
+
+
+def put_file(path, _):
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    os.write(fd, b"mine\n" * random.randrange(3000))
+    os.close(fd)
+    if random.randrange(2):
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)
+
+
+def put_socket(path, _):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+
+
+def put_hard_link(path, target):
+    os.link(random.choice(["mine", f"{target}/app.log", "/etc/passwd"]), path, follow_symlinks=False)
+
+
+def put_tree(path, _):
+    for i in range(20):
+        path += f"/{i}"
+        os.makedirs(path)
+    put_file(f"{path}/file", "")
+
+
+PUT = [put_file, put_file, put_file, put_socket, put_hard_link, put_tree, lambda path, _: os.mkfifo(path),
+       lambda path, target: os.symlink(f"{target}/app.log", path), lambda path, target: os.symlink(target, path),
+       lambda path, _: os.symlink("/proc/self/root/root", path), lambda path, _: os.mkdir(path),
+       lambda path, _: os.mknod(path, 0o644 | stat.S_IFCHR, os.makedev(0, 0))]
+
+
+def remove(path):
+    do(os.unlink, path)
+    if not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def replace(path, target):
+    put = random.choice(PUT)
+    remove("new")
+    do(put, "new", target)
+    exchange("new", path)
+    do(os.rename, "new", path)
+
+
+def hold(path):
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    held.append(fd)
+    while len(held) > 20:
+        os.close(held.pop(0))
+    random.choice([lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB),
+                   lambda: fcntl.fcntl(fd, fcntl.F_SETLEASE, random.choice([fcntl.F_RDLCK, fcntl.F_WRLCK])),
+                   lambda: None])()
+
+
+def upkeep(n, target):
+    signal.signal(signal.SIGIO, signal.SIG_IGN) # somebody else wants what we have leased
+    do(put_file, "mine", target)
+    for name in ("log", "old", "cache"):
+        do(os.mkdir, name)
+        do(os.chmod, name, random.choice([0o755, 0o755, 0o755, 0o777, 0o1777, 0o311, 0]))
+    do(os.symlink, target, "link")
+    name = random.choice([*LOGS, *(o.format(random.choice(LOGS)) for o in OURS)])
+    place = random.choice(["log", "log", "log", "old", "cache", "."])
+    for _ in range(20):
+        do(random.choice([
+            lambda: replace(f"{place}/{name}", target),
+            lambda: do(put_file, f"{place}/{random.choice(LOGS)}", target),
+            lambda: hold(f"{place}/{name}"), lambda: hold(place),
+            lambda: os.rename(f"{place}/{name}", f"{place}/{random.choice(LOGS)}"),
+            lambda: exchange(place, "link"), lambda: exchange(place, "link"), lambda: exchange("old", "log"),
+            lambda: (os.rename(place, "away"), os.rename("away", place)),
+            lambda: remove(f"{place}/{name}")]))
+    if os.path.islink(place):
+        exchange(place, "link")
+    if n % 50 == 0 and place != ".":
+        remove(place)
 
 
 def main():

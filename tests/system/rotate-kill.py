@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 
 ALICE = 54321
 ERRORS = ["EIO", "ENOSPC", "EROFS"]
@@ -83,27 +84,45 @@ def scenarios(full):
 
 
 class Writer:
-    """Appends numbered lines to the log, and reopens it on SIGUSR1, which it acknowledges."""
+    """Appends numbered lines to the log, and reopens it when somebody opens ask, which it acknowledges in ack. Both are
+    FIFOs, and a thread waits for them: a signal that comes just before the main thread waits for the run would only be
+    seen when that wait is over."""
 
-    def __init__(self, path, ack, owner):
-        self.path, self.ack, self.owner, self.n, self.fd = path, ack, owner, 0, -1
+    def __init__(self, path, ask, ack, owner):
+        self.path, self.ask, self.ack, self.owner, self.n, self.fd = path, ask, ack, owner, 0, -1
+        self.lock, self.is_done = threading.Lock(), False
         self.reopen()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
 
     def reopen(self):
-        if self.fd >= 0:
-            os.close(self.fd)
-        self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        os.fchown(self.fd, self.owner, self.owner)
+        with self.lock:
+            if self.fd >= 0:
+                os.close(self.fd)
+            self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+            os.fchown(self.fd, self.owner, self.owner)
 
     def write(self, lines):
         text = "".join(f"line {self.n + i:07}\n" for i in range(lines))
         self.n += lines
-        os.write(self.fd, text.encode())
+        with self.lock:
+            os.write(self.fd, text.encode())
 
-    def on_signal(self, *_):
-        self.reopen()
-        with open(self.ack, "w") as f:
-            f.write("\n")
+    def serve(self):
+        while True:
+            with open(self.ask):
+                pass
+            if self.is_done:
+                return
+            self.reopen()
+            with open(self.ack, "w") as f:
+                f.write("\n")
+
+    def done(self):
+        self.is_done = True
+        with open(self.ask, "w"):
+            self.thread.join()
+        os.close(self.fd)
 
     def expected(self):
         return "".join(f"line {i:07}\n" for i in range(self.n)).encode()
@@ -123,11 +142,11 @@ class World:
         for path, owner in [(self.dir, scenario.owner), (self.old, scenario.owner), (self.state, scenario.user)]:
             os.makedirs(path, exist_ok=True)
             os.chown(path, owner, owner)
-        os.mkfifo(f"{self.top}/ack")
-        os.chmod(f"{self.top}/ack", 0o666)
+        self.ask, self.ack = f"{self.top}/ask", f"{self.top}/ack"
+        for path in (self.ask, self.ack):
+            os.mkfifo(path)
         self.log = f"{self.dir}/app.log"
-        self.writer = Writer(self.log, f"{self.top}/ack", scenario.owner)
-        signal.signal(signal.SIGUSR1, self.writer.on_signal)
+        self.writer = Writer(self.log, self.ask, self.ack, scenario.owner)
         # Two rotations that nothing disturbs, one of them small.
         for lines in (3, 900):
             self.writer.write(lines)
@@ -137,10 +156,8 @@ class World:
 
     def command(self):
         drop = ["setpriv", f"--reuid={self.s.user}", f"--regid={self.s.user}", "--clear-groups"] if self.s.user else []
-        pid, ack = os.getpid(), f"{self.top}/ack"
-        # As a user it cannot send us the signal: it says so in a file, which we would have to watch. So its log is not
-        # reopened by it, but by the next look.
-        tell = f"kill -USR1 {pid} && read x <{ack}" if not self.s.user else f": >{self.state}/told"
+        # Run by a user, it says so in a file, and the log is reopened a little later only.
+        tell = f": >{self.ask} && read x <{self.ack}" if not self.s.user else f": >{self.state}/told"
         return drop, [self.program, f"--state-directory={self.state}", f"Path={self.dir}/*.log", "Keep=infinity",
                       f"PostRotate={tell}", *self.lines]
 
@@ -213,7 +230,7 @@ class World:
             yield "the log has another owner"
 
     def done(self):
-        os.close(self.writer.fd)
+        self.writer.done()
         shutil.rmtree(self.top)
 
 

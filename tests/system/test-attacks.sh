@@ -309,4 +309,131 @@ END
         echo "# figure: lists while the attack went on: $n; memory at most: $memory kB"
 }
 
+# --- upkeep ---
+
+make_upkeep() {
+        local dir name
+        make_users
+        rm -rf /root/logs
+        install -d -m 755 /root/logs /root/logs/sub $HOME1/quiet $HOME1/far/away
+        install -d -o user2 -g user2 $HOME2/logs $HOME2/logs/sub
+        for dir in /root/logs $HOME2/logs; do
+                for name in app.log second.log app.log.1 app.log.2.gz .app.log.vakt-new .app.log.vakt-tell file sub/app.log; do
+                        seq 2000 >$dir/$name
+                        touch -d '20 days ago' $dir/$name
+                done
+        done
+        chown -R user2: $HOME2/logs
+        seq 1000 >$HOME1/quiet/app.log
+        seq 1000 >/srv/drop/root.log
+        touch -d '20 days ago' $HOME1/far/away/old
+        chown -R user1: $HOME1/quiet $HOME1/far
+        job rotate <<END
+[Rotate]
+Path=$HOME1/log/*.log
+Path=$HOME1/*/app.log
+Path=/srv/drop/*.log
+MaxSize=2K
+Keep=3
+Compress=gzip
+END
+        job cut <<END
+[Rotate]
+Path=$HOME1/log/*
+Exclude=/srv
+Mode=copytruncate
+Compress=zstd
+CompressDelay=1
+Suffix=date
+Keep=3
+END
+        job move <<END
+[Rotate]
+Path=$HOME1/log/second.log
+OldDir=$HOME1/old
+END
+        job clean <<END
+[Clean]
+Path=$HOME1/cache
+Path=$HOME1/far
+Path=/srv/drop
+MaxAge=10d
+AgeBy=modify
+EmptyDirectories=yes
+KeepOpen=yes
+END
+        job few <<END
+[Clean]
+Path=$HOME1/log/*
+Path=$HOME1/old
+MaxCount=2
+UntilInodesFree=1
+END
+}
+
+# Runs of all jobs at once, as long as the attackers are there. A run may fail; it may not hang, nor may vaktd.
+upkeep_goes_on() { # PID of an attacker
+        { local -; set +x; } 2>/dev/null
+        local n=0 status job pids
+        while kill -0 "$1" 2>/dev/null; do
+                pids=()
+                for job in rotate cut move clean few; do
+                        timeout 100 vaktctl run --wait $job >/dev/null 2>&1 &
+                        pids+=($!)
+                done
+                timeout 10 vaktctl list >/dev/null || { echo "vaktd does not answer"; return 1; }
+                for job in "${pids[@]}"; do
+                        status=0
+                        wait "$job" || status=$?
+                        [ $status -lt 100 ] || { echo "a run hangs: $status"; return 1; }
+                        n=$((n + 1))
+                done
+        done
+        echo "# figure: runs during the attack: $n"
+}
+
+# What stat(1) says of them: sizes, times, owners, modes and numbers of names do not change, nor what is in them.
+logs_of_others() {
+        find /root/logs $HOME2/logs -printf '%p %s %T@ %u %m %n\n' | sort
+        find /root/logs -type f -exec md5sum {} + | sort
+}
+
+content() { # OWNER LOG: what is in its copies of that user's, the oldest first, and in itself
+        find "$(dirname "$2")" -maxdepth 1 -type f -user "$1" -regex "$2\.[0-9]+\(\.gz\)?" | sort -rV | xargs -r zcat -f
+        cat "$2"
+}
+
+test_upkeep_of_root_in_directories_of_a_user() {
+        local pid target attackers seconds=${VAKT_TEST_FULL:+60}
+        make_upkeep
+        before=$(secrets; logs_of_others)
+        systemctl start vaktd
+        pid=$(main_pid)
+        for target in /root/logs $HOME2/logs; do
+                as user1 python3 "$(dirname "$0")/attack.py" upkeep "${seconds:-5}" $HOME1 $target >/tmp/attack-1 &
+                attackers=$!
+                as user1 python3 "$(dirname "$0")/attack.py" upkeep "${seconds:-5}" /srv/drop $target >/tmp/attack-2 &
+                upkeep_goes_on $attackers
+                wait
+                sed 's/^/# figure: rounds of the attack: /' /tmp/attack-1 /tmp/attack-2
+                [ "$(cat /tmp/attack-1)" -gt 100 ]
+        done
+        { set +x; } 2>/dev/null
+        same "$before" "$(secrets; logs_of_others)"
+        set -x
+        same "" "$(find $HOME1 -mindepth 1 -user root ! -path "$HOME1/other*")"
+        same "$pid 0" "$(main_pid) $(systemctl show -P NRestarts vaktd)"
+        # What is the user's own and intact was rotated and cleaned all the time, and is afterwards.
+        cmp <(seq 1000) <(content user1 $HOME1/quiet/app.log)
+        test -e $HOME1/quiet/app.log.1.gz
+        fails test -e $HOME1/far/away
+        cmp <(seq 1000) <(content root /srv/drop/root.log)
+        rm -rf $HOME1/log $HOME1/cache
+        as user1 sh -c "mkdir $HOME1/log $HOME1/cache; seq 3000 >$HOME1/log/app.log; touch -d '20 days ago' $HOME1/cache/old"
+        within 60 test -e $HOME1/log/app.log.1.gz # by its size
+        cmp <(seq 3000) <(zcat $HOME1/log/app.log.1.gz)
+        vaktctl run --wait clean || true
+        fails test -e $HOME1/cache/old
+}
+
 run_tests

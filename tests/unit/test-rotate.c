@@ -596,13 +596,14 @@ static void test_refused(void **state) {
 }
 
 /* A user who makes a log big as soon as it was rotated does not keep the machine busy with runs. */
-static void test_user_makes_big(void **state) {
+static void user_makes_big(uid_t uid, mode_t mode) {
         _cleanup_free_ char *text = NULL;
 
         if (geteuid() != 0)
                 skip();
         assert_int_equal(mkdir(in("user"), 0755), 0);
-        assert_int_equal(chown(in("user"), 65534, 65534), 0);
+        assert_int_equal(chown(in("user"), uid, uid), 0);
+        assert_int_equal(chmod(in("user"), mode), 0);
         append("x.log", 1);
         append("user/x.log", 10000);
         assert_int_equal(
@@ -627,6 +628,14 @@ static void test_user_makes_big(void **state) {
         advance(11 * USEC_PER_SEC);
         assert_int_equal(count_runs("a"), 3);
         assert_non_null(strstr(newest("a").payload, "user/"));
+}
+
+static void test_user_makes_big(void **state) {
+        user_makes_big(65534, 0755);
+}
+
+static void test_anybody_makes_big(void **state) {
+        user_makes_big(0, 01777);
 }
 
 static void make_logs(const char *directory, unsigned n, uid_t uid) {
@@ -1018,6 +1027,7 @@ int main(void) {
                 TEST(test_hostile_directory),
                 TEST(test_refused),
                 TEST(test_user_makes_big),
+                TEST(test_anybody_makes_big),
                 TEST(test_many_of_a_user),
                 TEST(test_many_of_two_lines),
                 TEST(test_many),
