@@ -347,6 +347,8 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
 
                         if (r != CTL_DONE)
                                 return r;
+                        if (args[0] && strstr(v->arguments, "JOB"))
+                                ctl_about_argument(args[0]);
                         return v->function ? v->function(c, args) : print_help();
                 }
         nearest = nearest_verb(name);
@@ -362,7 +364,7 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
 static int finish_output(const Ctl *c, int code) {
         if ((fflush(stdout) == 0 && !ferror(stdout)) || c->pager)
                 return code;
-        fprintf(stderr, "Cannot write to standard output: %s.\n", strerror(errno));
+        ctl_complain("Cannot write to standard output: %s.", strerror(errno));
         return code == CTL_DONE ? CTL_FAILED : code;
 }
 
@@ -372,9 +374,14 @@ int main(int argc, char *argv[]) {
         Ctl c = { .command_line = &command_line };
         int r;
 
+        for (char **word = argv + 1; *word && !streq(*word, "--"); word++)
+                if (streq(*word, "--json"))
+                        ctl_use_json_errors(); /* also of an option before it */
         r = parse_options(&c, argc, argv, given);
-        if (r != CTL_DONE)
+        if (r != CTL_DONE) {
+                ctl_error_ends(r);
                 return r;
+        }
         if (!c.socket && !isempty(getenv("VAKTD_SOCKET")))
                 c.socket = getenv("VAKTD_SOCKET");
         ctl_init_output(&c);
@@ -389,6 +396,8 @@ int main(int argc, char *argv[]) {
         strv_free(c.job_dirs);
         connection_free(c.connection);
         r = finish_output(&c, r);
+        ctl_error_ends(r);
+        ctl_about(NULL, 0);
         (void)pager_close(c.pager);
         return r;
 }

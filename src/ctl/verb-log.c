@@ -19,6 +19,7 @@ typedef struct Log {
         usec_t since; /* 0: from the first */
         bool all;     /* runs of the job */
         bool any;     /* a line was printed */
+        size_t n;     /* items of JSON */
 
         const char *job;
         char *usual_unit;
@@ -47,11 +48,14 @@ static void print_json(Log *l, const JournalLine *line) {
         json_add_string(o, "job", l->job);
         json_add_known(o, "run", line->run ?: UINT64_MAX);
         json_add_known(o, "priority", line->priority < 0 ? UINT64_MAX : (uint64_t)line->priority);
-        json_add_string(o, "identifier", line->identifier);
+        json_add_word(o, "identifier", line->identifier);
         json_add_known(o, "pid", line->pid ?: UINT64_MAX);
-        json_add_string(o, "host", line->host);
+        json_add_word(o, "host", line->host);
         json_add_string(o, "message", line->message); /* up to a NUL */
-        json_print_line(o);
+        if (l->ctl->follow)
+                json_print_line(stdout, o);
+        else
+                json_print_item(&l->n, o);
 }
 
 /* Escaped on a terminal, otherwise unchanged. Further lines of a message are indented by so much. */
@@ -271,7 +275,8 @@ static int print_all(Log *l) {
                 ctl_complain("Cannot read the journal: %s.", strerror(-r));
                 return CTL_FAILED;
         }
-        return l->any ? CTL_DONE : explain_nothing(l);
+        r = l->any ? CTL_DONE : explain_nothing(l);
+        return r == CTL_DONE && l->ctl->json ? json_print_end(l->n) : r;
 }
 
 /* --- following --- */
@@ -353,6 +358,8 @@ int verb_log(Ctl *c, char **args) {
         if (r == CTL_DONE)
                 r = find_run(&l, args[0]);
         l.job = isempty(l.run.job) ? args[0] : l.run.job;
+        if (r == CTL_DONE && l.run.id == 0 && c->json && !c->follow)
+                return json_print_end(0);
         if (r != CTL_DONE || (l.run.id == 0 && !c->follow))
                 return r;
         l.usual_unit = usual_unit(&l, &l.run);

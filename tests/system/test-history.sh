@@ -54,7 +54,7 @@ executor_is_unit() {
 }
 
 run_id() { # JOB: of its last run
-        vaktctl --json history "$1" -n 1 | sed -E 's/^.*"id":([0-9]+),.*$/\1/'
+        vaktctl --json history "$1" -n 1 | sed -nE 's/^.*"run":([0-9]+),.*$/\1/p'
 }
 
 # --- what journalctl shows ---
@@ -162,9 +162,11 @@ test_log_of_a_run() {
         ctl log talk --since=tomorrow
         same 0 "$(wc -l </tmp/out)"
         ctl --json log "$first"
+        cp /tmp/out /tmp/1.log
+        "$(dirname "$0")/check-json.py" /usr/share/vaktd/vaktctl.schema.json /tmp/1.log
         python3 -c '
 import json, sys
-lines = [json.loads(l) for l in open("/tmp/out")]
+lines = json.load(open("/tmp/out"))
 said = [l for l in lines if l["message"] == "out-" + sys.argv[1]]
 assert len(said) == 1, lines
 assert said[0]["job"] == "talk" and said[0]["run"] == int(sys.argv[1]) and said[0]["priority"] == 6
@@ -309,8 +311,8 @@ test_history_of_units() {
         vaktctl --json history bad -n 1 >/tmp/out
         python3 -c '
 import json
-r = json.loads(open("/tmp/out").read())
-assert r["unit"] == "vakt-bad-%d.service" % r["id"], r
+[r] = json.load(open("/tmp/out"))
+assert r["unit"] == "vakt-bad-%d.service" % r["run"], r
 assert len(r["invocation"]) == 32 and r["cpu_usec"] > 0, r
 assert (r["result"], r["code"]) == ("exit", 3), r'
         same 1 "$(vaktctl --no-legend history --result=failed | wc -l)"

@@ -12,7 +12,7 @@ have_user() { # NAME
 }
 
 last_run() { # JOB
-        vaktctl --json history "$1" | sed -nE 's/.*"id":([0-9]+).*/\1/p' | head -n 1
+        vaktctl --json history "$1" | sed -nE 's/.*"run":([0-9]+).*/\1/p' | head -n 1
 }
 
 # --- time ---
