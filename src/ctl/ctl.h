@@ -28,8 +28,10 @@ typedef struct Ctl {
         bool watch;
         bool now;
         bool cron;
-        bool all;             /* jobs */
+        bool all;             /* jobs, or entries of a run */
         bool all_runs;        /* of the job */
+        const char *priority; /* or NULL: all */
+        const char *pattern;  /* or NULL: the same */
         bool failed;          /* jobs whose last run did */
         bool full;            /* absolute times */
         const char *states;   /* or NULL: words separated by commas */

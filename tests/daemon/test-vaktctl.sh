@@ -46,7 +46,7 @@ for usage in "no-such-verb" "list --sort=size" "run" "plan a b" "--no-such-optio
         "pause hello --until=yesterday" "pause hello --until=nonsense" "resume hello --until=tomorrow" \
         "pause" "resume" "pause hello --all" "resume --all hello" "pause --all --until=tomorrow" "reset-failed" \
         "list --all" "log" "log a b" "log hello --output=fancy" "log hello --json --output=cat" \
-        "log hello --since=nonsense" "log hello --all" "list --since=today" "history --result=nonsense" \
+        "log hello --since=nonsense" "log hello --until=yesterday --since=today" "log hello -p loud" "log hello -p info..8" "log hello -g (" "list --since=today" "history --result=nonsense" \
         "history --result=exit,,signal" "history --cause=nobody" "history --since=nonsense" \
         "history --since=today --until=yesterday" "status --result=exit" \
         "calendar" "-n 100001 calendar daily" "--from=nonsense calendar daily" "--timezone=No/Where calendar daily" \
