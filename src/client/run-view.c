@@ -133,7 +133,7 @@ void run_view_done(RunView *v) {
 }
 
 const PropertyMap run_properties[] = {
-        { "Id", "t", offsetof(RunView, id), "id" },
+        { "Id", "t", offsetof(RunView, id), "run" },
         { "Job", "s", offsetof(RunView, job), "job" },
         { "Cause", "s", offsetof(RunView, cause), "cause" },
         { "State", "s", offsetof(RunView, state), "state" },
@@ -150,7 +150,7 @@ const PropertyMap run_properties[] = {
         { "InvocationId", "s", offsetof(RunView, invocation), "invocation" },
         { "CPUUsage", "t", offsetof(RunView, cpu), "cpu_usec", NULL_IF_MAX },
         { "MemoryPeak", "t", offsetof(RunView, memory_peak), "memory_peak", NULL_IF_MAX },
-        { "Parent", "t", offsetof(RunView, parent), "parent", NULL_IF_ZERO },
+        { "Parent", "t", offsetof(RunView, parent), "parent_run", NULL_IF_ZERO },
         { "ParentJob", "s", offsetof(RunView, parent_job), "parent_job" },
         { "Payload", "s", offsetof(RunView, payload), "payload" },
         { "Files", "t", offsetof(RunView, files), "files", NULL_IF_MAX },

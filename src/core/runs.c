@@ -150,7 +150,7 @@ ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run) {
                 .run = &run->record,
                 .timeout = run->def->timeout > 0 ? run->def->timeout : m->settings.default_timeout,
                 .follow = run->follow,
-                .parent_result = parent ? run_result_to_string(parent->result) : NULL,
+                .parent = parent,
         };
 
         if (run->payload)

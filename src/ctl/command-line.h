@@ -32,5 +32,8 @@ struct CommandLine {
         size_t n_verbs;
 };
 
+/* The names of the priorities of the journal, in the order of their numbers. */
+extern const char *const log_priorities[8];
+
 /* Whether an option can be used with a verb. */
 bool option_goes_with(const Option *o, const char *verb) _pure_;

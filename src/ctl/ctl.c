@@ -8,6 +8,7 @@
 
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
+#include "ctl/json.h"
 
 #define WIDTH_DEFAULT  80
 #define EXCERPT_BEFORE 60 /* bytes of an invalid expression that are shown before the error, */
@@ -53,6 +54,61 @@ void ctl_open_pager(Ctl *c) {
                 c->pager = pager_open();
 }
 
+/* --- errors --- */
+
+/* With --json, one that is held back until its exit status is known. */
+static struct {
+        bool is_json;
+        char *message, *name; /* NULL: there is none */
+        char *job;            /* what the verb deals with */
+        uint64_t run;
+} held;
+
+void ctl_use_json_errors(void) {
+        held.is_json = true;
+}
+
+void ctl_about(const char *job, uint64_t run) {
+        free(held.job);
+        held.job = job ? alloc_string(job) : NULL;
+        held.run = run;
+}
+
+void ctl_about_argument(const char *argument) {
+        bool is_run = ctl_is_run_number(argument);
+
+        ctl_about(is_run ? NULL : argument, is_run ? strtoull(argument, NULL, 10) : 0);
+}
+
+static void hold_error(const char *format, va_list ap) {
+        _cleanup_free_ char *first = held.message, *text = NULL;
+
+        if (vasprintf(&text, format, ap) < 0)
+                alloc_failed();
+        held.message = alloc_format("%s%s%s", strempty(first), first ? "\n" : "", text);
+}
+
+void ctl_error_ends(int exit_status) {
+        json_object *o, *error;
+
+        if (!held.message)
+                return;
+        o = json_new_object();
+        error = json_new_object();
+        json_add_string(error, "message", held.message);
+        json_add_string(error, "name", held.name);
+        json_add_string(error, "job", held.job);
+        json_add_known(error, "run", held.run ?: UINT64_MAX);
+        json_add_number(error, "exit_status", (uint64_t)exit_status);
+        json_add(o, "error", error);
+        fflush(stdout);
+        json_print_line(stderr, o);
+        held.message = mfree(held.message);
+        held.name = mfree(held.name);
+}
+
+/* --- messages --- */
+
 static void print_message(FILE *f, const char *format, va_list ap) {
         _cleanup_free_ char *text = NULL, *escaped = NULL;
 
@@ -67,7 +123,10 @@ void ctl_complain(const char *format, ...) {
 
         fflush(stdout);
         va_start(ap, format);
-        print_message(stderr, format, ap);
+        if (held.is_json)
+                hold_error(format, ap);
+        else
+                print_message(stderr, format, ap);
         va_end(ap);
 }
 
@@ -114,6 +173,8 @@ void ctl_print_caret(const char *text, size_t column) {
         _cleanup_free_ char *before = NULL, *after = NULL;
         const char *cut_before, *cut_after;
 
+        if (held.is_json)
+                return; /* the message has the column */
         while (at > begin && ((unsigned char)text[at] & 0xc0) == 0x80)
                 at--; /* not within a character */
         before = text_escape_n(text + begin, at - begin, 0);
@@ -147,6 +208,8 @@ int ctl_failed(Ctl *c, int error, const char *look_at) {
                 ctl_complain("%s See '%s'.", c->error.message, look_at ?: "vaktctl list");
         else
                 ctl_complain("%s", c->error.message);
+        if (held.is_json && !held.name && c->error.name)
+                held.name = alloc_string(c->error.name);
         sd_bus_error_free(&c->error);
         return exit_code_from_error(error);
 }

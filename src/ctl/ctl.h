@@ -28,8 +28,10 @@ typedef struct Ctl {
         bool watch;
         bool now;
         bool cron;
-        bool all;             /* jobs */
+        bool all;             /* jobs, or entries of a run */
         bool all_runs;        /* of the job */
+        const char *priority; /* or NULL: all */
+        const char *pattern;  /* or NULL: the same */
         bool failed;          /* jobs whose last run did */
         bool full;            /* absolute times */
         const char *states;   /* or NULL: words separated by commas */
@@ -108,6 +110,13 @@ void ctl_open_pager(Ctl *c);
 
 /* A message on standard error. */
 void ctl_complain(const char *format, ...) _printf_(1, 2);
+
+/* With --json, messages of errors become an object that also tells which job or run they are about (NULL, 0: none)
+ * and, once that is known, the exit status: then it is printed, if there was any. */
+void ctl_use_json_errors(void);
+void ctl_about(const char *job, uint64_t run);
+void ctl_about_argument(const char *argument); /* a job or the number of a run */
+void ctl_error_ends(int exit_status);
 
 /* A message about what was done, on f; suppressed by --quiet and --json. */
 void ctl_say(const Ctl *c, FILE *f, const char *format, ...) _printf_(3, 4);

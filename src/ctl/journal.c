@@ -207,7 +207,7 @@ static int match_run(sd_journal *j, const JournalScope *s) {
                 r = match_unowned(j, s);
         if (r >= 0)
                 r = match_dropped(j);
-        if (r >= 0 && !s->output_only)
+        if (r >= 0 && !s->output_only && !s->own_only)
                 r = match_manager(j, s);
         if (r >= 0)
                 r = add_match(j, "VAKT_JOB", s->job);
@@ -360,7 +360,26 @@ static bool is_ours(const Journal *j) {
                 return true;
         if (is_from_run(j))
                 return !j->scope.output_only || has(j, FIELD_TRANSPORT, "stdout");
-        return !j->scope.output_only && is_from_above(j) && is_about_run(j);
+        /* vaktd writes what a child of it prints in the name of the job. */
+        return !j->scope.output_only && is_from_above(j) && is_about_run(j) &&
+               (!j->scope.own_only || has(j, FIELD_IDENTIFIER, j->scope.job));
+}
+
+static int priority_of(const Journal *j) {
+        const char *priority = j->values[FIELD_PRIORITY];
+
+        return priority && priority[0] >= '0' && priority[0] <= '7' ? priority[0] - '0' : -1;
+}
+
+/* By the options of the user. */
+static bool is_wanted(const Journal *j) {
+        const JournalScope *s = &j->scope;
+        int priority = priority_of(j);
+        usec_t t;
+
+        return (s->priorities == 0 || (priority >= 0 && (s->priorities & (1U << priority)))) &&
+               (!s->pattern || regexec(s->pattern, j->values[FIELD_MESSAGE], 0, NULL, 0) == 0) &&
+               (s->until == 0 || (sd_journal_get_realtime_usec(j->journal, &t) >= 0 && t <= s->until));
 }
 
 /* --- the entry at hand --- */
@@ -538,7 +557,7 @@ static int step(Journal *j, int (*move)(sd_journal *j)) {
                         r = match_stream(j->journal, j->values[FIELD_STREAM]);
                 if (r < 0)
                         return r;
-                if (is_ours(j))
+                if (is_ours(j) && is_wanted(j))
                         return 1;
         }
         return r;
@@ -566,7 +585,6 @@ static uint64_t to_number(const char *s) {
 }
 
 int journal_next(Journal *j, JournalLine *ret) {
-        const char *priority;
         usec_t t = 0;
         int r;
 
@@ -578,7 +596,6 @@ int journal_next(Journal *j, JournalLine *ret) {
         r = sd_journal_get_realtime_usec(j->journal, &t);
         if (r < 0)
                 return r;
-        priority = j->values[FIELD_PRIORITY];
         *ret = (JournalLine){
                 .time = t,
                 .message = j->values[FIELD_MESSAGE],
@@ -588,7 +605,7 @@ int journal_next(Journal *j, JournalLine *ret) {
                 .pid = to_number(j->values[FIELD_SYSLOG_PID] ?: j->values[FIELD_PID]),
                 .run = j->scope.run ?: to_number(j->values[FIELD_RUN]),
                 .dropped = is_about_dropped(j) ? to_number(j->values[FIELD_N_DROPPED]) : 0,
-                .priority = priority && priority[0] >= '0' && priority[0] <= '7' ? priority[0] - '0' : -1,
+                .priority = priority_of(j),
         };
         return 1;
 }

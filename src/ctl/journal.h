@@ -4,6 +4,7 @@
 /* What runs left in the journal: lines of their output, and the messages of vaktd and the service manager about
  * them. */
 
+#include <regex.h>
 #include <systemd/sd-event.h>
 
 #include "util/clock.h"
@@ -18,7 +19,11 @@ typedef struct JournalScope {
         usec_t requested;       /* when the run was requested, µs of CLOCK_REALTIME; of all runs 0 */
         usec_t ended;           /* 0: it is not over */
         bool user;              /* of the user's vaktd */
-        bool output_only;       /* only what the run itself wrote to its output */
+        bool output_only;       /* only what the run itself wrote to its output, */
+        bool own_only;          /* or what its processes wrote, to whatever */
+        unsigned priorities;    /* a bit for each that is wanted; 0: all */
+        const regex_t *pattern; /* that the message matches; or NULL */
+        usec_t until;           /* 0: without an end */
 } JournalScope;
 
 /* Strings belong to the journal, valid until the next step. */

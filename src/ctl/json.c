@@ -36,7 +36,11 @@ static json_object *new_string(const char *s) {
 }
 
 void json_add_string(json_object *o, const char *key, const char *s) {
-        json_add(o, key, new_string(strempty(s)));
+        json_add(o, key, s ? new_string(s) : NULL);
+}
+
+void json_add_word(json_object *o, const char *key, const char *s) {
+        json_add_string(o, key, isempty(s) ? NULL : s);
 }
 
 /* RFC 4648, section 4. The caller frees it. */
@@ -104,7 +108,8 @@ void json_append_number(json_object *array, uint64_t n) {
         json_append(array, checked(json_object_new_uint64(n)));
 }
 
-static int print(json_object *o, int flags) {
+/* Without a newline; it releases the object. */
+static void print(FILE *f, json_object *o, int flags) {
         const char *s = json_object_to_json_string_ext(o, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 
         if (!s)
@@ -113,22 +118,51 @@ static int print(json_object *o, int flags) {
                 const unsigned char *u = (const unsigned char *)s;
 
                 if (u[0] == 0x7f)
-                        fputs("\\u007f", stdout);
+                        fputs("\\u007f", f);
                 else if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] <= 0x9f) {
-                        printf("\\u%04x", u[1]);
+                        fprintf(f, "\\u%04x", u[1]);
                         s++;
                 } else
-                        fputc(u[0], stdout);
+                        fputc(u[0], f);
         }
-        fputc('\n', stdout);
         json_object_put(o);
+}
+
+int json_print_line(FILE *f, json_object *o) {
+        print(f, o, 0);
+        fputc('\n', f);
+        return CTL_DONE;
+}
+
+void json_print_item(size_t *n, json_object *o) {
+        fputs((*n)++ == 0 ? "[\n" : ",\n", stdout);
+        print(stdout, o, 0);
+}
+
+int json_print_end(size_t n) {
+        puts(n == 0 ? "[]" : "\n]");
         return CTL_DONE;
 }
 
 int json_print(json_object *o) {
-        return print(o, isatty(STDOUT_FILENO) ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);
+        size_t n = 0;
+
+        if (!json_object_is_type(o, json_type_array)) {
+                print(stdout, o, isatty(STDOUT_FILENO) ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);
+                putchar('\n');
+                return CTL_DONE;
+        }
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+                json_print_item(&n, json_object_get(json_object_array_get_idx(o, i)));
+        json_object_put(o);
+        return json_print_end(n);
 }
 
-int json_print_line(json_object *o) {
-        return print(o, 0);
+int json_print_answers(json_object *array, bool one) {
+        json_object *first = one ? json_object_get(json_object_array_get_idx(array, 0)) : NULL;
+
+        if (!one)
+                return json_print(array);
+        json_object_put(array);
+        return first ? json_print(first) : CTL_DONE; /* none: it has failed */
 }

@@ -66,10 +66,14 @@ static const Option options[] = {
         { 0, "watch", .flag = offsetof(Ctl, watch), .verbs = "test", .help = "Go on, and show each change" },
         { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, log, calendar",
           .help = "Last N runs (25), last N entries (all), next N elapses (1)" },
+        { 'p', "priority", "PRIORITY", .text = offsetof(Ctl, priority), .verbs = "log",
+          .help = "Show entries of this priority or more important ones, or FROM..TO" },
+        { 'g', "grep", "PATTERN", .text = offsetof(Ctl, pattern), .verbs = "log",
+          .help = "Show entries whose message matches a regular expression" },
         { 0, "since", "TIME", .text = offsetof(Ctl, since), .verbs = "history, log, values",
           .help = "Show runs requested, entries written, or values, since TIME" },
-        { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause, history, values",
-          .help = "End the pause at TIME, or show runs requested, or values, until TIME" },
+        { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause, history, log, values",
+          .help = "End the pause at TIME, or show runs, entries or values until TIME" },
         { 0, "result", "RESULT,...", .text = offsetof(Ctl, results), .verbs = "history",
           .help = "Show runs with these results; 'failed' stands for all failures" },
         { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
@@ -82,8 +86,8 @@ static const Option options[] = {
         { 0, "sort", "ORDER", .text = offsetof(Ctl, sort), .verbs = "list",
           .help = "Sort by name (default), next or last" },
         { 'l', "full", .flag = offsetof(Ctl, full), .verbs = "list", .help = "Show absolute times" },
-        { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume, import-timer, import-path",
-          .help = "All jobs together, or all units that are enabled" },
+        { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume, log, import-timer, import-path",
+          .help = "All jobs together, all entries about a run, or all units that are enabled" },
         { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
           .help = "Show the entries of all runs instead of the last one" },
         { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log, new, " IMPORTS,
@@ -126,7 +130,7 @@ static const Verb verbs[] = {
         { "reset-failed", "JOB...", 1, UINT_MAX, verb_reset_failed,
           "Forget the failure, alarms and retries of a job" },
         { "history", "[JOB]", 0, 1, verb_history, "Show past runs, newest first" },
-        { "log", "JOB|RUN", 1, 1, verb_log, "Show the journal entries of a run" },
+        { "log", "JOB|RUN", 1, 1, verb_log, "Show what a run has printed" },
         { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Skip the next occurrences of a job's triggers" },
         { "why", "JOB [FILE]", 1, 2, verb_why, "Explain what a job, or one of its files, waits for" },
         { "plan", "JOB", 1, 1, verb_plan, "Tell what a job would do about which files: [Path], [Rotate], [Clean]" },
@@ -347,6 +351,8 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
 
                         if (r != CTL_DONE)
                                 return r;
+                        if (args[0] && strstr(v->arguments, "JOB"))
+                                ctl_about_argument(args[0]);
                         return v->function ? v->function(c, args) : print_help();
                 }
         nearest = nearest_verb(name);
@@ -362,7 +368,7 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
 static int finish_output(const Ctl *c, int code) {
         if ((fflush(stdout) == 0 && !ferror(stdout)) || c->pager)
                 return code;
-        fprintf(stderr, "Cannot write to standard output: %s.\n", strerror(errno));
+        ctl_complain("Cannot write to standard output: %s.", strerror(errno));
         return code == CTL_DONE ? CTL_FAILED : code;
 }
 
@@ -372,9 +378,14 @@ int main(int argc, char *argv[]) {
         Ctl c = { .command_line = &command_line };
         int r;
 
+        for (char **word = argv + 1; *word && !streq(*word, "--"); word++)
+                if (streq(*word, "--json"))
+                        ctl_use_json_errors(); /* also of an option before it */
         r = parse_options(&c, argc, argv, given);
-        if (r != CTL_DONE)
+        if (r != CTL_DONE) {
+                ctl_error_ends(r);
                 return r;
+        }
         if (!c.socket && !isempty(getenv("VAKTD_SOCKET")))
                 c.socket = getenv("VAKTD_SOCKET");
         ctl_init_output(&c);
@@ -389,6 +400,8 @@ int main(int argc, char *argv[]) {
         strv_free(c.job_dirs);
         connection_free(c.connection);
         r = finish_output(&c, r);
+        ctl_error_ends(r);
+        ctl_about(NULL, 0);
         (void)pager_close(c.pager);
         return r;
 }

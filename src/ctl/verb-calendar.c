@@ -24,7 +24,7 @@ typedef struct Preview {
         const Zone *local;
         usec_t now, from;
         unsigned n;
-        size_t n_shown;
+        size_t n_shown; /* or printed as JSON */
 } Preview;
 
 static void print_line(const Preview *p, const char *label, const char *text) {
@@ -93,16 +93,19 @@ static void print_good(Preview *p, const char *text, const Expression *e) {
         print_elapses(p, e);
 }
 
-static void print_good_json(const Preview *p, const char *text, const Expression *e) {
+/* e: NULL if there is a problem. */
+static void print_json(Preview *p, const char *text, const Expression *e, const TimeError *problem) {
         json_object *o = json_new_object(), *elapses = json_new_array();
         usec_t t = p->from;
 
-        for (unsigned i = 0; i < p->n && expression_next(e, t, &t) >= 0; i++)
+        for (unsigned i = 0; e && i < p->n && expression_next(e, t, &t) >= 0; i++)
                 json_append_number(elapses, t);
         json_add_string(o, "expression", text);
-        json_add_string(o, "normalized", e->normalized);
+        json_add_string(o, "normalized", e ? e->normalized : NULL);
         json_add(o, "elapses_usec", elapses);
-        json_print_line(o);
+        json_add_string(o, "error", e ? NULL : problem->message);
+        json_add_known(o, "column", e ? UINT64_MAX : problem->column);
+        json_print_item(&p->n_shown, o);
 }
 
 static void complain_bad(const Preview *p, const char *text, const TimeError *problem) {
@@ -114,28 +117,19 @@ static void complain_bad(const Preview *p, const char *text, const TimeError *pr
         ctl_print_caret(text, problem->column);
 }
 
-static void print_bad_json(const char *text, const TimeError *problem) {
-        json_object *o = json_new_object();
-
-        json_add_string(o, "expression", text);
-        json_add_string(o, "error", problem->message);
-        json_add_number(o, "column", problem->column);
-        json_print_line(o);
-}
-
 static int preview(Preview *p, const char *text) {
         _cleanup_(expression_done) Expression e = { 0 };
         TimeError problem = { .column = 1, .message = "it is invalid" };
 
         if (expression_parse(text, p->zones, p->ctl->cron, p->now, &e, &problem) < 0) {
                 if (p->ctl->json)
-                        print_bad_json(text, &problem);
+                        print_json(p, text, NULL, &problem);
                 else
                         complain_bad(p, text, &problem);
                 return CTL_FAILED;
         }
         if (p->ctl->json)
-                print_good_json(p, text, &e);
+                print_json(p, text, &e, NULL);
         else
                 print_good(p, text, &e);
         return CTL_DONE;
@@ -192,5 +186,7 @@ int verb_calendar(Ctl *c, char **args) {
                 r = streq(*args, "-") ? preview_lines(&p, stdin) : preview(&p, *args);
                 ret = ret ?: r;
         }
+        if (c->json)
+                json_print_end(p.n_shown);
         return ret;
 }

@@ -185,7 +185,9 @@ int verb_cat(Ctl *c, char **args) {
 
                 if (job > args && !c->json)
                         putchar('\n');
+                ctl_about_argument(*job);
                 r = cat_job(c, *job, array);
+                ctl_error_ends(r);
                 ret = ret ?: r;
                 if (r == CTL_NO_DAEMON)
                         return r;

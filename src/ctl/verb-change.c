@@ -25,11 +25,14 @@ static int for_each_argument(Ctl *c, char **args, ArgumentFunction f, void *user
         int ret = CTL_DONE;
 
         for (; *args; args++) {
-                int r = f(c, *args, array, userdata);
+                int r;
 
+                ctl_about_argument(*args);
+                r = f(c, *args, array, userdata);
+                ctl_error_ends(r);
                 ret = ret ?: r;
                 if (r == CTL_NO_DAEMON)
-                        break;
+                        return r;
         }
         if (c->json)
                 json_print(json_object_get(array));
@@ -41,8 +44,7 @@ static void append_pause(json_object *array, const char *job, bool paused, usec_
 
         json_add_string(o, "job", job);
         json_add_bool(o, "paused", paused);
-        if (until != USEC_INFINITY)
-                json_add_time(o, "until_usec", until);
+        json_add_time(o, "until_usec", until);
         json_append(array, o);
 }
 
@@ -107,11 +109,9 @@ static int pause_or_resume_all(Ctl *c, bool pause) {
         if (r != 0)
                 return r;
         if (c->json) {
-                json_object *array = json_new_array(), *o = json_new_object();
+                json_object *array = json_new_array();
 
-                json_add_bool(o, "all", true);
-                json_add_bool(o, "paused", pause);
-                json_append(array, o);
+                append_pause(array, /* job= */ NULL, pause, USEC_INFINITY);
                 return json_print(array);
         }
         ctl_say(c, stdout, "%s",
@@ -223,7 +223,7 @@ static int cancel_run(Ctl *c, uint64_t id, json_object *array) {
         if (r != 0)
                 return r;
         o = json_new_object();
-        json_add_number(o, "id", id);
+        json_add_number(o, "run", id);
         json_append(array, o);
         ctl_say(c, stdout, "Run %" PRIu64 " is being cancelled.", id);
         return 0;
@@ -286,6 +286,7 @@ static struct {
 
 static int daemon_has_ended(void) {
         ctl_complain("vaktd (process %u) has exited; it reads all files when it is started.", watched.pid);
+        ctl_error_ends(CTL_NO_DAEMON);
         return CTL_NO_DAEMON;
 }
 

@@ -119,6 +119,11 @@ static void offer_formats(const Completion *k) {
                 offer(k, words[i], NULL);
 }
 
+static void offer_priorities(const Completion *k) {
+        for (size_t i = 0; i < ELEMENTSOF(log_priorities); i++)
+                offer(k, log_priorities[i], NULL);
+}
+
 static void offer_results(const Completion *k) {
         offer(k, "failed", "all failures");
         for (RunResult r = RUN_RESULT_NONE + 1; r < _RUN_RESULT_MAX; r++)
@@ -175,7 +180,7 @@ static const struct {
         { "FILE", offer_files },     { "PATH", offer_files },     { "CONDITION", offer_conditions },
         { "PROBE", offer_probes },   { "EXPR", offer_calendar },  { "UNIT", offer_timers },
         { "TIME", offer_times },     { "RESULT", offer_results }, { "CAUSE", offer_causes },
-        { "FORMAT", offer_formats }, { "NAME", offer_users },
+        { "FORMAT", offer_formats }, { "NAME", offer_users },     { "PRIORITY", offer_priorities },
 };
 
 /* All that a token like "[JOB|RUN...]" names. */

@@ -99,9 +99,8 @@ static int read_filter(const Ctl *c, RunFilter *f) {
 
 /* --- the verb --- */
 
-static int print_run_json(const RunView *v, void *any) {
-        *(bool *)any = true;
-        json_print_line(run_view_json(v));
+static int print_run_json(const RunView *v, void *n) {
+        json_print_item(n, run_view_json(v, /* with_object= */ false));
         return ferror(stdout) ? CTL_FAILED : 0;
 }
 
@@ -124,6 +123,15 @@ static int explain_nothing(Ctl *c, const RunFilter *f) {
         return r;
 }
 
+static int print_all_json(Ctl *c, const RunFilter *filter, unsigned limit) {
+        size_t n = 0;
+        int r = run_view_list(c->connection, filter, limit, print_run_json, &n, &c->error);
+
+        if (r == 0 && n == 0 && filter->job) /* is there such a job? */
+                r = ctl_call(c, &(MethodCall){ .member = "GetJob" }, NULL, "s", filter->job);
+        return r < 0 ? ctl_failed(c, r, NULL) : r == 0 ? json_print_end(n) : r;
+}
+
 int verb_history(Ctl *c, char **args) {
         _cleanup_(filter_done) RunFilter filter = { .job = args[0] };
         unsigned limit = c->lines ?: LINES_DEFAULT;
@@ -133,9 +141,8 @@ int verb_history(Ctl *c, char **args) {
         r = read_filter(c, &filter);
         if (r != CTL_DONE)
                 return r;
-        r = c->json ? run_view_list(c->connection, &filter, limit, print_run_json, &any, &c->error)
-                    : run_view_print_table(c, &filter, limit, &any);
-        if (r < 0)
-                return ctl_failed(c, r, NULL);
+        if (c->json)
+                return print_all_json(c, &filter, limit);
+        r = run_view_print_table(c, &filter, limit, &any);
         return r != 0 || any ? r : explain_nothing(c, &filter);
 }

@@ -16,6 +16,7 @@
 #include "ctl/text.h"
 #include "ctl/tmpfiles-import.h"
 #include "ctl/unit-import.h"
+#include "ctl/view-json.h"
 #include "ctl/view-text.h"
 #include "util/file.h"
 #include "util/places.h"
@@ -31,6 +32,31 @@ static void print_job(const Ctl *c, const ImportJob *job) {
         if (c->terminal)
                 text = text_escape_n(job->text, strlen(job->text), TEXT_KEEP_LINES);
         printf("# %s.job\n%s\n", job->name, text ?: job->text);
+}
+
+/* file: what was written; source_file and source_line: what the job was made of. */
+static void print_json(const Ctl *c, const Import *i) {
+        json_object *o = json_new_object(), *jobs = json_new_array(), *notes = json_new_array();
+
+        for (size_t k = 0; k < i->n_jobs; k++) {
+                _cleanup_free_ char *file = c->output ? alloc_format("%s/%s.job", c->output, i->jobs[k].name) : NULL;
+                json_object *job = json_new_object();
+
+                json_add_string(job, "job", i->jobs[k].name);
+                json_add_string(job, "file", file);
+                json_add_string(job, "content", i->jobs[k].text);
+                json_add_word(job, "source_file", i->jobs[k].file);
+                json_add_known(job, "source_line", i->jobs[k].line ?: UINT64_MAX);
+                json_append(jobs, job);
+        }
+        for (size_t k = 0; k < i->n_notes; k++) {
+                const DiagnosticView note = { i->notes[k].file, i->notes[k].line, i->notes[k].text };
+
+                json_append(notes, row_json(&note, "a(sus)", (const char *const[]){ "file", "line", "message" }));
+        }
+        json_add(o, "jobs", jobs);
+        json_add(o, "remarks", notes);
+        json_print(o);
 }
 
 /* Writes the jobs, and does what the options say about what they were made of. A negative errno. */
@@ -52,14 +78,16 @@ static int write_jobs(Ctl *c, const Import *i, ImportSource source) {
 /* Remarks and, unless there was an error, jobs, a summary, and what is to be known about these jobs. Returns an
  * exit status. */
 static int finish(Ctl *c, const Import *i, int error, const char *hint, ImportSource source) {
-        for (size_t k = 0; k < i->n_notes; k++) {
+        for (size_t k = 0; !c->json && k < i->n_notes; k++) {
                 const ImportNote *n = &i->notes[k];
 
                 diagnostic_print(stderr, &(DiagnosticView){ n->file, n->line, n->text });
         }
         if (error >= 0 && c->output && i->n_jobs > 0)
                 error = write_jobs(c, i, source);
-        for (size_t k = 0; k < i->n_jobs && error >= 0 && !c->output; k++)
+        if (c->json && error >= 0)
+                print_json(c, i);
+        for (size_t k = 0; k < i->n_jobs && error >= 0 && !c->output && !c->json; k++)
                 print_job(c, &i->jobs[k]);
         if (error >= 0)
                 ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,

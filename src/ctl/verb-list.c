@@ -380,6 +380,8 @@ static json_object *job_json(const List *l, const JobRow *row) {
                 if (*tag && strv_extend(&tags, tag) < 0)
                         alloc_failed();
         json_add_strings(o, "tags", tags);
+        if (!code_is_known(row->last_result, (int)row->last_code))
+                json_add(o, "last_code", NULL);
         json_add_bool(o, "changed_on_disk", is_changed_on_disk(&l->daemon, row));
         return o;
 }

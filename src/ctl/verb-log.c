@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl log: the journal entries of one run, or of all runs of a job. The daemon says which run is meant and in
- * which unit it ran; the entries are read here, with the rights of the caller, because a user who may ask vaktd about
- * a job may not be allowed to read its output. */
+/* vaktctl log: what one run, or all runs of a job, have written to the journal, or all entries about them. The daemon
+ * says which run is meant and in which unit it ran; the entries are read here, with the rights of the caller, because
+ * a user who may ask vaktd about a job may not be allowed to read its output. */
 
 #include "ctl/alloc.h"
+#include "ctl/command-line.h"
 #include "ctl/ctl.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
+#include "ctl/view-text.h"
 
 #define LOOK_BACK_MAX 1000 /* runs of a job that are searched for one that was started */
 #define PREFIX_MAX    512
@@ -16,9 +18,12 @@
 typedef struct Log {
         Ctl *ctl;
         void (*print)(struct Log *l, const JournalLine *line);
-        usec_t since; /* 0: from the first */
-        bool all;     /* runs of the job */
-        bool any;     /* a line was printed */
+        usec_t since, until; /* 0: from the first, to the last */
+        unsigned priorities; /* as in JournalScope */
+        regex_t *pattern;
+        bool all; /* runs of the job */
+        bool any; /* a line was printed */
+        size_t n; /* items of JSON */
 
         const char *job;
         char *usual_unit;
@@ -36,6 +41,9 @@ static void log_done(Log *l) {
         l->event = sd_event_unref(l->event);
         run_view_done(&l->run);
         l->usual_unit = mfree(l->usual_unit);
+        if (l->pattern)
+                regfree(l->pattern);
+        free(l->pattern);
 }
 
 /* --- how a line looks --- */
@@ -47,11 +55,14 @@ static void print_json(Log *l, const JournalLine *line) {
         json_add_string(o, "job", l->job);
         json_add_known(o, "run", line->run ?: UINT64_MAX);
         json_add_known(o, "priority", line->priority < 0 ? UINT64_MAX : (uint64_t)line->priority);
-        json_add_string(o, "identifier", line->identifier);
+        json_add_word(o, "identifier", line->identifier);
         json_add_known(o, "pid", line->pid ?: UINT64_MAX);
-        json_add_string(o, "host", line->host);
+        json_add_word(o, "host", line->host);
         json_add_string(o, "message", line->message); /* up to a NUL */
-        json_print_line(o);
+        if (l->ctl->follow)
+                json_print_line(stdout, o);
+        else
+                json_print_item(&l->n, o);
 }
 
 /* Escaped on a terminal, otherwise unchanged. Further lines of a message are indented by so much. */
@@ -137,6 +148,61 @@ static int read_output(Log *l) {
         return CTL_USAGE;
 }
 
+/* --- which entries --- */
+
+const char *const log_priorities[8] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+
+static int find_priority(const char *word, size_t n) {
+        for (size_t i = 0; i < ELEMENTSOF(log_priorities); i++)
+                if ((n == 1 && word[0] == '0' + (char)i) ||
+                    (strlen(log_priorities[i]) == n && memcmp(word, log_priorities[i], n) == 0))
+                        return (int)i;
+        return -1;
+}
+
+/* "warning", "4", "warning..info": a bit for each. */
+static int read_priorities(const char *text, unsigned *ret) {
+        const char *dots = strstr(text, "..");
+        int from = dots ? find_priority(text, (size_t)(dots - text)) : 0;
+        int to = find_priority(dots ? dots + 2 : text, strlen(dots ? dots + 2 : text));
+
+        if (from < 0 || to < 0) {
+                ctl_complain("--priority= requires emerg, alert, crit, err, warning, notice, info, debug, a number "
+                             "from 0 to 7, or FROM..TO, not '%s'.",
+                             text);
+                return CTL_USAGE;
+        }
+        for (int i = MIN(from, to); i <= MAX(from, to); i++)
+                *ret |= 1U << i;
+        return CTL_DONE;
+}
+
+/* As journalctl does, without regard to case unless the pattern has a capital letter. */
+static int read_pattern(const char *text, regex_t **ret) {
+        _cleanup_free_ regex_t *pattern = alloc_array(NULL, 1, sizeof(regex_t));
+        bool has_capital = strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        char message[128];
+        int r;
+
+        r = regcomp(pattern, text, REG_EXTENDED | REG_NOSUB | REG_NEWLINE | (has_capital ? 0 : REG_ICASE));
+        if (r != 0) {
+                (void)regerror(r, pattern, message, sizeof(message));
+                ctl_complain("--grep= requires a regular expression; see regex(7). '%s': %s.", text, message);
+                return CTL_USAGE;
+        }
+        *ret = TAKE_PTR(pattern);
+        return CTL_DONE;
+}
+
+static int read_filter(Log *l) {
+        const Ctl *c = l->ctl;
+        int r = local_zone_parse_range(c->since, c->until, now_realtime(), &l->since, &l->until);
+
+        if (r == CTL_DONE && c->priority)
+                r = read_priorities(c->priority, &l->priorities);
+        return r == CTL_DONE && c->pattern ? read_pattern(c->pattern, &l->pattern) : r;
+}
+
 /* --- which run --- */
 
 /* The last run that was started, otherwise the last one. */
@@ -192,6 +258,10 @@ static JournalScope log_scope(const Log *l, const RunView *v) {
                 .requested = l->all ? 0 : v->requested,
                 .ended = v->ended,
                 .user = l->ctl->user,
+                .own_only = !l->ctl->all,
+                .priorities = l->priorities,
+                .pattern = l->pattern,
+                .until = l->until,
         };
 }
 
@@ -235,6 +305,7 @@ static int explain_nothing(const Log *l) {
         const RunView *v = &l->run;
         _cleanup_free_ char *whose =
                 l->all ? alloc_format("job %s", l->job) : alloc_format("run %" PRIu64 " of job %s", v->id, l->job);
+        _cleanup_free_ char *message = l->all ? NULL : run_view_message(v);
 
         if (journal_is_partial()) {
                 ctl_complain("No entries of %s can be read: you may not read all of the journal; become root, or join "
@@ -243,9 +314,16 @@ static int explain_nothing(const Log *l) {
                              whose);
                 return CTL_NOT_PERMITTED;
         }
-        if (!l->all && v->started == 0 && run_view_is_done(v))
+        if (l->pattern || l->priorities || l->since > 0 || l->until > 0)
+                ctl_say(l->ctl, stderr, "No entry matches.");
+        else if (!l->all && v->started == 0 && run_view_is_done(v))
                 ctl_say(l->ctl, stderr, "Run %" PRIu64 " of job %s was not started%s%s", v->id, l->job,
                         isempty(v->reason) ? "." : ": ", v->reason);
+        else if (!l->ctl->all)
+                ctl_say(l->ctl, stderr,
+                        "%s The journal has no output of %s; use --all to see the messages of vaktd and the service "
+                        "manager.",
+                        strempty(message), l->all ? whose : "it");
         else
                 ctl_say(l->ctl, stderr,
                         "The journal has no entries of %s: nothing was printed, the output went elsewhere (%s), or "
@@ -271,7 +349,8 @@ static int print_all(Log *l) {
                 ctl_complain("Cannot read the journal: %s.", strerror(-r));
                 return CTL_FAILED;
         }
-        return l->any ? CTL_DONE : explain_nothing(l);
+        r = l->any ? CTL_DONE : explain_nothing(l);
+        return r == CTL_DONE && l->ctl->json ? json_print_end(l->n) : r;
 }
 
 /* --- following --- */
@@ -348,11 +427,13 @@ int verb_log(Ctl *c, char **args) {
         int r;
 
         r = read_output(&l);
-        if (r == CTL_DONE && c->since)
-                r = local_zone_parse_time(NULL, "--since", c->since, now_realtime(), &l.since);
+        if (r == CTL_DONE)
+                r = read_filter(&l);
         if (r == CTL_DONE)
                 r = find_run(&l, args[0]);
         l.job = isempty(l.run.job) ? args[0] : l.run.job;
+        if (r == CTL_DONE && l.run.id == 0 && c->json && !c->follow)
+                return json_print_end(0);
         if (r != CTL_DONE || (l.run.id == 0 && !c->follow))
                 return r;
         l.usual_unit = usual_unit(&l, &l.run);

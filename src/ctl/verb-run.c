@@ -40,6 +40,7 @@ static int request(Ctl *c, char **args, uint64_t *ret_id, char **ret_object) {
 static void complain_of_run(const RunView *v) {
         _cleanup_free_ char *message = run_view_message(v);
 
+        ctl_about(v->job, v->id);
         ctl_complain("%s", message);
 }
 
@@ -65,7 +66,7 @@ static int run_only(Ctl *c, char **args) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (c->json)
-                json_print(run_view_json(&v));
+                json_print(run_view_json(&v, /* with_object= */ true));
         else if (c->quiet) /* of every run that has a number, regardless of its result */
                 printf("%" PRIu64 "\n", id);
         if (streq(v.result, "skipped") || streq(v.result, "start-failed")) {
@@ -210,7 +211,7 @@ static int run_and_wait(Ctl *c, char **args) {
                                                   .run = v.id, .unit = v.unit, .requested = v.requested }));
         }
         if (c->json)
-                json_print(run_view_json(&v));
+                json_print(run_view_json(&v, /* with_object= */ true));
         if (!run_view_is_success(&v)) {
                 complain_of_run(&v);
                 return c->follow ? exit_code_of_run(&v) : CTL_RUN_FAILED;

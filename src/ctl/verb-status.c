@@ -290,7 +290,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
 }
 
 static int append_run(const RunView *v, void *userdata) {
-        json_append(userdata, run_view_json(v));
+        json_append(userdata, run_view_json(v, /* with_object= */ false));
         return 0;
 }
 
@@ -420,7 +420,7 @@ static int status_run(Ctl *c, const char *number, json_object *array) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (c->json) {
-                json_append(array, view_json(run_properties, n_run_properties, &v));
+                json_append(array, run_view_json(&v, /* with_object= */ true));
                 return 0;
         }
         ctl_open_pager(c);
@@ -439,12 +439,14 @@ int verb_status(Ctl *c, char **args) {
 
                 if (job > args && !c->json)
                         putchar('\n');
+                ctl_about_argument(*job);
                 r = ctl_is_run_number(*job) ? status_run(c, *job, array) : status_job(c, *job, array);
+                ctl_error_ends(r);
                 if (r == CTL_NO_DAEMON)
                         return r;
                 ret = ret ?: r;
         }
         if (c->json)
-                json_print(json_object_get(array));
+                json_print_answers(json_object_get(array), !args[1]);
         return ret;
 }

@@ -170,7 +170,7 @@ static void print_json(const Tests *t) {
         for (size_t i = 0; i < t->n; i++)
                 json_append(array, row_json(&t->rows[i]));
         json_add(o, "tests", array);
-        (void)json_print_line(o);
+        (void)json_print_line(stdout, o);
 }
 
 static void print_time(void) {

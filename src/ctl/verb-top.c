@@ -667,7 +667,7 @@ static void top_done(Top *t) {
 
 int verb_top(Ctl *c, char **args) {
         _cleanup_(top_done) Top t = { .ctl = c, .news = NEWS_ALL, .pause = PAUSE_MIN };
-        const char *problem = screen_problem();
+        const char *problem = c->json ? "A screen is no JSON." : screen_problem();
         int r;
 
         if (problem) {

@@ -105,7 +105,7 @@ static json_object *value_json(const ValueView *v) {
         add_value(o, "value", v->is_known, v->value);
         add_value(o, "whole", v->whole > 0, v->whole);
         json_add_time(o, "time_usec", v->at);
-        json_add_string(o, "reason", v->is_known ? NULL : v->reason);
+        json_add_word(o, "reason", v->is_known ? NULL : v->reason);
         json_add_bool(o, "used", v->is_used);
         return o;
 }
@@ -118,7 +118,7 @@ static json_object *bucket_json(const ValueBucket *b) {
         add_value(o, "min", b->known > 0, b->min);
         json_add(o, "mean", isfinite(b->mean) ? json_object_new_double(b->mean) : NULL);
         add_value(o, "max", b->known > 0, b->max);
-        json_add_string(o, "reason", isempty(b->reason) ? NULL : b->reason);
+        json_add_word(o, "reason", b->reason);
         return o;
 }
 

@@ -40,8 +40,18 @@ static int add_dropped(Ctl *c, const char *job, Rows *e, char **ret_message) {
         return 0;
 }
 
+static int print_json(const char *job, const char *path, const PropertyPair *pairs) {
+        json_object *o = json_new_object();
+
+        json_add_string(o, "job", job);
+        json_add(o, "path", NULL);
+        if (path)
+                json_add_path(o, "path", path, strlen(path));
+        json_add(o, "reasons", rows_json(pairs, "a(ss)", (const char *const[]){ "topic", "message" }));
+        return json_print(o);
+}
+
 int verb_why(Ctl *c, char **args) {
-        static const char *const members[] = { "topic", "message" };
         _cleanup_(rows_done) Rows e = { 0 };
         _cleanup_free_ char *dropped = NULL, *path = NULL;
         size_t width = 0;
@@ -62,7 +72,7 @@ int verb_why(Ctl *c, char **args) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (c->json)
-                return json_print(rows_json(e.pairs, "a(ss)", members));
+                return print_json(args[0], path, e.pairs);
         for (const PropertyPair *p = e.pairs; p->key; p++)
                 width = MAX(width, strlen(p->key));
         for (const PropertyPair *p = e.pairs; p->key; p++) {

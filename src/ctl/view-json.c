@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The views of client/ as JSON: every member is present, and unknown ones are null. */
+/* The views of client/ as JSON: every member is present, and what is not known, an empty string on the bus, is null.
+ */
 
 #include "ctl/view-json.h"
 
@@ -11,7 +12,7 @@ static void add_basic(json_object *o, const char *key, char type, unsigned null,
         uint64_t n;
 
         if (type == 's' || type == 'o') {
-                json_add_string(o, key, *(const char *const *)value);
+                json_add_word(o, key, *(const char *const *)value);
                 return;
         }
         if (type == 'b') {
@@ -30,6 +31,13 @@ static void add_basic(json_object *o, const char *key, char type, unsigned null,
                 json_add_number(o, key, n);
 }
 
+/* Of a member of a row: a time, a run, and the line of a problem may be missing. */
+static unsigned null_of(const char *key) {
+        return streq_ptr(strrchr(key, '_'), "_usec")     ? NULL_IF_EITHER
+               : streq(key, "run") || streq(key, "line") ? NULL_IF_ZERO
+                                                         : NEVER_NULL;
+}
+
 json_object *rows_json(const void *rows, const char *type, const char *const *members) {
         _cleanup_free_ char *types = alloc_format("%.*s", (int)strlen(type) - 3, type + 2); /* without "a(" and ")" */
         json_object *ret = members ? json_new_array() : json_new_object();
@@ -40,10 +48,8 @@ json_object *rows_json(const void *rows, const char *type, const char *const *me
 
                 for (size_t i = members ? 0 : 1; types[i] != '\0'; i++) {
                         const char *key = members ? members[i] : *(const char *const *)(const void *)row;
-                        const char *end = strrchr(key, '_');
 
-                        add_basic(o, key, types[i], streq_ptr(end, "_usec") ? NULL_IF_EITHER : NEVER_NULL,
-                                  row + offsets[i]);
+                        add_basic(o, key, types[i], null_of(key), row + offsets[i]);
                 }
                 if (members)
                         json_append(ret, o);
@@ -57,12 +63,8 @@ json_object *row_json(const void *row, const char *type, const char *const *memb
         json_object *o = json_new_object();
 
         (void)properties_lay_out(types, offsets);
-        for (size_t i = 0; types[i] != '\0'; i++) {
-                const char *end = strrchr(members[i], '_');
-
-                add_basic(o, members[i], types[i], streq_ptr(end, "_usec") ? NULL_IF_EITHER : NEVER_NULL,
-                          (const char *)row + offsets[i]);
-        }
+        for (size_t i = 0; types[i] != '\0'; i++)
+                add_basic(o, members[i], types[i], null_of(members[i]), (const char *)row + offsets[i]);
         return o;
 }
 
@@ -86,6 +88,14 @@ json_object *diagnostics_json(const DiagnosticView *rows) {
         return rows_json(rows, "a(sus)", (const char *const[]){ "file", "line", "message" });
 }
 
-json_object *run_view_json(const RunView *v) {
-        return view_json(run_properties, N_RUN_PROPERTIES_OF_WALK, v);
+json_object *run_view_json(const RunView *v, bool with_object) {
+        json_object *o = view_json(run_properties, with_object ? n_run_properties : N_RUN_PROPERTIES_OF_WALK, v);
+
+        if (!code_is_known(v->result, v->code))
+                json_add(o, "code", NULL);
+        return o;
+}
+
+bool code_is_known(const char *result, int code) {
+        return code != 0 || streq(result, "success");
 }

@@ -19,4 +19,9 @@ json_object *rows_json(const void *rows, const char *type, const char *const *me
 json_object *row_json(const void *row, const char *type, const char *const *members);
 
 json_object *diagnostics_json(const DiagnosticView *rows);
-json_object *run_view_json(const RunView *v); /* what a walk gives of it */
+
+/* What a walk gives of a run, or all that is known of its object. */
+json_object *run_view_json(const RunView *v, bool with_object);
+
+/* Whether a run with this result has an exit status, or was ended by a signal. */
+bool code_is_known(const char *result, int code) _pure_;

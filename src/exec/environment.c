@@ -115,6 +115,18 @@ static int add_optional(char ***l, const char *name, const char *value) {
         return value ? strv_extendf(l, "%s=%s", name, value) : 0;
 }
 
+/* As $MONITOR_EXIT_STATUS in systemd.exec(5): the exit status, or the name of the signal. */
+static int add_parent(char ***l, const RunRecord *parent) {
+        int r = parent ? strv_extendf(l, "VAKT_PARENT_RESULT=%s", run_result_to_string(parent->result)) : 0;
+
+        if (r < 0 || !parent)
+                return r;
+        if (parent->result == RUN_RESULT_SUCCESS || parent->result == RUN_RESULT_EXIT)
+                return strv_extendf(l, "VAKT_PARENT_EXIT=%d", parent->code);
+        return parent->result == RUN_RESULT_SIGNAL ? add_optional(l, "VAKT_PARENT_EXIT", sigabbrev_np(parent->code))
+                                                   : 0;
+}
+
 static int add_variables(char ***l, char *const *variables) {
         int r = 0;
 
@@ -147,7 +159,7 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
         if (r >= 0)
                 r = add_optional(&l, "VAKT_PARENT_JOB", run->parent_job);
         if (r >= 0)
-                r = add_optional(&l, "VAKT_PARENT_RESULT", request->parent_result);
+                r = add_parent(&l, request->parent);
         if (r >= 0)
                 r = add_optional(&l, "VAKT_ALARM", run->alarm);
         if (r >= 0)

@@ -81,11 +81,11 @@ struct ExecutionRequest {
         usec_t timeout;       /* µs for the whole run, USEC_INFINITY = none */
         bool follow;          /* lines of output are wanted by output(), wherever else they go */
         bool other_boot;      /* adopt(): the machine was booted since. Followed if it is there after all */
-        const char *parent_result; /* of the run that asked for this one, "success" …, or NULL */
-        const char *paths;         /* what a path trigger gave it, read during the call only: paths, any bytes, each
-                                    * with a NUL behind it; or NULL */
-        size_t paths_size;         /* bytes, with the NULs */
-        bool one_path; /* it is one path: $VAKT_PATH; else a list: standard input and the file $VAKT_PATHS */
+        const RunRecord *parent; /* of a chain: the run that asked for this one, read during the call only; or NULL */
+        const char *paths;       /* what a path trigger gave it, read during the call only: paths, any bytes, each
+                                  * with a NUL behind it; or NULL */
+        size_t paths_size;       /* bytes, with the NULs */
+        bool one_path;           /* it is one path: $VAKT_PATH; else a list: standard input and the file $VAKT_PATHS */
         char *const
                 *variables; /* "VAKT_NAME=value", what else a trigger gave it, read during the call only; or NULL */
 };

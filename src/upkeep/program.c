@@ -78,7 +78,10 @@ void program_print(Program *p, const ProgramLine *line) {
                 put(",\"path\":");
                 put_json_string(path);
                 put(",\"reason\":");
-                put_json_string(reason);
+                if (*reason)
+                        put_json_string(reason);
+                else
+                        put("null");
         } else {
                 put(line->word);
                 (void)putchar_unlocked(' ');
@@ -120,7 +123,7 @@ int program_end(Program *p, int r, const Diagnostics *problems, const ProgramEnd
         if (r == -EINVAL && problems->n_items > 0)
                 return EX_USAGE;
         if (p->json)
-                put(p->n_printed > 0 ? "\n]\n" : "[\n]\n");
+                put(p->n_printed > 0 ? "\n]\n" : "[]\n");
         if (r >= 0)
                 r = p->is_without_memory ? -ENOMEM : tell_summary(p, end);
         if (r >= 0 && fflush(stdout) != 0)

@@ -61,6 +61,8 @@ static void on_event(void *userdata, const CleanEvent *e) {
         if (p->json && has_age)
                 (void)snprintf(details + n, sizeof(details) - (size_t)n,
                                ",\"age_usec\":%" PRIu64 ",\"bytes\":%" PRIu64, e->age, e->bytes);
+        else if (p->json)
+                (void)snprintf(details + n, sizeof(details) - (size_t)n, ",\"age_usec\":null,\"bytes\":null");
         else if (has_age)
                 details_for_people(e, details, sizeof(details));
         program_print(p, &(const ProgramLine){

@@ -51,8 +51,8 @@ def measure(vaktd, vaktctl, jobs, seconds):
             pass
         notify.close()  # nobody reads what else it says, and it would wait for that
         time.sleep(seconds)
-        runs = [json.loads(line) for line in subprocess.check_output(
-            [vaktctl, f"--socket={directory}/control", "--json", "history", "-n", "10000"]).splitlines()]
+        runs = json.loads(subprocess.check_output(
+            [vaktctl, f"--socket={directory}/control", "--json", "history", "-n", "10000"]))
     finally:
         daemon.terminate()
         daemon.wait(30)

@@ -49,14 +49,14 @@ ends 0 "a run that waits is accepted"
 ctl why wait
 out "why says what it waits for" 'Run [0-9]+ waits until its condition is true: job other is running: yes \(WaitFor=\)\.$'
 ctl --json history wait
-json_lines "it is waiting" "[r['state'] for r in j] == ['waiting']"
+json "it is waiting" "[r['state'] for r in j] == ['waiting']"
 ctl run --now --wait wait
 ends 0 "one that does not wait"
 ctl --json history wait
-json_lines "goes before it" "[(r['state'], r['result']) for r in j] == [('done', 'success'), ('waiting', '')]"
+json "goes before it" "[(r['state'], r['result']) for r in j] == [('done', 'success'), ('waiting', None)]"
 echo 7 >&9
-wait_for '"id":2,.*"state":"done"' --json history wait
-json_lines "which starts once that is over" "[r['result'] for r in j] == ['success', 'success']"
+wait_for '"run":2,.*"state":"done"' --json history wait
+json "which starts once that is over" "[r['result'] for r in j] == ['success', 'success']"
 
 # --- a monitor that is raised ---
 
@@ -64,17 +64,17 @@ wait_for '\(raised\)' status watch
 out "status says since when" 'Monitor=job other is failed \(raised\): job other is failed: yes; raised since [A-Z][a-z]{2} 2'
 wait_for success history watch
 ctl --json history watch
-json_lines "by its cause" "[r['cause'] for r in j] == ['monitor']"
+json "by its cause" "[r['cause'] for r in j] == ['monitor']"
 cp "$scratch/told" "$scratch/out"
 out "its run is told what was seen" '^job other is failed, yes, <>, 1$'
 ctl --json status watch
-json "in JSON" "[(w['key'], w['state']) for w in j[0]['watches']] == [('Monitor', 'raised')]"
+json "in JSON" "[(w['key'], w['state']) for w in j['watches']] == [('Monitor', 'raised')]"
 
 stop_daemon KILL
 start_daemon
 wait_for '\(raised\)' status watch
 ctl --json history watch
-json_lines "and asks once, also over a death" "len(j) == 1"
+json "and asks once, also over a death" "len(j) == 1"
 
 ctl run --now nobody
 ends 4 "no such job"
@@ -88,4 +88,5 @@ ends 0 "the example jobs are good"
 diff <(cd "$units" && printf '%s\n' examples/*.job | sort) \
         <(grep -o 'examples/[^/]*\.job' "$units/meson.build" | sort) >"$scratch/err"
 ok $? "the example jobs are installed"
+json_fits_schema
 echo "1..$number"

@@ -113,4 +113,5 @@ ends 1 "the end of the input"
 ok $? "writes nothing"
 
 stop_daemon TERM
+json_fits_schema
 echo "1..$number"

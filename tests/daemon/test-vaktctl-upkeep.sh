@@ -47,7 +47,7 @@ ctl status both
 out "a job with [Rotate] and Exec= is bad" 'both \[Rotate\] and Exec=\. Remove one of them'
 ctl --json status rotate
 json "status knows what it is, and watches its logs" \
-        "(j[0]['upkeep'], j[0]['watches'][0]['path'], j[0]['watch_counters']['logs']) == ('rotate', '$logs/*.log', 1)"
+        "(j['upkeep'], j['watches'][0]['path'], j['watch_counters']['logs']) == ('rotate', '$logs/*.log', 1)"
 ctl status rotate
 out "status shows the size of the largest log" ' Path=.* \(active\): 1 log; the largest has 6B of 9\.7K'
 ctl history rotate
@@ -58,9 +58,9 @@ out "a small log is left alone" '^Nothing has run yet'
 head -c 10000 /dev/zero >>"$logs/app.log"
 wait_for_runs 1
 ctl --json history rotate
-json_lines "a run was made for the log" \
+json "a run was made for the log" \
         "(len(j), j[0]['cause'], j[0]['result'], j[0]['payload']) == (1, 'path', 'success', '$logs/app.log')"
-json_lines "with the files that it changed" "j[0]['files'] >= 1 and j[0]['bytes_freed'] is not None"
+json "with the files that it changed" "j[0]['files'] >= 1 and j[0]['bytes_freed'] is not None"
 [ "$(wc -c <"$logs/app.log.1")" = 10006 ] && [ "$(wc -c <"$logs/app.log")" = 0 ]
 ok $? "the log is rotated"
 ctl status 1
@@ -114,4 +114,5 @@ wait_for_runs 3
 ok $? "what has grown in the meantime is rotated at the start"
 
 stop_daemon TERM
+json_fits_schema
 echo "1..$number"

@@ -135,4 +135,5 @@ ctl --json values
 json "a job that is gone asks no more" "[v['used'] for v in j] == [False] * 3 and
         j[1]['reason'] == 'No job asks for it.'"
 stop_daemon TERM
+json_fits_schema
 echo "1..$number"

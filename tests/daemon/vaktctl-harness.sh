@@ -10,7 +10,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/vaktctl.XXXXXX")
 chmod 755 "$scratch"
 jobs=$scratch/jobs.d
 socket=$scratch/control
-mkdir "$jobs"
+mkdir "$jobs" "$scratch/json"
 mkfifo "$scratch/started" "$scratch/release"
 export LC_ALL=C.UTF-8 TZ=UTC TERM=xterm XDG_RUNTIME_DIR=$scratch/run
 export SYSTEMD_PAGER='' SYSTEMD_PAGERSECURE=no
@@ -55,6 +55,26 @@ bail_out() {
 ctl() {
         status=0
         "$VAKTCTL_BIN" --socket="$socket" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+        [ "${1-}" != --json ] || keep_json "$@"
+}
+
+# What was printed with --json is kept, and held against the schema at the end: json_fits_schema.
+n_json=0
+keep_json() {
+        local word verb=
+        n_json=$((n_json + 1))
+        for word in "$@"; do
+                [ -n "$verb" ] || ! [[ " $json_verbs " == *" $word "* ]] || verb=$word
+        done
+        [ ! -s "$scratch/out" ] || cp "$scratch/out" "$scratch/json/$n_json.${verb/import-*/import}"
+        [ ! -s "$scratch/err" ] || cp "$scratch/err" "$scratch/json/$n_json.error"
+}
+json_verbs=$("$VAKTCTL_BIN" --help | sed -nE '/^Verbs:/,/^Options:/s/^  ([a-z-]+) .*/\1/p' | tr '\n' ' ')
+
+json_fits_schema() {
+        "${0%/*}/check-json.py" "${0%/*}/../../src/ctl/vaktctl.schema.json" "$scratch"/json/* >"$scratch/out" 2>&1
+        status=$?
+        ok $status "all $n_json answers with --json are as the schema says"
 }
 
 # STATUS DESCRIPTION, after ctl.
@@ -76,13 +96,6 @@ err() {
 # DESCRIPTION, Python expression about the JSON document j
 json() {
         python3 -c 'import json, sys; j = json.load(sys.stdin); sys.exit(not ('"$2"'))' <"$scratch/out" 2>>"$scratch/err"
-        ok $? "$1"
-}
-
-# The same with one document a line: j is the list of them.
-json_lines() {
-        python3 -c 'import json, sys; j = [json.loads(l) for l in sys.stdin]; sys.exit(not ('"$2"'))' \
-                <"$scratch/out" 2>>"$scratch/err"
         ok $? "$1"
 }
 

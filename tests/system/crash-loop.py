@@ -159,8 +159,7 @@ def query(sql):
 
 def history():
     """What the daemon says; its ledger is read when it is stopped, since it lets nobody else in."""
-    text = run("vaktctl", "--json", "history", "-n", "1000000").stdout.strip()
-    return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+    return json.loads(run("vaktctl", "--json", "history", "-n", "1000000").stdout)
 
 
 def settle(jobs):
@@ -244,7 +243,7 @@ def validate(told, shown):
     check_rows(v, rows, effects)
     check_follow_ups(v, rows)
     # What the daemon says is what its ledger has.
-    said = {r["id"]: (r["job"], r["result"], r["code"]) for r in shown}
+    said = {r["run"]: (r["job"], r["result"] or "", r["code"] or 0) for r in shown}
     v.check(len(said) == len(shown), "history has a run twice")
     written = {i: (r[0], r[3], r[4]) for i, r in rows.items()}
     # A timer that is paused goes on writing its refusals after we have looked.

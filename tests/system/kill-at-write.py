@@ -127,7 +127,7 @@ class Scenario:
         deadline = time.monotonic() + STEP_S
         while True:
             status, text = self.ctl("--json", "history", "-n", "1000")
-            rows = json_rows(text) if status == 0 else []
+            rows = json.loads(text) if status == 0 else []
             if rows and all(r["state"] == "done" for r in rows) and not kept_units():
                 return
             check_time(deadline, f"not over: {rows}, kept: {kept_units()}")
@@ -142,11 +142,6 @@ def check_time(deadline, what):
 def answers():
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         return s.connect_ex(SOCKET) == 0
-
-
-def json_rows(text):
-    text = text.strip()
-    return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
 
 
 def query(sql):

@@ -53,7 +53,7 @@ says() { # ID WORDS: so the reason reads
 
 # The number of the try that follows a run of the job "retried".
 try_after() { # ID
-        inside vaktctl --json history retried | grep -oE '"id":[0-9]+' | grep -oE '[0-9]+$' |
+        inside vaktctl --json history retried | grep -oE '"run":[0-9]+' | grep -oE '[0-9]+$' |
                 sort -n | awk -v id="$1" '$1 > id' | head -n 1
 }
 

@@ -55,12 +55,12 @@ run_is_over() { # JOB COUNT
         { local -; set +x; } 2>/dev/null
         vaktctl --json history "$1" -n 1000 | python3 -c '
 import json, sys
-runs = [json.loads(line) for line in sys.stdin]
+runs = json.load(sys.stdin)
 sys.exit(len(runs) < int(sys.argv[1]) or any(r["state"] != "done" for r in runs))' "$2"
 }
 
 newest_run() { # JOB
-        vaktctl --json history "$1" -n 1 | sed -E 's/.*"id":([0-9]+).*/\1/'
+        vaktctl --json history "$1" -n 1 | sed -nE 's/.*"run":([0-9]+).*/\1/p'
 }
 
 # What the job printed in its newest run, which succeeded, with this priority: "crit" is 2.
@@ -73,7 +73,7 @@ printed() { # JOB PRIORITY
 }
 
 ran() { # JOB TIMES
-        same "$2" "$(vaktctl --json history "$1" -n 1000 | wc -l)"
+        same "$2" "$(vaktctl --json history "$1" -n 1000 | grep -c '"run":')"
 }
 
 # --- monitors ---

@@ -54,7 +54,7 @@ executor_is_unit() {
 }
 
 run_id() { # JOB: of its last run
-        vaktctl --json history "$1" -n 1 | sed -E 's/^.*"id":([0-9]+),.*$/\1/'
+        vaktctl --json history "$1" -n 1 | sed -nE 's/^.*"run":([0-9]+),.*$/\1/p'
 }
 
 # --- what journalctl shows ---
@@ -149,6 +149,8 @@ test_log_of_a_run() {
         shows -x "out-$(run_id talk)" /tmp/out
         shows -x "err-$(run_id talk)" /tmp/out
         fails shows -x "out-$first" /tmp/out
+        shows -x "said-$(run_id talk)" /tmp/out
+        fails shows 'Run [0-9]* started' /tmp/out
         ctl log "$first"
         shows -E "^[A-Z][a-z]{2} [0-9 ]{2} [0-9:]{8} vaktbox [^ ]+\[[0-9]+\]: out-$first$" /tmp/out
         fails shows "out-$(run_id talk)" /tmp/out
@@ -161,10 +163,29 @@ test_log_of_a_run() {
         same 1 "$(wc -l </tmp/out)"
         ctl log talk --since=tomorrow
         same 0 "$(wc -l </tmp/out)"
+        ctl log talk --until=-1h
+        same 0 "$(wc -l </tmp/out)"
+        shows 'No entry matches' /tmp/err
+        ctl log talk -g '^ERR-' -o cat --all-runs
+        same 0 "$(wc -l </tmp/out)"
+        ctl log talk -g '^(out|err)-' -o cat
+        same 2 "$(wc -l </tmp/out)"
+        ctl log talk -g '^err-' -n 1 -o cat
+        came 0 "err-$(run_id talk)"
+        ctl log talk -p notice -o cat
+        came 0 "said-$(run_id talk)"
+        ctl log talk -p info..debug -o cat
+        came 0 "out-$(run_id talk)"$'\n'"err-$(run_id talk)"
+        ctl log talk --all -o cat
+        shows -x "out-$(run_id talk)" /tmp/out
+        shows "Run $(run_id talk) started" /tmp/out
         ctl --json log "$first"
+        cp /tmp/out /tmp/1.log
+        ! python3 -c 'import jsonschema' || # which a bare Debian does not have
+                "$(dirname "$0")/check-json.py" /usr/share/vaktd/vaktctl.schema.json /tmp/1.log
         python3 -c '
 import json, sys
-lines = [json.loads(l) for l in open("/tmp/out")]
+lines = json.load(open("/tmp/out"))
 said = [l for l in lines if l["message"] == "out-" + sys.argv[1]]
 assert len(said) == 1, lines
 assert said[0]["job"] == "talk" and said[0]["run"] == int(sys.argv[1]) and said[0]["priority"] == 6
@@ -176,7 +197,10 @@ test_log_of_a_run_that_did_not_start() {
         job lost <<<$'[Run]\nExec=/bin/true\n[Service]\nWorkingDirectory=/no/such'
         start
         fails vaktctl run lost --wait
-        vaktctl log lost >/tmp/out
+        ctl log lost
+        shows -E 'working directory failed|Run [0-9]* of job lost .*WorkingDirectory=' /tmp/out /tmp/err
+        fails shows 'Main process exited' /tmp/out
+        vaktctl log lost --all >/tmp/out
         # Of a unit with eight variables and two log fields of its own, as each of ours has, systemd 257 loses what its
         # executor says. What we say names the reason on both.
         if [ "$(systemctl --version | sed -nE '1s/^systemd ([0-9]+).*/\1/p')" -lt 255 ]; then
@@ -204,11 +228,14 @@ VAKT_RUN=$(run_id talk)
 END
         journalctl --sync
         journal VAKT_JOB=talk | shows 'forged word'
-        ctl log talk
+        ctl log talk -o cat
+        shows -x 'true word' /tmp/out
+        fails shows 'word of root' /tmp/out
+        ctl log talk --all
         shows 'true word' /tmp/out
         shows 'word of root' /tmp/out
         fails shows 'forged word' /tmp/out
-        ctl log talk --all-runs
+        ctl log talk --all-runs --all
         shows 'true word' /tmp/out
         fails shows 'forged word' /tmp/out
 }
@@ -260,6 +287,10 @@ test_log_of_a_child() {
         came 0 'from the child'
         ctl log talk -o cat
         shows -x 'from the child' /tmp/out
+        fails shows 'Run [0-9]* started' /tmp/out
+        ctl log talk -o cat --all
+        shows -x 'from the child' /tmp/out
+        shows 'Run [0-9]* started' /tmp/out
 }
 
 # A user's own vaktd: its units have no VAKT_RUN=, and the system's vaktd is somebody else.
@@ -309,8 +340,8 @@ test_history_of_units() {
         vaktctl --json history bad -n 1 >/tmp/out
         python3 -c '
 import json
-r = json.loads(open("/tmp/out").read())
-assert r["unit"] == "vakt-bad-%d.service" % r["id"], r
+[r] = json.load(open("/tmp/out"))
+assert r["unit"] == "vakt-bad-%d.service" % r["run"], r
 assert len(r["invocation"]) == 32 and r["cpu_usec"] > 0, r
 assert (r["result"], r["code"]) == ("exit", 3), r'
         same 1 "$(vaktctl --no-legend history --result=failed | wc -l)"

@@ -45,7 +45,7 @@ test_names_arrive_unharmed() {
         path_files once "$LIST-shell" $TREE ''
         # A journal and a terminal take no harm either, and a file can be asked about.
         vaktctl why shell "$TREE/two"$'\n'lines | shows 'PathModified=.* covers it'
-        vaktctl --json history exec | python3 -c 'import json, sys; [json.loads(l) for l in sys.stdin.buffer]'
+        vaktctl --json history exec | python3 -c 'import json, sys; json.load(sys.stdin.buffer)'
         fails journal_has _SYSTEMD_UNIT=vaktd.service -p warning
 }
 

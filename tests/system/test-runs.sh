@@ -12,7 +12,7 @@ have_user() { # NAME
 }
 
 last_run() { # JOB
-        vaktctl --json history "$1" | sed -nE 's/.*"id":([0-9]+).*/\1/p' | head -n 1
+        vaktctl --json history "$1" | sed -nE 's/.*"run":([0-9]+).*/\1/p' | head -n 1
 }
 
 # --- time ---
@@ -264,8 +264,8 @@ test_a_run_sees_the_same_with_both_executors() {
 
 # JOB: its last run says which lines of the file were left out, and the next one which file is not there.
 says_what_is_wrong_with_the_file() {
-        vaktctl log "$(last_run probe-user)" | shows "export C=3.*/run/probe.env\|/run/probe.env.*export C=3"
-        vaktctl log "$(last_run probe-user)" | shows "D.E=4"
+        vaktctl log --all "$(last_run probe-user)" | shows "export C=3.*/run/probe.env\|/run/probe.env.*export C=3"
+        vaktctl log --all "$(last_run probe-user)" | shows "D.E=4"
         { vaktctl run no-file --wait 2>&1 || true; } | shows /no/such.env
         { vaktctl run no-user --wait 2>&1 || true; } | shows User=
         same start-failed "$(run_property "$(last_run no-user)" Result)"

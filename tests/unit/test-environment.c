@@ -180,15 +180,42 @@ static void test_parent(void **state) {
                 .parent_job = "backup",
                 .alarm = "slow",
         };
-        ExecutionRequest request = { .run = &run, .parent_result = "exit" };
+        RunRecord parent = { .result = RUN_RESULT_EXIT, .code = 3 };
+        ExecutionRequest request = { .run = &run, .parent = &parent };
 
         assert_int_equal(environment_for_run(&l, /* base= */ NULL, &request, /* list= */ NULL), 0);
         assert_string_equal(get(l, "VAKT_CAUSE"), "chain");
         assert_string_equal(get(l, "VAKT_PARENT_JOB"), "backup");
         assert_string_equal(get(l, "VAKT_PARENT_RESULT"), "exit");
+        assert_string_equal(get(l, "VAKT_PARENT_EXIT"), "3");
         assert_string_equal(get(l, "VAKT_ALARM"), "slow");
         STRV_FOREACH(s, l)
                 assert_non_null(startswith(*s, "VAKT_"));
+}
+
+/* How it ended, if it had an exit status or a signal. */
+static void test_exit_of_parent(void **state) {
+        static const struct {
+                unsigned line;
+                RunResult result;
+                int code;
+                const char *expected;
+        } rows[] = {
+                { __LINE__, RUN_RESULT_SUCCESS, 0, "0" },   { __LINE__, RUN_RESULT_SUCCESS, 24, "24" },
+                { __LINE__, RUN_RESULT_SIGNAL, 9, "KILL" }, { __LINE__, RUN_RESULT_TIMEOUT, 15, NULL },
+                { __LINE__, RUN_RESULT_LOST, 0, NULL },     { __LINE__, RUN_RESULT_NONE, 0, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                RunRecord run = { .id = 1, .job = "next", .cause = RUN_CAUSE_CHAIN, .attempt = 1 };
+                RunRecord parent = { .result = rows[i].result, .code = rows[i].code };
+                ExecutionRequest request = { .run = &run, .parent = &parent };
+                _cleanup_(strv_freep) char **l = NULL;
+
+                assert_int_equal(environment_for_run(&l, /* base= */ NULL, &request, /* list= */ NULL), 0);
+                if (!streq_ptr(get(l, "VAKT_PARENT_EXIT"), rows[i].expected))
+                        fail_msg("line %u: %s", rows[i].line, strempty(get(l, "VAKT_PARENT_EXIT")));
+        }
 }
 
 /* One path as it is, or the file with many. */
@@ -242,11 +269,12 @@ static void test_base_environment(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_expand),          cmocka_unit_test(test_too_many_words),
-                cmocka_unit_test(test_run_environment), cmocka_unit_test(test_parent),
-                cmocka_unit_test(test_read_again),      cmocka_unit_test(test_read_nonsense),
-                cmocka_unit_test(test_read_paths),      cmocka_unit_test(test_base_environment),
-                cmocka_unit_test(test_paths),           cmocka_unit_test(test_variables),
+                cmocka_unit_test(test_expand),           cmocka_unit_test(test_too_many_words),
+                cmocka_unit_test(test_run_environment),  cmocka_unit_test(test_parent),
+                cmocka_unit_test(test_exit_of_parent),   cmocka_unit_test(test_read_again),
+                cmocka_unit_test(test_read_nonsense),    cmocka_unit_test(test_read_paths),
+                cmocka_unit_test(test_base_environment), cmocka_unit_test(test_paths),
+                cmocka_unit_test(test_variables),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

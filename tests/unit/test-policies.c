@@ -588,8 +588,10 @@ static void test_chains(void **state) {
         write_job(f, "bad",
                   "[Job]\nOnSuccess=after\nOnFailure=page\n[Run]\nShell=exit 3\nRetry=1\nRetryDelaySec=1ms\n");
         write_job(f, "after", "[Run]\nExec=/bin/true\n");
-        (void)snprintf(text, sizeof(text),
-                       "[Run]\nShell=echo $VAKT_CAUSE $VAKT_PARENT_JOB $VAKT_PARENT_RESULT >%s/out\n", f->directory);
+        (void)snprintf(
+                text, sizeof(text),
+                "[Run]\nShell=echo $VAKT_CAUSE $VAKT_PARENT_JOB $VAKT_PARENT_RESULT $VAKT_PARENT_EXIT >%s/out\n",
+                f->directory);
         write_job(f, "page", text);
         start(f);
         (void)finish(f, "good");
@@ -607,7 +609,7 @@ static void test_chains(void **state) {
         assert_non_null(out);
         assert_non_null(fgets(line, sizeof(line), out));
         (void)fclose(out);
-        assert_string_equal(line, "chain bad exit\n");
+        assert_string_equal(line, "chain bad exit 3\n");
 }
 
 static void test_chain_to_nowhere(void **state) {
