@@ -119,7 +119,7 @@ static const Verb verbs[] = {
         { "list", "[PATTERN...]", 0, UINT_MAX, verb_list, "List jobs, and problems of files (default)" },
         { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
         { "top", "", 0, 0, verb_top, "Follow runs, due times, failures and conditions on a screen" },
-        { "run", "JOB [FILE...]", 1, UINT_MAX, verb_run, "Run a job now, optionally with files that it watches" },
+        { "run", "JOB [JOB|FILE...]", 1, UINT_MAX, verb_run, "Run jobs now, or one with files that it watches" },
         { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "Cancel a run, or all runs of a job" },
         { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, "Pause a job, or all jobs: no trigger starts them" },
         { "resume", "JOB...|--all", 0, UINT_MAX, verb_resume, "Let triggers start a job again" },
