@@ -88,6 +88,7 @@ int verb_import_path(Ctl *c, char **args);
 int verb_import_timer(Ctl *c, char **args);
 int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_new(Ctl *c, char **args);
+int verb_diff(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);

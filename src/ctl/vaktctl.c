@@ -130,6 +130,7 @@ static const Verb verbs[] = {
         { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Skip the next occurrences of a job's triggers" },
         { "why", "JOB [FILE]", 1, 2, verb_why, "Explain what a job, or one of its files, waits for" },
         { "plan", "JOB", 1, 1, verb_plan, "Tell what a job would do about which files: [Path], [Rotate], [Clean]" },
+        { "diff", "[JOB...]", 0, UINT_MAX, verb_diff, "Compare the files on disk with what is in force" },
         { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Print the files of jobs" },
         { "new", "NAME [COMMAND...]", 1, UINT_MAX, verb_new, "Write the file of a new job" },
         { "reload", "", 0, 0, verb_reload, "Read all files again" },
