@@ -82,6 +82,7 @@ typedef struct Rows {
                 DiagnosticView *diagnostics;
                 PropertyPair *pairs;
                 struct ValueView *values;
+                struct DefinitionRow *definitions;
         };
         size_t n_items;
 } Rows;

@@ -159,7 +159,12 @@ static int look(RunWaiter *w, sd_bus_error *reterr, RunView *ret) {
 }
 
 int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_error *reterr, RunView *ret) {
-        assert(!w->object); /* one run a waiter */
+        /* nothing of the run that it waited for before */
+        w->changed_slot = sd_bus_slot_unref(w->changed_slot);
+        w->finished = sd_bus_message_unref(w->finished);
+        free(w->object);
+        w->changed = false;
+        w->requested = 0;
         w->id = id;
         w->object = strdup(object);
         if (!w->object)

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Waits for the end of a run, over restarts of the daemon. */
+/* Waits for the end of a run, over restarts of the daemon; and then perhaps for that of another one. */
 
 #include <systemd/sd-event.h>
 

@@ -25,11 +25,20 @@ static int keep_upkeep_line(Builder *b, const KeyLine *k) {
         return strv_extendf(&b->upkeep, "%s=%s", k->row->key, k->value);
 }
 
+/* As it was written: specifiers are expanded again when the text is read again. */
+static void keep_text(Builder *b, const KeyLine *k) {
+        if (!b->section || !streq(b->section, k->row->section))
+                fprintf(b->text, "[%s]\n", k->row->section);
+        b->section = k->row->section;
+        fprintf(b->text, "%s=%s\n", k->row->key, k->written);
+}
+
 int builder_note(const KeyLine *k) {
         Builder *b = builder_of(k);
         Place *p = NULL;
 
         assert(k->row && k->reading->problems); /* which the place keeps */
+        keep_text(b, k);
         if (streq(k->row->section, "Rotate") || streq(k->row->section, "Clean")) {
                 int r = keep_upkeep_line(b, k);
 

@@ -3,6 +3,8 @@
 
 /* A definition between the first line of its texts and the last: what the parsers of a job file's keys share. */
 
+#include <stdio.h>
+
 #include "config/job-context.h"
 #include "config/key-table.h"
 #include "config/reader.h"
@@ -59,6 +61,9 @@ typedef struct Builder {
         Place *places; /* one for each key that was set */
         size_t n_places;
         unsigned order;
+        FILE *text; /* becomes the definition's */
+        size_t text_size;
+        const char *section; /* of the last line in it */
         char *shell;
         TimerLines timer;
         PathLines path;

@@ -29,12 +29,11 @@ size_t job_name_template_length(const char *name) {
 
 /* --- texts --- */
 
-static JobText *texts_free(JobText *texts) {
+JobText *job_texts_free(JobText *texts) {
         for (JobText *t = texts; t && t->path; t++)
                 job_text_done(t);
         return mfree(texts);
 }
-DEFINE_CLEANUP(JobText, texts_free)
 
 static int copy_text(const JobText *from, JobText *ret) {
         _cleanup_(job_text_done) JobText copy = {
@@ -51,7 +50,7 @@ static int copy_text(const JobText *from, JobText *ret) {
 }
 
 static int copy_texts(const JobText *texts, JobText **ret) {
-        _cleanup_(texts_freep) JobText *copy = NULL;
+        _cleanup_(job_texts_freep) JobText *copy = NULL;
         size_t n = 0;
 
         while (texts[n].path)
@@ -177,7 +176,7 @@ Entry *job_entry_free(Entry *e) {
         if (!e)
                 return NULL;
         job_def_unref(e->def);
-        texts_free(e->texts);
+        job_texts_free(e->texts);
         chains_done(&e->chains);
         sources_done(&e->dropins);
         diagnostics_done(&e->problems);
@@ -228,7 +227,7 @@ static int read_source(Entry *e, EntryContext *context, unsigned directory, cons
 
 /* Reads the file and the drop-ins, up to the first that cannot be read. The stamps become those of what was read. */
 static int read_sources(Entry *e, EntryContext *context, const char *file, JobText **ret, size_t *ret_n) {
-        _cleanup_(texts_freep) JobText *texts = calloc(e->dropins.n_items + 2, sizeof(JobText));
+        _cleanup_(job_texts_freep) JobText *texts = calloc(e->dropins.n_items + 2, sizeof(JobText));
         size_t n = 0;
         int r;
 
@@ -249,7 +248,7 @@ static int read_sources(Entry *e, EntryContext *context, const char *file, JobTe
 
 /* Reads the files and makes a definition of them, or checks a template; a problem is no error. */
 static int read_and_build(Entry *e, EntryContext *context, const char *file) {
-        _cleanup_(texts_freep) JobText *texts = NULL;
+        _cleanup_(job_texts_freep) JobText *texts = NULL;
         JobFileContext file_context = {
                 .host = context->host,
                 .zones = context->zones,
@@ -273,6 +272,27 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         /* A zone that is installed tomorrow leaves no trace in the file. */
         e->recheck = e->recheck || file_context.zones_at_problem;
         return r == -EINVAL ? 0 : r;
+}
+
+int finding_read(Finding *f, EntryContext *context, Diagnostics *d, JobText **ret) {
+        _cleanup_(job_entry_freep) Entry *e = NULL;
+        size_t n;
+        int r;
+
+        r = diagnostics_merge(d, &f->problems);
+        if (r < 0 || f->problems.n_items > 0)
+                return r < 0 ? r : -EINVAL;
+        r = entry_new(&e, f->name);
+        if (r < 0)
+                return r;
+        e->directory = f->directory;
+        e->dropins = TAKE_GENERIC(f->dropins, (Sources){});
+        r = read_sources(e, context, f->file, ret, &n);
+        if (r < 0 || e->problems.n_items == 0)
+                return r;
+        *ret = job_texts_free(*ret);
+        r = diagnostics_merge(d, &e->problems);
+        return r < 0 ? r : -EINVAL;
 }
 
 /* Replaces invalid definitions, and equal ones, with the previous version. */
@@ -335,7 +355,7 @@ int entry_reject(Entry *e, const Entry *old, const Chain *at, const char *format
         if (r < 0)
                 return r;
         chains_done(&e->chains);
-        e->texts = texts_free(e->texts);
+        e->texts = job_texts_free(e->texts);
         e->def = job_def_unref(e->def);
         e->changed = false;
         e->recheck = true;

@@ -5,6 +5,7 @@
 
 #include "config/job-file.h"
 #include "config/job-scan.h"
+#include "config/job-texts.h"
 #include "config/source.h"
 
 typedef struct Entry {
@@ -54,6 +55,10 @@ typedef struct Finding {
  * none; or -ENOMEM. */
 int finding_search(Finding *f, const EntryContext *context, const JobScan *scan);
 void finding_done(Finding *f);
+
+/* Reads what was found and is not masked, and makes nothing of it; its drop-ins are taken over. The caller frees the
+ * texts, of which the last one has no path. -EINVAL with the problems in d; -ENOMEM. */
+int finding_read(Finding *f, EntryContext *context, Diagnostics *d, JobText **ret);
 
 /* True when the entry holds what was found, so that nothing has to be read. */
 bool entry_is_current(const Entry *e, const Finding *f);

@@ -24,6 +24,8 @@
 #define PLACEHOLDER "instance" /* what %i stands for while a template is checked */
 
 static void builder_done(Builder *b) {
+        if (b->text)
+                fclose(b->text); /* which sets the definition's */
         job_def_unref(b->def);
         timer_lines_done(&b->timer);
         path_lines_done(&b->path);
@@ -296,7 +298,8 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
                 return r;
         b.def->fragment = strdup(texts[0].path);
         b.problems = calloc(n_texts, sizeof(FileProblems));
-        if (!b.def->fragment || !b.problems)
+        b.text = open_memstream(&b.def->text, &b.text_size);
+        if (!b.def->fragment || !b.problems || !b.text)
                 return -ENOMEM;
         b.def->digest = hash_string(hash_string(HASH_START, name), texts[0].path);
         for (size_t i = 0; i < n_texts; i++)
@@ -305,6 +308,8 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
                 r = read_text(&b, &texts[i], specifiers, instance_unknown, &b.problems[i]);
         if (r >= 0)
                 r = finish(&b);
+        if (r >= 0 && (ferror(b.text) || fclose(TAKE_PTR(b.text)) != 0))
+                r = -ENOMEM;
         if (r < 0)
                 return r;
         if (builder_n_problems(&b) > 0)

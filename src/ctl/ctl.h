@@ -50,6 +50,7 @@ typedef struct Ctl {
         bool write;           /* to that of the instance, */
         char **job_dirs;      /* which is the first of these */
         bool disable_source;
+        bool from_stdin;      /* the content of a file, and not from an editor */
         bool strict;          /* warnings are failures */
         bool reload;          /* after the change */
         const char *calendar; /* or NULL: when a new job elapses, */
@@ -90,6 +91,8 @@ int verb_import_path(Ctl *c, char **args);
 int verb_import_timer(Ctl *c, char **args);
 int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_new(Ctl *c, char **args);
+int verb_diff(Ctl *c, char **args);
+int verb_edit(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);

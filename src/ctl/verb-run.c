@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl run: requests a run and, if requested, waits for its end and shows its output.
+/* vaktctl run: requests a run and, if requested, waits for its end and shows its output. Runs of several jobs are all
+ * requested before the first one is waited for.
  *
  * The source of the output depends on how the run is executed. A child of vaktd writes to pipes that vaktd holds, and
  * vaktd sends the lines here as they arrive. A run in a unit writes to the journal, without vaktd, and is read from
  * there: what it writes before this program looks is not lost, and a restart of vaktd is not noticed. The journal has
  * one stream for both standard output and standard error, so all of it goes to standard output. */
 
+#include <fnmatch.h>
+
+#include "client/job-view.h"
 #include "ctl/alloc.h"
 #include "ctl/file-name.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "job/path-def.h"
+#include "util/array.h"
 #include "util/strv.h"
 
 #define EXIT_SIGNAL_BASE 128 /* as shells count */
 
-/* Requests a run. Returns like ctl_call(); the caller frees the object path. */
-static int request(Ctl *c, char **args, uint64_t *ret_id, char **ret_object) {
-        _cleanup_free_ char *look_at = alloc_format("vaktctl history %s", args[0]);
+/* Requests a run of a job with these files. Returns like ctl_call(); the caller frees the object path. */
+static int request(Ctl *c, const char *job, char **arguments, uint64_t *ret_id, char **ret_object) {
+        _cleanup_free_ char *look_at = alloc_format("vaktctl history %s", job);
         _cleanup_(strv_freep) char **files = NULL;
         int r;
 
-        for (char **file = args + 1; *file; file++) {
+        STRV_FOREACH(file, arguments) {
                 char *path = file_name_from_argument(*file);
 
                 if (!path) {
@@ -33,7 +39,7 @@ static int request(Ctl *c, char **args, uint64_t *ret_id, char **ret_object) {
                 if (strv_consume(&files, path) < 0)
                         alloc_failed();
         }
-        r = run_view_request(c->connection, args[0], files, c->follow, c->now, &c->error, ret_id, ret_object);
+        r = run_view_request(c->connection, job, files, c->follow, c->now, &c->error, ret_id, ret_object);
         return r < 0 ? ctl_failed(c, r, look_at) : 0;
 }
 
@@ -52,20 +58,18 @@ static void say_of_run(const Ctl *c, FILE *f, const RunView *v) {
                 ctl_say(c, f, "%s", usage);
 }
 
-/* Without --wait: the run was requested, or was refused. */
-static int run_only(Ctl *c, char **args) {
+/* Prints what is known of the run that was just requested: that it was, or why it was refused. It is appended to
+ * array instead with --json, unless that is NULL. */
+static int report_request(Ctl *c, uint64_t id, const char *object, json_object *array) {
         _cleanup_(run_view_done) RunView v = { 0 };
-        _cleanup_free_ char *object = NULL;
-        uint64_t id;
         int r;
 
-        r = request(c, args, &id, &object);
-        if (r != 0)
-                return r;
         r = run_view_get_object(c->connection, object, /* once= */ false, &c->error, &v);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        if (c->json)
+        if (c->json && array)
+                json_append(array, run_view_json(&v, /* with_object= */ true));
+        else if (c->json)
                 json_print(run_view_json(&v, /* with_object= */ true));
         else if (c->quiet) /* of every run that has a number, regardless of its result */
                 printf("%" PRIu64 "\n", id);
@@ -75,6 +79,15 @@ static int run_only(Ctl *c, char **args) {
         }
         ctl_say(c, stdout, "Run %" PRIu64 " of job %s was requested.", id, v.job);
         return CTL_DONE;
+}
+
+static int run_only(Ctl *c, char **args) {
+        _cleanup_free_ char *object = NULL;
+        uint64_t id;
+        int r;
+
+        r = request(c, args[0], args + 1, &id, &object);
+        return r != 0 ? r : report_request(c, id, object, NULL);
 }
 
 /* --- following --- */
@@ -186,12 +199,24 @@ static int wait_for_run(Ctl *c, char **args, Follower *f, RunView *ret) {
 
         r = ctl_waiter_new(c, &options, &f->waiter);
         if (r == 0)
-                r = request(c, args, &id, &object);
+                r = request(c, args[0], args + 1, &id, &object);
         if (r == 0)
                 r = ctl_wait(c, f->waiter, args[0], id, object, ret);
         if (r == 0 && f->tail)
                 journal_tail_finish(f->tail);
         return r;
+}
+
+/* Says of a run whose output nobody reads here if the journal lacks some of it. */
+static void complain_of_lost_output(const RunView *v) {
+        if (isempty(v->unit))
+                return;
+        /* After one request, the journal may read what the run wrote just afterwards; at the second one, it has
+         * begun. */
+        if (journal_synchronize() < 0 && journal_knock() >= 0)
+                (void)journal_knock();
+        complain_of_dropped(v->id, journal_count_dropped(&(JournalScope){
+                                           .run = v->id, .unit = v->unit, .requested = v->requested }));
 }
 
 static int run_and_wait(Ctl *c, char **args) {
@@ -202,14 +227,8 @@ static int run_and_wait(Ctl *c, char **args) {
         r = wait_for_run(c, args, &f, &v);
         if (r != 0)
                 return r;
-        if (!c->follow && !isempty(v.unit)) {
-                /* After one request, the journal may read what the run wrote just afterwards; at the second one, it
-                 * has begun. */
-                if (journal_synchronize() < 0 && journal_knock() >= 0)
-                        (void)journal_knock();
-                complain_of_dropped(v.id, journal_count_dropped(&(JournalScope){
-                                                  .run = v.id, .unit = v.unit, .requested = v.requested }));
-        }
+        if (!c->follow)
+                complain_of_lost_output(&v);
         if (c->json)
                 json_print(run_view_json(&v, /* with_object= */ true));
         if (!run_view_is_success(&v)) {
@@ -220,10 +239,160 @@ static int run_and_wait(Ctl *c, char **args) {
         return CTL_DONE;
 }
 
+/* --- several jobs --- */
+
+static bool is_pattern(const char *word) {
+        return strpbrk(word, "*?[");
+}
+
+/* Whether a job takes the words behind its name as files: one of them cannot be the name of a job, or the job
+ * watches paths. */
+static bool takes_files(Ctl *c, char **args) {
+        _cleanup_(job_view_done) JobView v = { 0 };
+
+        STRV_FOREACH(word, args + 1)
+                if (strchr(*word, '/'))
+                        return true;
+        if (!args[1] || is_pattern(args[0]))
+                return false;
+        if (job_view_get(c->connection, args[0], &c->error, &v) < 0) {
+                sd_bus_error_free(&c->error); /* which the request reports */
+                return false;
+        }
+        for (const PropertyPair *t = v.triggers; t && t->key; t++)
+                if (path_kind_from_string(t->key) >= 0)
+                        return true;
+        return false;
+}
+
+static void add_job(char ***jobs, const char *name) {
+        STRV_FOREACH(job, *jobs)
+                if (streq(*job, name))
+                        return;
+        if (strv_extend(jobs, name) < 0)
+                alloc_failed();
+}
+
+/* The jobs that names and patterns stand for, each of them once. A pattern does not stand for disabled jobs. Returns
+ * an exit status, and all jobs that were found in any case. */
+static int find_jobs(Ctl *c, char **words, char ***jobs) {
+        _cleanup_(rows_done) Rows rows = { 0 };
+        int r, ret = CTL_DONE;
+
+        r = job_rows_get(c->connection, &c->error, &rows);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        STRV_FOREACH(word, words) {
+                bool found = false;
+
+                if (!is_pattern(*word)) {
+                        add_job(jobs, *word);
+                        continue;
+                }
+                for (size_t i = 0; i < rows.n_items; i++)
+                        if (!streq(rows.jobs[i].state, "disabled") && fnmatch(*word, rows.jobs[i].name, 0) == 0) {
+                                add_job(jobs, rows.jobs[i].name);
+                                found = true;
+                        }
+                if (!found) {
+                        ctl_complain("No job that is enabled matches '%s'; see 'vaktctl list'.", *word);
+                        ret = CTL_NO_SUCH_JOB;
+                }
+        }
+        return ret;
+}
+
+typedef struct Requested {
+        const char *job;
+        uint64_t id;
+        char *object;
+} Requested;
+
+/* Waits for the end of each run, in order. The others go on if that is interrupted. */
+static int wait_for_runs(Ctl *c, RunWaiter *w, const Requested *runs, size_t n, json_object *array) {
+        int ret = CTL_DONE;
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_(run_view_done) RunView v = { 0 };
+                int code, r = ctl_wait(c, w, runs[i].job, runs[i].id, runs[i].object, &v);
+
+                ret = MAX(ret, r);
+                if (r != 0 && sd_event_get_exit_code(run_waiter_event(w), &code) >= 0) {
+                        for (i++; i < n; i++)
+                                ctl_complain("Run %" PRIu64 " of job %s continues, too.", runs[i].id, runs[i].job);
+                        return ret;
+                }
+                if (r != 0)
+                        continue;
+                complain_of_lost_output(&v);
+                if (c->json)
+                        json_append(array, run_view_json(&v, /* with_object= */ true));
+                if (run_view_is_success(&v)) {
+                        say_of_run(c, stdout, &v);
+                        continue;
+                }
+                complain_of_run(&v);
+                ret = MAX(ret, (int)CTL_RUN_FAILED);
+        }
+        return ret;
+}
+
+/* Requests a run of each, and waits for them with --wait. Exit statuses are numbered so that the highest one is that
+ * of the worst. */
+static int run_jobs(Ctl *c, char **jobs, json_object *array) {
+        _cleanup_(run_waiter_freep) RunWaiter *w = NULL;
+        const RunWaiterOptions options = { .broken = on_broken, .userdata = &(Follower){ .ctl = c } };
+        _cleanup_free_ Requested *runs = alloc_array(NULL, strv_length(jobs), sizeof(Requested));
+        size_t n = 0;
+        int ret;
+
+        ret = c->wait ? ctl_waiter_new(c, &options, &w) : CTL_DONE;
+        if (ret != CTL_DONE)
+                return ret;
+        for (char **job = jobs; *job && ret != CTL_NO_DAEMON; job++) {
+                Requested *run = &runs[n];
+                int r;
+
+                *run = (Requested){ .job = *job };
+                r = request(c, *job, NULL, &run->id, &run->object);
+                if (r == 0)
+                        n++;
+                if (r == 0 && !c->wait)
+                        r = report_request(c, run->id, run->object, array);
+                ret = MAX(ret, r);
+        }
+        if (c->wait)
+                ret = MAX(ret, wait_for_runs(c, w, runs, n, array));
+        for (size_t i = 0; i < n; i++)
+                free(runs[i].object);
+        return ret;
+}
+
+static int run_several(Ctl *c, char **words) {
+        _cleanup_(json_putp) json_object *array = json_new_array();
+        _cleanup_(strv_freep) char **jobs = NULL;
+        int ret = find_jobs(c, words, &jobs);
+
+        if (!jobs)
+                return ret;
+        if (c->follow && strv_length(jobs) > 1) {
+                ctl_complain("--follow shows the output of one job only; use --wait for several.");
+                return CTL_USAGE;
+        }
+        if (c->follow)
+                return MAX(ret, run_and_wait(c, jobs));
+        ret = MAX(ret, run_jobs(c, jobs, array));
+        if (c->json)
+                json_print(json_object_get(array));
+        return ret;
+}
+
 int verb_run(Ctl *c, char **args) {
         if (c->json && c->follow) {
                 ctl_complain("--json and --follow cannot be combined; use --wait instead.");
                 return CTL_USAGE;
         }
+        if ((args[1] || is_pattern(args[0])) && !takes_files(c, args))
+                return run_several(c, args);
         return c->wait || c->follow ? run_and_wait(c, args) : run_only(c, args);
 }

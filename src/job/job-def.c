@@ -96,6 +96,7 @@ JobDef *job_def_unref(JobDef *d) {
         strv_free(d->documentation);
         strv_free(d->tags);
         free(d->fragment);
+        free(d->text);
         free(d->description);
         free(d->name);
         return mfree(d);

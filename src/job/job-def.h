@@ -167,6 +167,7 @@ typedef struct JobDef {
         size_t n_properties;
         char **source_files; /* of the files that were read, for UnitProperty.path */
 
+        char *text;      /* what was read, as one job file without comments; NULL: nothing */
         uint64_t digest; /* of everything that was read: equal digests are equal jobs */
 } JobDef;
 

@@ -17,7 +17,7 @@ static int write_file(int state_fd, uint64_t next) {
         char text[32];
 
         (void)snprintf(text, sizeof(text), "%" PRIu64 "\n", next);
-        return file_write_atomically(state_fd, FILE_NAME, text, strlen(text));
+        return file_write_atomically(state_fd, FILE_NAME, 0600, text, strlen(text));
 }
 
 void run_ids_load(RunIds *ids, int state_fd) {

@@ -62,7 +62,7 @@ int fd_write_all(int fd, const char *p, size_t n) {
         return 0;
 }
 
-int file_write_atomically(int dir_fd, const char *name, const void *data, size_t n) {
+int file_write_atomically(int dir_fd, const char *name, mode_t mode, const void *data, size_t n) {
         _cleanup_close_ int fd = -EBADF;
         char temporary[NAME_MAX + 1];
         int r;
@@ -73,7 +73,7 @@ int file_write_atomically(int dir_fd, const char *name, const void *data, size_t
         if (fd < 0)
                 return -errno;
         r = fd_write_all(fd, data, n);
-        if (r >= 0 && fdatasync(fd) < 0)
+        if (r >= 0 && (fchmod(fd, mode) < 0 || fdatasync(fd) < 0))
                 r = -errno;
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
                 r = -errno;

@@ -17,8 +17,9 @@ ssize_t fd_read_up_to(int fd, char *buf, size_t size);
  * its length, -EFBIG if it is larger, or another negative errno. */
 ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size);
 
-/* Replaces a file: either the new or the old content is there as a whole, even after a power failure. Mode 0600. */
-int file_write_atomically(int dir_fd, const char *name, const void *data, size_t n);
+/* Replaces a file: either the new or the old content is there as a whole, even after a power failure. It has this
+ * mode, whatever the umask. */
+int file_write_atomically(int dir_fd, const char *name, mode_t mode, const void *data, size_t n);
 
 /* Makes a file that is not there yet (-EEXIST): as a whole, even after a power failure, and with this mode, whatever
  * the umask. dir_fd is open for reading. */

@@ -36,6 +36,7 @@ touch "$scratch/monitrc"
 
 export VAKTD_SOCKET=$socket
 completes "no daemon, no jobs" "" run h
+completes "options of edit" "--full" edit --fu
 start_daemon
 completes "verbs" "cancel cat calendar" ca
 completes "one verb" "import-monit" import-m

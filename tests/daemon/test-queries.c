@@ -587,12 +587,55 @@ static void test_private_file(void **state) {
         }
 }
 
+/* --- definitions --- */
+
+/* What is in force, whatever is on disk; and for those only who may manage jobs. */
+static void test_definitions(void **state) {
+        static const char first[] = "[Run]\nExec=/bin/true\n";
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        uint64_t digests[2] = { 0 }, other_digest;
+
+        harness_add_job(h, "a", first);
+        harness_add_job(h, "bad", "[Run]\nOverlap=x\nExec=/bin/true\n");
+        harness_start(h);
+        bus = harness_connect(h);
+        for (unsigned i = 0; i < 2; i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *list = NULL, *one = NULL;
+                const char *job, *file, *text;
+
+                harness_add_job(h, "a", "[Run]\n# x\nShell=echo x\n");
+                if (i > 0)
+                        sd_bus_message_unref(harness_call(bus, "Reload", NULL));
+                list = harness_call(bus, "ListDefinitions", NULL);
+                assert_true(sd_bus_message_enter_container(list, 'a', "(st)") > 0);
+                assert_true(sd_bus_message_read(list, "(st)", &job, &digests[i]) > 0);
+                assert_string_equal(job, "a");
+                assert_true(sd_bus_message_read(list, "(st)", &job, &other_digest) == 0);
+                one = harness_call(bus, "GetDefinition", "s", "a");
+                assert_true(sd_bus_message_read(one, "ss", &file, &text) > 0);
+                assert_non_null(strstr(file, "/jobs.d/a.job"));
+                assert_string_equal(text, i == 0 ? first : "[Run]\nShell=echo x\n");
+        }
+        assert_true(digests[0] != digests[1]);
+        harness_call_fails(bus, "org.vaktd1.Error.NoSuchJob", "GetDefinition", "s", "nothing");
+        harness_call_fails(bus, "org.vaktd1.Error.InvalidJob", "GetDefinition", "s", "bad");
+        if (geteuid() == 0) {
+                _cleanup_(sd_bus_flush_close_unrefp) sd_bus *other = NULL;
+
+                assert_int_equal(chmod(harness_directory(h), 0755), 0);
+                other = harness_connect_as(h, 65534);
+                harness_call_fails(other, "org.vaktd1.Error.AccessDenied", "ListDefinitions", NULL);
+                harness_call_fails(other, "org.vaktd1.Error.AccessDenied", "GetDefinition", "s", "a");
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 harness_test(test_query_runs),     harness_test(test_query_columns), harness_test(test_bad_filters),
                 harness_test(test_alarms),         harness_test(test_pools),         harness_test(test_pause_all),
                 harness_test(test_executor),       harness_test(test_private_file),  harness_test(test_live_runs),
-                harness_test(test_values_changed),
+                harness_test(test_values_changed), harness_test(test_definitions),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ declare -A layer=(
         [core]=6 [upkeep]=6 [bus]=7 [trigger]=7 [vaktd]=8
 )
 client_may="util"
-ctl_may="util time condition job config probe client"
+ctl_may="util time condition job config sched probe client"
 
 # Prints "FILE INCLUDED" for every include with quotes, FILE without src/.
 includes() {

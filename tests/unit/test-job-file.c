@@ -470,6 +470,29 @@ static uint64_t digest(const char *name, const char *file, const char *dropin) {
         return digest;
 }
 
+/* What was read is kept as one job file, which says the same. */
+static void test_text(void **state) {
+        static const char *const files[] = {
+                "# x\n[Job]\nDescription = a ; b # c\nX-y=1\n[X-z]\na=b\n[Timer]\nOnCalendar=daily\nOnCalendar=\n"
+                "OnCalendar=Mon 05:30\n[Run]\nExec=/bin/echo \"%j  %%\" \\\n  [Run]\nWaitFor=disk-free / > 10%\n",
+                "[Path]\nPathChanged=/srv/%j\n[Rotate]\nPath=/var/log/*.log\nMaxSize=1M",
+                "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=echo '[Run]'; "
+                "x=y\n[Service]\nEnvironment=A=b\nEnvironment=C=d\n",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                JobDef *d = build_good("a", files[i], "[Run]\nTimeoutSec=5\n\\\n", "[Job]\nTags=t\n"), *again;
+
+                assert_null(strstr(d->text, "X-"));
+                assert_non_null(strstr(d->text, "TimeoutSec=5\n[Job]\nTags=t\n"));
+                again = build_good("a", d->text, NULL, NULL);
+                assert_string_equal(again->text, d->text);
+                assert_true(again->digest == d->digest);
+                job_def_unref(again);
+                job_def_unref(d);
+        }
+}
+
 static void test_digest(void **state) {
         uint64_t base = digest("a", RUN "TimeoutSec=5\n", NULL);
 
@@ -539,13 +562,14 @@ static void test_templates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_key),
-                cmocka_unit_test(test_shell),         cmocka_unit_test(test_specifiers),
-                cmocka_unit_test(test_merge),         cmocka_unit_test(test_whole),
-                cmocka_unit_test(test_many_problems), cmocka_unit_test(test_long_text),
-                cmocka_unit_test(test_digest),        cmocka_unit_test(test_edit_distance),
-                cmocka_unit_test(test_templates),     cmocka_unit_test(test_values),
-                cmocka_unit_test(test_policies),      cmocka_unit_test(test_policy_defaults),
+                cmocka_unit_test(test_defaults),        cmocka_unit_test(test_every_key),
+                cmocka_unit_test(test_shell),           cmocka_unit_test(test_specifiers),
+                cmocka_unit_test(test_merge),           cmocka_unit_test(test_whole),
+                cmocka_unit_test(test_many_problems),   cmocka_unit_test(test_long_text),
+                cmocka_unit_test(test_digest),          cmocka_unit_test(test_text),
+                cmocka_unit_test(test_edit_distance),   cmocka_unit_test(test_templates),
+                cmocka_unit_test(test_values),          cmocka_unit_test(test_policies),
+                cmocka_unit_test(test_policy_defaults),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
