@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Conditions: the language of When=, Clear= and WaitFor= (vaktd.job(5), "CONDITIONS"), and what follows from readings.
+/* Conditions: the language of When=, Clear= and WaitFor= (vaktd.condition(7)), and what follows from readings.
  * Pure: who asks the machine is probe/.
  *
  * A condition is a tree of tests. A test is a question ("disk-free /var") and, where the answer is a number, a limit

@@ -16,11 +16,9 @@
 #include "time/cron.h"
 #include "util/ascii.h"
 #include "util/strv.h"
-#include "util/utf8.h"
 
 #define BLANKS           " \t\r"
-#define DESCRIPTION_MAX  120 /* bytes */
-#define COMMENTS_MAX     3   /* lines above an entry that describe it; more are of the file */
+#define COMMENTS_MAX     3 /* lines above an entry that describe it; more are of the file */
 #define DEFAULT_PATH     "/usr/bin:/bin"
 #define DEFAULT_SHELL    "/bin/sh"
 #define ANACRON_START    (7 * 60 + 30) /* minutes of the day, where START_HOURS_RANGE= does not say */
@@ -142,33 +140,6 @@ static bool read_variable(Table *t, unsigned line, const char *text) {
 
 /* --- values --- */
 
-/* As a word that is taken as it is: of Exec= behind ":", of Environment=. */
-static void put_word(FILE *f, const char *s) {
-        bool is_plain = *s != '\0';
-
-        for (const char *p = s; *p && is_plain; p++)
-                is_plain = is_alphanumeric(*p) || strchr("/_.-=:,@+", *p);
-        if (!is_plain)
-                fputc('"', f);
-        for (; *s; s++) {
-                if (strchr("\"\\", *s))
-                        fputc('\\', f);
-                if (*s == '%')
-                        fputc('%', f);
-                fputc(*s, f);
-        }
-        if (!is_plain)
-                fputc('"', f);
-}
-
-static void put_variable(FILE *f, const char *name, const char *value) {
-        _cleanup_free_ char *assignment = alloc_format("%s=%s", name, value);
-
-        fputs("Environment=", f);
-        put_word(f, assignment);
-        fputc('\n', f);
-}
-
 /* The first variable of a name is written with its last value. */
 static void put_variables(FILE *f, const Table *t) {
         STRV_FOREACH(s, t->variables) {
@@ -178,7 +149,7 @@ static void put_variables(FILE *f, const Table *t) {
                 for (char *const *k = t->variables; k < s; k++)
                         is_first &= strncmp(*k, *s, strlen(name) + 1) != 0;
                 if (is_first)
-                        put_variable(f, name, get_variable(t, name));
+                        import_put_variable(f, name, get_variable(t, name));
         }
 }
 
@@ -227,22 +198,6 @@ static void split_command(Entry *e, const char *text) {
                 escaped = *text == '\\';
         }
         e->input[n_input] = '\0';
-}
-
-/* Whether a command leaves something in the background: "&" that is none of "&&", ">&" and "&>", and not quoted. */
-static bool has_background(const char *command) {
-        char quote = '\0';
-
-        for (const char *p = command; *p; p++)
-                if (*p == '\\' && quote != '\'' && p[1] != '\0')
-                        p++;
-                else if (quote ? *p == quote : *p == '"' || *p == '\'')
-                        quote = quote ? '\0' : *p;
-                else if (*p == '&' && p[1] == '&')
-                        p++;
-                else if (!quote && *p == '&' && p[1] != '>' && (p == command || !strchr("<>|", p[-1])))
-                        return true;
-        return false;
 }
 
 /* For the name of the job: the program, or the directory of run-parts. */
@@ -340,10 +295,7 @@ static void put_description(FILE *f, const Table *t, const Entry *e) {
                 STRV_FOREACH(s, t->comments)
                         fprintf(d, "%s%s", s == t->comments ? "" : " ", *s);
         close_text(d);
-        text[utf8_cut(text, DESCRIPTION_MAX)] = '\0';
-        while (*text && text[strlen(text) - 1] == '\\')
-                text[strlen(text) - 1] = '\0';
-        import_put(f, "Description", text);
+        import_put_description(f, text);
 }
 
 /* How many backslashes s ends in. */
@@ -366,9 +318,9 @@ static void put_command(FILE *f, const Entry *e, const char *shell) {
                 return;
         }
         fputs("Exec=:", f); /* without the dollar signs of Exec= */
-        put_word(f, shell);
+        import_put_word(f, shell);
         fputs(" -c ", f);
-        put_word(f, command);
+        import_put_word(f, command);
         fputc('\n', f);
 }
 
@@ -382,13 +334,13 @@ static void put_service(FILE *f, Table *t, const Entry *e) {
         if (!t->import->is_user_instance || home)
                 import_put(f, "WorkingDirectory", directory);
         if (t->kind != TABLE_ANACRON && !get_variable(t, "SHELL"))
-                put_variable(f, "SHELL", DEFAULT_SHELL);
+                import_put_variable(f, "SHELL", DEFAULT_SHELL);
         if (t->kind != TABLE_ANACRON && !get_variable(t, "PATH"))
-                put_variable(f, "PATH", DEFAULT_PATH);
+                import_put_variable(f, "PATH", DEFAULT_PATH);
         put_variables(f, t);
         if (e->input)
                 put_input(f, e->input);
-        if (has_background(e->command))
+        if (import_is_background(e->command))
                 fputs("KillMode=process\n", f);
 }
 
@@ -408,7 +360,7 @@ static void add_job(Table *t, Entry *e) {
                 return;
         }
         e->mailer = find_mailer(t, e);
-        if (has_background(e->command))
+        if (import_is_background(e->command))
                 import_note(&c->out, t->file, e->line,
                             "What the command leaves in the background goes on after the run (KillMode=process), and "
                             "its output is not part of it. For a service, write a unit.");
@@ -629,7 +581,7 @@ static void add_script(Crontab *c, const char *path, const char *directory, cons
         fprintf(f, "# From %s.\n\n[Job]\n", path);
         import_put(f, "Description", path);
         fprintf(f, "\n[Timer]\nOnCron=%s\n\n[Run]\nExec=:", schedule);
-        put_word(f, path);
+        import_put_word(f, path);
         fputs("\nOverlap=skip\n", f);
         close_text(f);
         (void)import_add_job(&c->out, path, 0, import_name(&c->out, "cron-", base, ""), text);

@@ -85,6 +85,7 @@ int verb_check(Ctl *c, char **args);
 int verb_complete(Ctl *c, char **args);
 int verb_conditions(Ctl *c, char **args);
 int verb_import_crontab(Ctl *c, char **args);
+int verb_import_incrontab(Ctl *c, char **args);
 int verb_import_logrotate(Ctl *c, char **args);
 int verb_import_monit(Ctl *c, char **args);
 int verb_import_path(Ctl *c, char **args);

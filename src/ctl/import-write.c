@@ -66,6 +66,9 @@ static bool is_made_of(const Import *i, const char *file, unsigned line) {
         for (const ImportJob *job = i->jobs; job < i->jobs + i->n_jobs; job++)
                 if (job->line == line && streq(job->file, file))
                         return true;
+        for (const ImportLine *dead = i->dead; dead < i->dead + i->n_dead; dead++)
+                if (dead->line == line && streq(dead->file, file))
+                        return true;
         return false;
 }
 

@@ -12,8 +12,10 @@
 #include "ctl/alloc.h"
 #include "util/ascii.h"
 #include "util/file.h"
+#include "util/utf8.h"
 
-#define NUMBER_ROOM 12 /* bytes of a name for "-2" or a suffix */
+#define DESCRIPTION_MAX 120 /* bytes */
+#define NUMBER_ROOM     12  /* bytes of a name for "-2" or a suffix */
 
 void import_note_list(Import *i, const char *file, unsigned line, const char *format, va_list ap) {
         char *text;
@@ -104,6 +106,55 @@ void import_put(FILE *f, const char *key, const char *value) {
         fputc('\n', f);
 }
 
+void import_put_description(FILE *f, const char *text) {
+        _cleanup_free_ char *cut = alloc_format("%.*s", (int)utf8_cut(text, DESCRIPTION_MAX), text);
+
+        while (*cut && cut[strlen(cut) - 1] == '\\') /* it would continue the line */
+                cut[strlen(cut) - 1] = '\0';
+        import_put(f, "Description", cut);
+}
+
+void import_put_word(FILE *f, const char *s) {
+        bool is_plain = *s != '\0';
+
+        for (const char *p = s; *p && is_plain; p++)
+                is_plain = is_alphanumeric(*p) || strchr("/_.-=:,@+", *p);
+        if (!is_plain)
+                fputc('"', f);
+        for (; *s; s++) {
+                if (strchr("\"\\", *s))
+                        fputc('\\', f);
+                if (*s == '%')
+                        fputc('%', f);
+                fputc(*s, f);
+        }
+        if (!is_plain)
+                fputc('"', f);
+}
+
+void import_put_variable(FILE *f, const char *name, const char *value) {
+        _cleanup_free_ char *assignment = alloc_format("%s=%s", name, value);
+
+        fputs("Environment=", f);
+        import_put_word(f, assignment);
+        fputc('\n', f);
+}
+
+bool import_is_background(const char *command) {
+        char quote = '\0';
+
+        for (const char *p = command; *p; p++)
+                if (*p == '\\' && quote != '\'' && p[1] != '\0')
+                        p++;
+                else if (quote ? *p == quote : *p == '"' || *p == '\'')
+                        quote = quote ? '\0' : *p;
+                else if (*p == '&' && p[1] == '&')
+                        p++;
+                else if (!quote && *p == '&' && p[1] != '>' && (p == command || !strchr("<>|", p[-1])))
+                        return true;
+        return false;
+}
+
 void import_put_notes(FILE *f, const Import *i, size_t first, size_t end) {
         for (size_t k = first; k < end; k++) {
                 fprintf(f, "# %s:%u: ", i->notes[k].file, i->notes[k].line);
@@ -140,6 +191,11 @@ bool import_add_job(Import *i, const char *file, unsigned line, char *name, char
         return true;
 }
 
+void import_add_dead(Import *i, const char *file, unsigned line) {
+        i->dead = alloc_array(i->dead, i->n_dead + 1, sizeof(*i->dead));
+        i->dead[i->n_dead++] = (ImportLine){ alloc_string(file), line };
+}
+
 void import_done(Import *i) {
         for (size_t k = 0; k < i->n_jobs; k++) {
                 free(i->jobs[k].name);
@@ -150,7 +206,10 @@ void import_done(Import *i) {
                 free(i->notes[k].file);
                 free(i->notes[k].text);
         }
+        for (size_t k = 0; k < i->n_dead; k++)
+                free(i->dead[k].file);
         free(i->jobs);
         free(i->notes);
+        free(i->dead);
         *i = (Import){ 0 };
 }

@@ -26,11 +26,19 @@ typedef struct ImportNote {
         char *text;
 } ImportNote;
 
+/* A line that has no effect, but would have one without those above it. */
+typedef struct ImportLine {
+        char *file;
+        unsigned line;
+} ImportLine;
+
 typedef struct Import {
         ImportJob *jobs;
         size_t n_jobs;
         ImportNote *notes;
         size_t n_notes;
+        ImportLine *dead;
+        size_t n_dead;
 } Import;
 
 /* Without memory, all of these end the program. */
@@ -54,10 +62,25 @@ char *import_name(const Import *i, const char *prefix, const char *base, const c
 /* Writes a value, with percent signs doubled as a job file wants them. */
 void import_put(FILE *f, const char *key, const char *value);
 
+/* Writes Description= with as much of the text as fits a table. */
+void import_put_description(FILE *f, const char *text);
+
+/* Writes a word that is taken as it is: of Exec= behind ":", of Environment=. */
+void import_put_word(FILE *f, const char *word);
+
+/* Writes Environment=. */
+void import_put_variable(FILE *f, const char *name, const char *value);
+
+/* Whether a command leaves something in the background: "&" that is none of "&&", ">&" and "&>", and not quoted. */
+bool import_is_background(const char *command);
+
 /* Writes notes as comments. */
 void import_put_notes(FILE *f, const Import *i, size_t first, size_t end);
 
 /* Takes over name and text. What vaktd would refuse becomes a note of this line, and false is returned. */
 bool import_add_job(Import *i, const char *file, unsigned line, char *name, char *text);
+
+/* A line that is to be turned off together with those that jobs were made of. */
+void import_add_dead(Import *i, const char *file, unsigned line);
 
 void import_done(Import *i);

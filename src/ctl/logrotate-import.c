@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One job for a block. What vakt-rotate does by itself needs no key: a log that is missing is no failure, and it works
- * in a directory with the rights of its owner. See "From logrotate" in vaktd.job(5) for all of it. */
+ * in a directory with the rights of its owner. See vaktd.migration(7) for all of it. */
 
 #include "ctl/logrotate-import.h"
 

@@ -11,6 +11,7 @@
 #include "ctl/crontab-import.h"
 #include "ctl/ctl.h"
 #include "ctl/import-write.h"
+#include "ctl/incron-import.h"
 #include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
 #include "ctl/text.h"
@@ -25,6 +26,10 @@
 /* When in a minute one is handed over: not when cron or vaktd may be at it. */
 #define SECOND_FIRST 3
 #define SECOND_LAST  50
+
+#define INCRON_SYSTEM "/etc/incron.d"
+#define INCRON_USERS  "/var/spool/incron"
+#define NAME_TABLES   "Name files, or write either -u NAME or --system."
 
 static void print_job(const Ctl *c, const ImportJob *job) {
         _cleanup_free_ char *text = NULL;
@@ -114,7 +119,7 @@ static void wait_for_middle_of_minute(void) {
 
 /* What --write and --disable-source mean, before anything is read. Nothing is turned off while no vaktd takes it over.
  * Returns an exit status. */
-static int begin(Ctl *c, ImportSource source) {
+static int begin(Ctl *c) {
         _cleanup_(daemon_view_done) DaemonView daemon = { 0 };
         int r;
 
@@ -139,11 +144,7 @@ static int begin(Ctl *c, ImportSource source) {
         if (!c->disable_source)
                 return CTL_DONE;
         r = daemon_view_get(c->connection, &c->error, &daemon);
-        if (r < 0)
-                return ctl_failed(c, r, NULL);
-        if (source == IMPORT_SOURCE_LINES)
-                wait_for_middle_of_minute();
-        return CTL_DONE;
+        return r < 0 ? ctl_failed(c, r, NULL) : CTL_DONE;
 }
 
 /* Reports an error of a file that is read, and returns it. */
@@ -182,12 +183,14 @@ int verb_import_crontab(Ctl *c, char **args) {
         int r;
 
         if (c->system ? *args || c->owner : !*args && !c->owner) {
-                ctl_complain("Name files, or write either -u NAME or --system.");
+                ctl_complain(NAME_TABLES);
                 return CTL_USAGE;
         }
-        r = begin(c, IMPORT_SOURCE_LINES);
+        r = begin(c);
         if (r != CTL_DONE)
                 return r;
+        if (c->disable_source)
+                wait_for_middle_of_minute();
         r = c->system ? read_crontabs(&t, (char *const *)usual, /* is_optional= */ true)
             : *args   ? read_crontabs(&t, args, /* is_optional= */ false)
                       : read_crontab_of(&t, c->owner);
@@ -196,9 +199,40 @@ int verb_import_crontab(Ctl *c, char **args) {
         return r;
 }
 
+/* The tables of the system, those that are named, or that of a user. */
+static int read_incrontabs(Incrontab *t, const Ctl *c, char **args) {
+        _cleanup_free_ char *of_user = c->owner ? alloc_format(INCRON_USERS "/%s", c->owner) : NULL;
+        char *const one[] = { c->system ? (char *)INCRON_SYSTEM : of_user, NULL };
+        int r = 0;
+
+        if (c->owner && strchr(c->owner, '/'))
+                return check_read(c->owner, -EINVAL);
+        for (char *const *path = *args ? args : one; *path && r >= 0; path++)
+                r = check_read(*path, incrontab_read(t, *path));
+        return r;
+}
+
+int verb_import_incrontab(Ctl *c, char **args) {
+        Incrontab t = { .owner = c->owner, .is_user_instance = c->user };
+        int r;
+
+        if (c->system ? *args || c->owner : !*args && !c->owner) {
+                ctl_complain(NAME_TABLES);
+                return CTL_USAGE;
+        }
+        r = begin(c);
+        if (r != CTL_DONE)
+                return r;
+        r = read_incrontabs(&t, c, args);
+        r = finish(c, &t.out, r, "Incron runs these as well until their lines are removed there.",
+                   IMPORT_SOURCE_LINES);
+        incrontab_done(&t);
+        return r;
+}
+
 int verb_import_monit(Ctl *c, char **args) {
         MonitImport m = { 0 };
-        int r = begin(c, IMPORT_SOURCE_NONE);
+        int r = begin(c);
 
         if (r != CTL_DONE)
                 return r;
@@ -212,7 +246,7 @@ int verb_import_monit(Ctl *c, char **args) {
 
 int verb_import_logrotate(Ctl *c, char **args) {
         Logrotate l = { .take = logrotate_import };
-        int r = begin(c, IMPORT_SOURCE_NONE);
+        int r = begin(c);
 
         if (r != CTL_DONE)
                 return r;
@@ -233,7 +267,7 @@ static int import_units(Ctl *c, char **args, UnitKind kind, const char *what, co
                 ctl_complain("Name %ss, or write --all.", what);
                 return CTL_USAGE;
         }
-        r = begin(c, IMPORT_SOURCE_UNITS);
+        r = begin(c);
         if (r != CTL_DONE)
                 return r;
         for (char **name = c->all ? all : args; name && *name && r >= 0; name++) {
@@ -266,7 +300,7 @@ int verb_import_path(Ctl *c, char **args) {
 int verb_import_tmpfiles(Ctl *c, char **args) {
         Tmpfiles t = { 0 };
         const char *path = NULL;
-        int r = begin(c, IMPORT_SOURCE_NONE);
+        int r = begin(c);
 
         if (r != CTL_DONE)
                 return r;

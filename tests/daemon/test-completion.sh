@@ -40,7 +40,7 @@ completes "options of edit" "--full" edit --fu
 start_daemon
 completes "verbs" "cancel cat calendar" ca
 completes "one verb" "import-monit" import-m
-completes "verbs that import" "import-crontab import-logrotate import-monit import-path import-timer import-tmpfiles" im
+completes "verbs that import" "import-crontab import-incrontab import-logrotate import-monit import-path import-timer import-tmpfiles" im
 completes "one verb" "conditions" con
 completes "an option" "--follow --failed --full --from=" --f
 completes "an option with a value" "--output=" log --outp

@@ -162,10 +162,10 @@ wrong_keys() {
 
 # The kinds of conditions, and what each is: "Sampled." or "By event", in the section of the manual.
 kinds_of_manual() {
-        awk '/^\.Sh / { on = /CONDITIONS/; if (!on) next }
+        awk '/^\.Sh / { on = /TESTS/; if (!on) next }
              on && /^\.It Li / { name = ""; for (i = 3; i <= NF; i++) if ($i ~ /^[a-z][a-z0-9-]+$/ && ($(i - 1) == "Li" || $(i - 1) == ",")) name = name " " $i }
              on && /^(Sampled|By event)/ { n = split(name, names, " "); for (i = 1; i <= n; i++) print names[i]; name = "" }' \
-                src/man/vaktd.job.5 | sort -u
+                src/man/vaktd.condition.7 | sort -u
 }
 
 kinds_of_source() {
@@ -209,5 +209,5 @@ result "defaults of [Rotate] and [Clean] are those of the source" < <(
 result "defaults in vaktd.conf(5) are those of the source" < <(
         wrong_defaults src/man/vaktd.conf.5 src/config/settings.c settings_defaults src/config/settings.c 3)
 result "what src/README.md names exists" < <(wrong_in_readme)
-result "conditions in vaktd.job(5) and README.md are those of the source" < <(wrong_kinds)
+result "conditions in vaktd.condition(7) and README.md are those of the source" < <(wrong_kinds)
 echo "1..$number"
