@@ -9,6 +9,7 @@
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
+#include "ctl/remote-log.h"
 
 #define LOOK_BACK_MAX 1000 /* runs of a job that are searched for one that was started */
 #define PREFIX_MAX    512
@@ -355,6 +356,8 @@ int verb_log(Ctl *c, char **args) {
         l.job = isempty(l.run.job) ? args[0] : l.run.job;
         if (r != CTL_DONE || (l.run.id == 0 && !c->follow))
                 return r;
+        if (ctl_is_remote(c))
+                return remote_log(c, l.job, &l.run, c->all_runs || (c->follow && !one), l.since);
         l.usual_unit = usual_unit(&l, &l.run);
         if (!c->follow)
                 return print_all(&l);

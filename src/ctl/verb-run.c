@@ -201,7 +201,7 @@ static int run_and_wait(Ctl *c, char **args) {
         r = wait_for_run(c, args, &f, &v);
         if (r != 0)
                 return r;
-        if (!c->follow && !isempty(v.unit)) {
+        if (!c->follow && !isempty(v.unit) && !ctl_is_remote(c)) {
                 /* After one request, the journal may read what the run wrote just afterwards; at the second one, it
                  * has begun. */
                 if (journal_synchronize() < 0 && journal_knock() >= 0)
@@ -222,6 +222,12 @@ static int run_and_wait(Ctl *c, char **args) {
 int verb_run(Ctl *c, char **args) {
         if (c->json && c->follow) {
                 ctl_complain("--json and --follow cannot be combined; use --wait instead.");
+                return CTL_USAGE;
+        }
+        if (c->follow && ctl_is_remote(c)) {
+                ctl_complain(
+                        "--follow cannot be combined with --host= or --machine=, because the output is in the journal "
+                        "there; use --wait, and then 'vaktctl log'.");
                 return CTL_USAGE;
         }
         return c->wait || c->follow ? run_and_wait(c, args) : run_only(c, args);
