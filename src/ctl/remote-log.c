@@ -40,9 +40,12 @@ static char **reach(const Ctl *c) {
         const char *colon = c->host ? strrchr(c->host, ':') : NULL;
         char **argv = NULL;
 
-        if (c->machine) {
+        if (c->machine) { /* without the user on whose bus the daemon is */
+                const char *at = strrchr(c->machine, '@'), *machine = at ? at + 1 : c->machine;
+
                 add(&argv, "journalctl");
-                add(&argv, "--machine=%s", c->machine);
+                if (!isempty(machine) && !streq(machine, ".host"))
+                        add(&argv, "--machine=%s", machine);
                 return argv;
         }
         if (strchr(c->host, '/'))
@@ -62,12 +65,14 @@ static char **reach(const Ctl *c) {
         return argv;
 }
 
-static void add_matches(char ***argv, const char *job, const RunView *run, bool all_runs) {
+static void add_matches(char ***argv, bool user, const char *job, const RunView *run, bool all_runs) {
+        const char *unit = user ? "USER_UNIT" : "UNIT";
+
         if (all_runs) {
                 add(argv, "_SYSTEMD_SLICE=vakt.slice");
                 add(argv, "VAKT_JOB=%s", job);
                 add(argv, "+");
-                add(argv, "_SYSTEMD_UNIT=vaktd.service");
+                add(argv, "_SYSTEMD_%s=vaktd.service", unit);
                 add(argv, "VAKT_JOB=%s", job);
                 return;
         }
@@ -76,13 +81,13 @@ static void add_matches(char ***argv, const char *job, const RunView *run, bool 
                 add(argv, "+");
         }
         if (!isempty(run->unit)) {
-                add(argv, "_SYSTEMD_UNIT=%s", run->unit);
+                add(argv, "_SYSTEMD_%s=%s", unit, run->unit);
                 add(argv, "+");
-                add(argv, "UNIT=%s", run->unit);
-                add(argv, "_PID=1");
+                add(argv, "%s=%s", unit, run->unit);
+                add(argv, "%s", user ? "_SYSTEMD_USER_UNIT=init.scope" : "_PID=1");
                 add(argv, "+");
         }
-        add(argv, "_SYSTEMD_UNIT=vaktd.service");
+        add(argv, "_SYSTEMD_%s=vaktd.service", unit);
         add(argv, "VAKT_JOB=%s", job);
         add(argv, "VAKT_RUN=%" PRIu64, run->id);
 }
@@ -106,7 +111,7 @@ int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_
                 add(&options, "--output=%s", c->output);
         if (since > 0)
                 add(&options, "--since=@%" PRIu64, since / USEC_PER_SEC);
-        add_matches(&options, job, run, all_runs);
+        add_matches(&options, c->user, job, run, all_runs);
         STRV_FOREACH(o, options) {
                 _cleanup_free_ char *quoted = c->host ? quote_for_shell(*o) : NULL;
 
