@@ -68,9 +68,9 @@ static char **reach(const Ctl *c) {
 static void add_matches(char ***argv, bool user, const char *job, const RunView *run, bool all_runs) {
         const char *unit = user ? "USER_UNIT" : "UNIT";
 
-        if (all_runs) {
-                add(argv, "_SYSTEMD_SLICE=vakt.slice");
-                add(argv, "VAKT_JOB=%s", job);
+        if (all_runs) { /* lines of a user's units do not have the field of the job */
+                add(argv, user ? "_SYSTEMD_USER_SLICE=vakt.slice" : "_SYSTEMD_SLICE=vakt.slice");
+                add(argv, user ? "SYSLOG_IDENTIFIER=%s" : "VAKT_JOB=%s", job);
                 add(argv, "+");
                 add(argv, "_SYSTEMD_%s=vaktd.service", unit);
                 add(argv, "VAKT_JOB=%s", job);
