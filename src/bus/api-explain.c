@@ -2,7 +2,7 @@
 
 /* The methods of org.vaktd1.Manager that explain: what a job waits for, what its [Path] matches, what is known about
  * one file. The last two return names of files in directories that the daemon can read, but perhaps not the caller:
- * they are restricted to users who may manage the jobs, whereas everybody may ask about a job. All of them use what
+ * they are restricted to root and the user of the daemon, whereas everybody may ask about a job. All of them use what
  * the manager has in memory; nothing is read from disk for a client. */
 
 #include "bus/api-manager.h"
@@ -143,7 +143,7 @@ int method_explain_path(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r < 0)
                 return r;
         r = sd_bus_message_rewind(m, /* complete= */ true);
-        return r < 0 ? r : authorize(userdata, m, ACTION_MANAGE, explain_path_authorized, e);
+        return r < 0 ? r : authorize(userdata, m, &(Permission){ .next = explain_path_authorized }, e);
 }
 
 /* --- what is matched --- */
@@ -200,5 +200,5 @@ static int plan_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
 }
 
 int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return api_authorize_job(userdata, m, ACTION_MANAGE, plan_authorized, e);
+        return api_authorize_job(userdata, m, /* action= */ NULL, plan_authorized, e);
 }

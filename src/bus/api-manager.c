@@ -20,6 +20,7 @@
 
 #define DIAGNOSTICS_SIZE_MAX ((size_t)16 * 1024 * 1024)
 #define NEXT_ELAPSES_MAX     1000
+#define FILES_KEPT_MAX       ((size_t)16 * 1024) /* bytes, of a call that waits for polkit */
 
 typedef struct RunOptions {
         int follow, now; /* D-Bus booleans */
@@ -268,15 +269,38 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, "to", record->id, run_object_path(path, record->id));
 }
 
+/* What a run needs. The right to run a job is the right to have it run as its file says. Who names files, does not
+ * wait for WaitFor=, or makes a new instance of a template, manages it. The output that a client can follow is for
+ * those alone who may see everything (in units, it goes to the journal); and a call with more files than are to be
+ * kept while polkit is asked is for those who are not put to it. */
+static const char *action_of_run(const Connection *c, const Job *j, const RunOptions *o) {
+        if (o->files_size > FILES_KEPT_MAX || (o->follow && streq(manager_executor(c->api->manager), "child")))
+                return NULL;
+        return o->files || o->now || !j ? ACTION_MANAGE : ACTION_RUN;
+}
+
 static int method_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         _cleanup_(run_options_done) RunOptions o = {};
-        const char *job;
+        const Connection *c = userdata;
+        const char *name;
+        const Job *j;
         int r;
 
-        r = read_run(m, &job, &o, e);
+        r = read_run(m, &name, &o, e);
         if (r >= 0)
                 r = sd_bus_message_rewind(m, /* complete= */ true);
-        return r < 0 ? r : authorize(userdata, m, ACTION_RUN, run_authorized, e);
+        if (r < 0)
+                return r;
+        j = job_table_get(manager_jobs(c->api->manager), name);
+        if (!j && !(job_name_is_valid(name) && strchr(name, '@'))) /* nobody is asked about it */
+                return api_job_error(c, -ENOENT, name, e);
+        return authorize(userdata, m,
+                         &(Permission){ .action = action_of_run(c, j, &o),
+                                        .job = name,
+                                        .def = j ? j->def : NULL,
+                                        .of_def = true,
+                                        .next = run_authorized },
+                         e);
 }
 
 /* --- the other changes --- */
@@ -294,8 +318,23 @@ static int cancel_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) 
         return sd_bus_reply_method_return(m, NULL);
 }
 
+/* Who may run a job may cancel its runs. A number that was given once belongs to this run for good. */
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize(userdata, m, ACTION_RUN, cancel_authorized, e);
+        const Connection *c = userdata;
+        const RunRecord *run;
+        uint64_t id;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 't', &id);
+        if (r >= 0)
+                r = sd_bus_message_rewind(m, /* complete= */ true);
+        if (r < 0)
+                return r;
+        run = manager_get_run(c->api->manager, id);
+        if (!run)
+                return error_about_run(e, -ENOENT, id);
+        return authorize(userdata, m,
+                         &(Permission){ .action = ACTION_RUN, .job = run->job, .next = cancel_authorized }, e);
 }
 
 /* The methods that change one job, or all of them, without further arguments. */
@@ -377,7 +416,11 @@ int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, Auth
         r = api_read_job_name(m, &job, e);
         if (r >= 0)
                 r = sd_bus_message_rewind(m, /* complete= */ true);
-        return r < 0 ? r : authorize(c, m, action, next, e);
+        if (r < 0)
+                return r;
+        if (!job_table_get(manager_jobs(c->api->manager), job)) /* nobody is asked about it */
+                return api_job_error(c, -ENOENT, job, e);
+        return authorize(c, m, &(Permission){ .action = action, .job = job, .next = next }, e);
 }
 
 static int method_change(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -385,7 +428,7 @@ static int method_change(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 static int method_change_all(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize(userdata, m, ACTION_MANAGE, change_authorized, e);
+        return authorize(userdata, m, &(Permission){ .action = ACTION_MANAGE, .next = change_authorized }, e);
 }
 
 static int method_pause_until(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -396,7 +439,8 @@ static int method_skip(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return api_authorize_job(userdata, m, ACTION_MANAGE, skip_authorized, e);
 }
 
-static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+/* trusted: the caller may see what private files say. */
+static int reload_and_reply(Connection *c, sd_bus_message *m, bool trusted, sd_bus_error *e) {
         sd_bus_message *reply;
         int r;
 
@@ -409,11 +453,23 @@ static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) 
                 return sd_bus_error_set_errnof(e, r,
                                                "Cannot read the files, so the previous versions stay in use: %m");
         r = sd_bus_message_new_method_return(m, &reply);
-        return r < 0 ? r : send_diagnostics(c, reply, NULL, /* trusted= */ true);
+        return r < 0 ? r : send_diagnostics(c, reply, NULL, trusted);
+}
+
+static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        return reload_and_reply(c, m, /* trusted= */ true, e);
+}
+
+static int reload_by_polkit(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        return reload_and_reply(c, m, /* trusted= */ false, e);
 }
 
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize(userdata, m, ACTION_MANAGE, reload_authorized, e);
+        return authorize(userdata, m,
+                         &(Permission){ .action = ACTION_MANAGE,
+                                        .next = reload_authorized,
+                                        .next_by_polkit = reload_by_polkit },
+                         e);
 }
 
 /* --- properties --- */

@@ -31,7 +31,8 @@ int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, 
 /* Closes the list that the reply ends with, and sends it. r: an error that came before, which is returned. */
 int api_send_list(sd_bus_message *reply, int r);
 
-/* Like authorize(), for a message that begins with the name of a job; it may be followed by a number. */
+/* Like authorize(), for a message that begins with the name of a job; it may be followed by a number. action: as in
+ * Permission. */
 int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, AuthorizedFunc next, sd_bus_error *e);
 
 int method_list_definitions(sd_bus_message *m, void *userdata, sd_bus_error *e);

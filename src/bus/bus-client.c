@@ -18,6 +18,8 @@
 #define RETRY_MAX  (30 * USEC_PER_SEC)
 #define DRAIN_TICK (10 * USEC_PER_MSEC)
 
+#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+
 typedef enum BusClientState {
         BUS_CLIENT_CLOSED,
         BUS_CLIENT_OPENING, /* connecting, or requesting the name */
@@ -46,11 +48,34 @@ struct BusClient {
         void *drained_userdata;
 };
 
+/* As sd_bus_open_system_with_description(3), but without file descriptors: no method takes one, and a call that waits
+ * for an answer of polkit would keep those that came with it. */
+static int open_system_bus(sd_bus **ret, const char *description) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_description(bus, description);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, secure_getenv("DBUS_SYSTEM_BUS_ADDRESS") ?: SYSTEM_BUS_ADDRESS);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(bus, false);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
 static const struct {
         const char *name;
         int (*open)(sd_bus **ret, const char *description);
 } buses[_BUS_CHOICE_MAX] = {
-        [BUS_SYSTEM] = { "system bus", sd_bus_open_system_with_description },
+        [BUS_SYSTEM] = { "system bus", open_system_bus },
         [BUS_USER] = { "user bus", sd_bus_open_user_with_description },
 };
 
@@ -119,7 +144,7 @@ static int bus_client_set_up(BusClient *d) {
 
         r = sd_bus_set_exit_on_disconnect(c->bus, false);
         if (r >= 0)
-                r = authorizer_new(&c->authorizer);
+                r = authorizer_new(&c->authorizer, c);
         if (r >= 0)
                 r = connection_add_api(c);
         if (r >= 0)
@@ -273,6 +298,8 @@ void bus_client_drain(BusClient *d, void (*done)(void *userdata), void *userdata
         d->drained = done;
         d->drained_userdata = userdata;
         d->drain_end = usec_add(now, BUS_CLIENT_DRAIN_MAX);
+        if (d->connection.authorizer)
+                authorizer_end(d->connection.authorizer);
         if (d->state == BUS_CLIENT_OPEN &&
             sd_bus_release_name_async(d->connection.bus, NULL, BUS_NAME, on_released, d) < 0)
                 d->released = true;

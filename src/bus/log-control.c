@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.freedesktop.LogControl1(5), so that `systemctl service-log-level vaktd` works. Setting a property is a change
- * like any other and requires the user of the caller, which a setter of sd-bus cannot query without blocking; so a
- * filter handles Properties.Set of this object before sd-bus does. */
+/* org.freedesktop.LogControl1(5), so that `systemctl service-log-level vaktd` works. Setting a property requires the
+ * user of the caller, which a setter of sd-bus cannot query without blocking; so a filter handles Properties.Set of
+ * this object before sd-bus does. It is for root and the user of the daemon only: debug messages quote private files.
+ */
 
 #include "bus/authorize.h"
 #include "bus/connection.h"
@@ -114,7 +115,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 if (q < 0)
                         return q;
         }
-        return r <= 0 ? r : authorize(userdata, m, ACTION_MANAGE, set_authorized, e);
+        return r <= 0 ? r : authorize(userdata, m, &(Permission){ .next = set_authorized }, e);
 }
 
 /* Never called: the filter handles these messages before. */

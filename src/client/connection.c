@@ -13,6 +13,9 @@
  * the service manager is asked first, if there is one, and only a call that changes something continues when the
  * daemon is stopped.
  *
+ * A user who may not change anything on the socket is asked about on the system bus, if there polkit exists: a call
+ * that was refused on the socket was certainly not done.
+ *
  * On a bus, a call would start the daemon by itself. But if its unit fails to start, the bus is not told and waits 25
  * s for a name that does not come; so the daemon is started by a separate call (service-start.c), which asks the
  * service manager in between. */
@@ -28,6 +31,8 @@
 #define RETRY_FOR       (10 * USEC_PER_SEC)
 #define SOCKET_TIMEOUT  (10 * USEC_PER_SEC) /* until Hello is answered: a daemon that hangs accepts no connection */
 #define BUS_TIMEOUT     (5 * USEC_PER_SEC)
+#define REMOTE_TIMEOUT  (60 * USEC_PER_SEC)  /* ssh may ask for a password */
+#define ASKING_TIMEOUT  (150 * USEC_PER_SEC) /* longer than the daemon waits for polkit */
 #define RETRY_PAUSE_MIN (10 * USEC_PER_MSEC)
 #define RETRY_PAUSE_MAX (320 * USEC_PER_MSEC)
 
@@ -37,6 +42,12 @@ struct Connection {
         bool user;
         char *socket;
         bool socket_only;
+        const char *host, *machine;   /* where the daemon is, or NULL */
+        char *systemctl, *journalctl; /* for messages: the commands that reach its service manager and journal */
+        bool bus_first;               /* the daemon has refused something on the socket */
+        bool is_interactive;          /* polkit may ask, */
+        void (*prepare)(void *userdata);
+        void *prepare_userdata;
         bool on_socket;        /* bus is a peer-to-peer connection */
         bool answered;         /* by a daemon, at some time: it was running */
         char daemon_name[256]; /* unique name on the bus of the daemon that answered last; "" on a socket */
@@ -83,6 +94,7 @@ static const ErrorMeaning meanings[] = {
         { SD_BUS_ERROR_DISCONNECTED, 0, ERROR_BROKEN, ECONNRESET },
         { NULL, ECONNABORTED, ERROR_FINAL, ECONNABORTED },
         { NULL, ETIMEDOUT, ERROR_FINAL, ETIMEDOUT },
+        { NULL, EHOSTUNREACH, ERROR_FINAL, EHOSTDOWN },
         { NULL, EHOSTDOWN, ERROR_ABSENT, EHOSTDOWN },
         { NULL, EACCES, ERROR_FINAL, EACCES },
         { NULL, EPERM, ERROR_FINAL, EACCES },
@@ -102,6 +114,31 @@ static const ErrorMeaning *error_meaning(const sd_bus_error *e, int error) {
         return &other;
 }
 
+static bool is_remote(const Connection *c) {
+        return c->host || c->machine;
+}
+
+/* The commands that messages name. 0 or -ENOMEM. */
+static int name_commands(Connection *c) {
+        _cleanup_free_ char *systemctl = NULL, *journalctl = NULL;
+        const char *where = c->host ? "--host=" : c->machine ? "--machine=" : "";
+        const char *name = c->host ?: strempty(c->machine), *space = is_remote(c) ? " " : "";
+        const char *user = c->user ? "--user " : "";
+
+        if (asprintf(&systemctl, "systemctl %s%s%s%s", user, where, name, space) < 0)
+                systemctl = NULL;
+        if ((c->host ? asprintf(&journalctl, "ssh %s journalctl ", name)
+                     : asprintf(&journalctl, "journalctl %s%s%s%s", user, where, name, space)) < 0)
+                journalctl = NULL;
+        if (!systemctl || !journalctl)
+                return -ENOMEM;
+        free(c->systemctl);
+        free(c->journalctl);
+        c->systemctl = TAKE_PTR(systemctl);
+        c->journalctl = TAKE_PTR(journalctl);
+        return 0;
+}
+
 int connection_new(const char *program, bool user, const char *socket, Connection **ret) {
         _cleanup_(connection_freep) Connection *c = calloc(1, sizeof(Connection));
         int r = 0;
@@ -116,10 +153,25 @@ int connection_new(const char *program, bool user, const char *socket, Connectio
         };
         if (!socket)
                 r = places_socket(user, &c->socket);
-        if (r < 0 || !c->socket)
+        if (r < 0 || !c->socket || name_commands(c) < 0)
                 return -ENOMEM; /* the path of a socket needs no home directory */
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+int connection_set_remote(Connection *c, const char *host, const char *machine) {
+        assert(!c->bus && !(host && machine));
+        if (host && c->user)
+                return -EOPNOTSUPP;
+        c->host = host;
+        c->machine = machine;
+        return name_commands(c);
+}
+
+void connection_set_interaction(Connection *c, void (*prepare)(void *userdata), void *userdata) {
+        c->is_interactive = prepare;
+        c->prepare = prepare;
+        c->prepare_userdata = userdata;
 }
 
 static void connection_drop(Connection *c) {
@@ -132,6 +184,8 @@ Connection *connection_free(Connection *c) {
         c->bus = sd_bus_flush_close_unref(c->bus);
         free(c->socket);
         free(c->unit_result);
+        free(c->systemctl);
+        free(c->journalctl);
         return mfree(c);
 }
 
@@ -205,10 +259,12 @@ static int open_bus(const Connection *c, sd_bus **ret) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
-        r = c->user ? sd_bus_open_user_with_description(&bus, c->program)
-                    : sd_bus_open_system_with_description(&bus, c->program);
+        r = c->host      ? sd_bus_open_system_remote(&bus, c->host)
+            : c->machine ? (c->user ? sd_bus_open_user_machine : sd_bus_open_system_machine)(&bus, c->machine)
+            : c->user    ? sd_bus_open_user_with_description(&bus, c->program)
+                         : sd_bus_open_system_with_description(&bus, c->program);
         if (r >= 0)
-                r = wait_until_ready(bus, BUS_TIMEOUT);
+                r = wait_until_ready(bus, is_remote(c) ? REMOTE_TIMEOUT : BUS_TIMEOUT);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(bus);
@@ -227,25 +283,46 @@ static bool must_not_connect(Connection *c, sd_bus *bus) {
         return c->service == SERVICE_CHANGING || (c->service > SERVICE_CHANGING && service_socket_is_armed(bus));
 }
 
+static int use_bus(Connection *c, sd_bus *bus, bool may_start) {
+        c->bus = bus;
+        c->on_socket = false;
+        c->unit_result = may_start ? mfree(c->unit_result) : c->unit_result;
+        return may_start ? service_start(c->bus, &c->service, &c->unit_result) : 0;
+}
+
+/* The bus of another machine. -EHOSTUNREACH: not from here; ssh has said why. */
+static int open_remote(Connection *c, bool may_start) {
+        sd_bus *bus = NULL;
+        int r;
+
+        c->service = SERVICE_UNKNOWN;
+        r = open_bus(c, &bus);
+        if (r >= 0)
+                return use_bus(c, bus, may_start);
+        c->socket_error = r;
+        return r == -ENOMEM || r == -EACCES || r == -EPERM ? r : -EHOSTUNREACH;
+}
+
 /* Socket or bus. may_start: a stopped daemon is started. Errors as of connection_call(). */
 static int open_door(Connection *c, bool may_start) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
         assert(!c->bus);
+        if (is_remote(c))
+                return open_remote(c, may_start);
         c->service = SERVICE_UNKNOWN;
         if (!c->socket_only && sd_booted() > 0 && open_bus(c, &bus) >= 0 && must_not_connect(c, bus) &&
             (!may_start || c->service == SERVICE_MASKED))
                 return -EHOSTDOWN;
+        if (c->bus_first && (bus || open_bus(c, &bus) >= 0))
+                return use_bus(c, TAKE_PTR(bus), may_start);
         r = c->socket_error = open_socket(c->socket, &c->bus);
         c->on_socket = r >= 0;
         if (r >= 0 || error_meaning(NULL, r)->kind == ERROR_BROKEN || r == -ETIMEDOUT || r == -ENOMEM)
                 return r;
-        if (!c->socket_only && (bus || open_bus(c, &bus) >= 0)) {
-                c->bus = TAKE_PTR(bus);
-                c->unit_result = may_start ? mfree(c->unit_result) : c->unit_result;
-                return may_start ? service_start(c->bus, &c->service, &c->unit_result) : 0;
-        }
+        if (!c->socket_only && (bus || open_bus(c, &bus) >= 0))
+                return use_bus(c, TAKE_PTR(bus), may_start);
         if (r == -EACCES || r == -EPERM)
                 return -EACCES;
         return -EHOSTDOWN;
@@ -276,9 +353,15 @@ bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal) {
         return c->on_socket || streq(strempty(sd_bus_message_get_sender(signal)), c->daemon_name);
 }
 
+/* A call that polkit may have to be asked about. */
+static bool may_ask(const Connection *c, const MethodCall *call) {
+        return call->changes && c->is_interactive && !c->on_socket && !c->user;
+}
+
 static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                      const char *types, va_list ap) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        bool asks = may_ask(c, call);
         int r;
 
         assert(c->bus && !(types && call->append)); /* arguments of one kind */
@@ -287,9 +370,14 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(m, call->changes);
         if (r >= 0)
-                r = types ? sd_bus_message_appendv(m, types, ap) : call->append ? call->append(m, call->userdata) : 0;
+                r = sd_bus_message_set_allow_interactive_authorization(m, asks);
         if (r >= 0)
-                r = sd_bus_call(c->bus, m, call->timeout ?: CALL_TIMEOUT, reterr, &reply);
+                r = types ? sd_bus_message_appendv(m, types, ap) : call->append ? call->append(m, call->userdata) : 0;
+        if (r < 0)
+                return r;
+        if (asks && !is_remote(c))
+                c->prepare(c->prepare_userdata);
+        r = sd_bus_call(c->bus, m, call->timeout ?: asks ? ASKING_TIMEOUT : CALL_TIMEOUT, reterr, &reply);
         if (r < 0)
                 return r;
         c->answered = true;
@@ -321,6 +409,15 @@ static bool may_send_again(Connection *c, const MethodCall *call, ErrorKind kind
         return false;
 }
 
+/* Whether polkit may permit what the daemon has refused on its socket. */
+static bool may_try_bus(Connection *c, const MethodCall *call, const sd_bus_error *e) {
+        if (!call->changes || !c->on_socket || c->socket_only || c->user || c->bus_first ||
+            !sd_bus_error_has_name(e, VAKTD_NAME ".Error.AccessDenied"))
+                return false;
+        c->bus_first = true;
+        return true;
+}
+
 /* How a try failed, and whether another one makes sense. */
 typedef struct Failure {
         ErrorKind kind;
@@ -345,7 +442,7 @@ static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
                 return r;
         kind = error_meaning(reterr, r)->kind;
         ret_failure->kind = kind;
-        ret_failure->again = may_send_again(c, call, kind);
+        ret_failure->again = may_send_again(c, call, kind) || may_try_bus(c, call, reterr);
         if (kind == ERROR_ABSENT)
                 return -EHOSTDOWN;
         if (kind != ERROR_BROKEN || !call->changes)
@@ -359,30 +456,28 @@ static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
 static int absence_message(const Connection *c, const sd_bus_error *e, char **ret) {
         bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
                     !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
-        const char *user = c->user ? "--user " : "", *socket_error = strerror(abs(c->socket_error));
+        const char *systemctl = c->systemctl, *socket_error = strerror(abs(c->socket_error));
 
         switch (c->service) {
         case SERVICE_UNKNOWN:
         case SERVICE_UP:
                 break;
         case SERVICE_CHANGING:
-                return asprintf(ret,
-                                "vaktd is being stopped or started and does not reply yet; see 'systemctl %sstatus "
-                                "vaktd'.",
-                                user);
+                return asprintf(ret, "vaktd is being stopped or started and does not reply yet; see '%sstatus vaktd'.",
+                                systemctl);
         case SERVICE_STOPPED:
-                return asprintf(ret, "vaktd is stopped; start it with 'systemctl %sstart vaktd'.", user);
+                return asprintf(ret, "vaktd is stopped; start it with '%sstart vaktd'.", systemctl);
         case SERVICE_MASKED:
                 return asprintf(ret,
-                                "vaktd is stopped and masked; use 'systemctl %sunmask vaktd.service', then start it "
-                                "with 'systemctl %sstart vaktd'.",
-                                user, user);
+                                "vaktd is stopped and masked; use '%sunmask vaktd.service', then start it with "
+                                "'%sstart vaktd'.",
+                                systemctl, systemctl);
         case SERVICE_FAILED:
                 return asprintf(ret,
-                                "vaktd.service has failed (%s); see 'journalctl %s-u vaktd' for "
-                                "the reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
-                                "'systemctl %sstart vaktd.socket vaktd.service'.",
-                                strempty(c->unit_result), user, user, user);
+                                "vaktd.service has failed (%s); see '%s-u vaktd' for the reason, then use "
+                                "'%sreset-failed vaktd.service vaktd.socket' and '%sstart vaktd.socket "
+                                "vaktd.service'.",
+                                strempty(c->unit_result), c->journalctl, systemctl, systemctl);
         }
         if (c->socket_only)
                 return asprintf(
@@ -390,10 +485,13 @@ static int absence_message(const Connection *c, const sd_bus_error *e, char **re
                         "vaktd does not answer at %s (%s); start it with 'vaktd --socket=%s', or specify another "
                         "socket.",
                         c->socket, socket_error, c->socket);
-        return asprintf(
-                ret, "vaktd does not answer at %s (%s) or on the %s bus%s%s; start it with 'systemctl %sstart vaktd'.",
-                c->socket, socket_error, c->user ? "user" : "system", told ? ": " : "",
-                told ? strempty(e->message) : "", user);
+        if (is_remote(c))
+                return asprintf(ret, "vaktd does not answer on the %s bus of %s%s%s; start it with '%sstart vaktd'.",
+                                c->user ? "user" : "system", c->host ?: c->machine, told ? ": " : "",
+                                told ? strempty(e->message) : "", systemctl);
+        return asprintf(ret, "vaktd does not answer at %s (%s) or on the %s bus%s%s; start it with '%sstart vaktd'.",
+                        c->socket, socket_error, c->user ? "user" : "system", told ? ": " : "",
+                        told ? strempty(e->message) : "", systemctl);
 }
 
 int connection_no_memory(sd_bus_error *reterr) {
@@ -413,13 +511,16 @@ int connection_bad_answer(const Connection *c, const MethodCall *call, int error
 
 /* Describes how a call failed, and returns the error for the caller. */
 static int fail(const Connection *c, const MethodCall *call, const sd_bus_error *e, int error, sd_bus_error *reterr) {
-        const char *why = e->message ?: strerror(abs(error)), *user = c->user ? "--user " : "";
+        const char *why = e->message ?: strerror(abs(error));
         bool by_daemon = startswith(strempty(e->name), VAKTD_NAME);
         int told = error_meaning(e, error)->told, n;
         _cleanup_free_ char *message = NULL;
 
         if (error == -EHOSTDOWN)
                 n = absence_message(c, e, &message);
+        else if (error == -EHOSTUNREACH)
+                n = asprintf(&message, "Cannot connect to the %s bus of %s: %s.", c->user ? "user" : "system",
+                             c->host ?: c->machine, strerror(abs(c->socket_error)));
         else if (error == -ECONNABORTED)
                 n = asprintf(
                         &message,
@@ -427,21 +528,20 @@ static int fail(const Connection *c, const MethodCall *call, const sd_bus_error 
                         "done, and the call was not sent again.",
                         call->member);
         else if (error == -ETIMEDOUT)
-                n = asprintf(&message,
-                             "vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
-                             "'journalctl %s-u vaktd'.",
-                             call->member, user, user);
+                n = asprintf(&message, "vaktd did not answer %s in time; see '%sstatus vaktd' and '%s-u vaktd'.",
+                             call->member, c->systemctl, c->journalctl);
         else if (told == EOPNOTSUPP)
                 n = asprintf(&message,
                              "The running vaktd does not support %s, because it is older than %s; restart it with "
-                             "'systemctl %srestart vaktd'.",
-                             call->member, c->program, user);
-        else if (told == EACCES && !by_daemon)
+                             "'%srestart vaktd'.",
+                             call->member, c->program, c->systemctl);
+        else if (told == EACCES && !by_daemon &&
+                 !sd_bus_error_has_name(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
                 n = asprintf(&message, "Permission denied (%s): run this as root, or as the user that vaktd runs as.",
                              why);
         else if (told == ECONNRESET)
-                n = asprintf(&message, "The connection to vaktd is lost each time (%s); see 'journalctl %s-u vaktd'.",
-                             why, user);
+                n = asprintf(&message, "The connection to vaktd is lost each time (%s); see '%s-u vaktd'.", why,
+                             c->journalctl);
         else
                 n = error == -ENOMEM && !e->name ? -1 : asprintf(&message, "%s", why);
         if (n < 0) {

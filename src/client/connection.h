@@ -1,9 +1,10 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The connection to the daemon: its control socket if it exists, otherwise the bus. It survives a restart of the
- * daemon: a call that only reads is sent again on a new connection, and never starts a daemon; a call that changes
- * something is never sent twice. */
+/* The connection to the daemon: its control socket if it exists, otherwise the bus; of another machine always the bus.
+ * It survives a restart of the daemon: a call that only reads is sent again on a new connection, and never starts a
+ * daemon; a call that changes something is never sent twice. What the daemon refuses to this user on the socket is
+ * sent on the system bus instead, where polkit may permit it. */
 
 #include <systemd/sd-bus.h>
 
@@ -24,7 +25,7 @@ typedef struct MethodCall {
         const char *member;
         bool changes;   /* may start the daemon; not sent again when the connection is lost */
         bool once;      /* never sent again */
-        usec_t timeout; /* µs; 0: 25 s */
+        usec_t timeout; /* µs; 0: 25 s, or what a person needs to type a password */
         /* Appends arguments that a list of types cannot describe; then no types are given. Negative errno. */
         int (*append)(sd_bus_message *m, const void *userdata);
         const void *userdata;
@@ -36,6 +37,15 @@ typedef struct MethodCall {
 int connection_new(const char *program, bool user, const char *socket, Connection **ret);
 Connection *connection_free(Connection *c);
 DEFINE_CLEANUP(Connection, connection_free)
+
+/* Before the first call: talks to the daemon of another machine, or to that of a user there. The bus of a host is
+ * reached over ssh, that of a container directly: names as sd_bus_open_system_remote(3) and
+ * sd_bus_open_system_machine(3) take them. One of the two is NULL. -EOPNOTSUPP: a user's daemon of a host; -ENOMEM. */
+int connection_set_remote(Connection *c, const char *host, const char *machine);
+
+/* Lets polkit ask the user for a password, for at most two minutes a call. prepare() is called before each call that
+ * changes something on the system bus of this machine; both may be NULL, for no questions. */
+void connection_set_interaction(Connection *c, void (*prepare)(void *userdata), void *userdata);
 
 /* What is connected, or NULL. */
 sd_bus *connection_bus(Connection *c);

@@ -38,6 +38,9 @@ typedef struct Ctl {
         const char *tags;     /* or NULL: the same */
         const char *sort;     /* or NULL: by name */
         const char *socket;   /* or NULL */
+        const char *host;     /* or NULL: this one */
+        const char *machine;  /* a container, or NULL */
+        bool no_ask_password;
         const char *from;     /* or NULL: now */
         const char *timezone; /* or NULL: the local one */
         const char *since;    /* or NULL */
@@ -67,6 +70,8 @@ typedef struct Ctl {
         const char *dot; /* in front of a name */
         bool shows_bars; /* block elements of Unicode */
         Pager *pager;    /* or NULL */
+
+        pid_t agent; /* that asks for passwords; 0: none */
 
         Connection *connection;
         sd_bus_error error; /* the last error, until ctl_failed() reports it */
@@ -108,6 +113,11 @@ int verb_values(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
 void ctl_init_output(Ctl *c);
+
+/* Whether the daemon is that of another machine, whose files and journal are not here. */
+static inline bool ctl_is_remote(const Ctl *c) {
+        return c->host || c->machine;
+}
 
 /* Sends all further output through a pager, if it is useful: on a terminal, without --json and --no-pager. */
 void ctl_open_pager(Ctl *c);

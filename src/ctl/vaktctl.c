@@ -10,6 +10,7 @@
 #include "config.h"
 #include "ctl/alloc.h"
 #include "ctl/command-line.h"
+#include "ctl/polkit-agent.h"
 #include "util/edit-distance.h"
 #include "util/strv.h"
 
@@ -55,6 +56,10 @@ static const Option options[] = {
         { 0, "version", .flag = offsetof(Ctl, version), .help = "Show the version" },
         { 0, "user", .flag = offsetof(Ctl, user), .help = "Talk to the vaktd of the calling user" },
         { 0, "socket", "PATH", .parse = parse_socket, .help = "Talk to the vaktd that listens at PATH" },
+        { 'H', "host", "[USER@]HOST", .text = offsetof(Ctl, host), .help = "Talk to the vaktd of HOST, over ssh" },
+        { 'M', "machine", "CONTAINER", .text = offsetof(Ctl, machine),
+          .help = "Talk to the vaktd of a local container" },
+        { 0, "no-ask-password", .flag = offsetof(Ctl, no_ask_password), .help = "Do not ask for a password" },
         { 0, "json", .flag = offsetof(Ctl, json), .help = "Print JSON" },
         { 0, "no-pager", .flag = offsetof(Ctl, no_pager), .help = "Do not use a pager" },
         { 0, "no-legend", .flag = offsetof(Ctl, no_legend), .help = "Print tables without headings and summary" },
@@ -294,6 +299,47 @@ bool option_goes_with(const Option *o, const char *verb) {
         return goes_with(o->verbs, verb);
 }
 
+/* The verbs that ask the daemon and read nothing of this machine beside. */
+static const char remote_verbs[] =
+        "list, status, top, run, cancel, pause, resume, reset-failed, history, log, skip, why, "
+        "plan, reload, values, complete, help";
+
+/* Connects to what the options say, which they have to say in one way. */
+static int choose_daemon(Ctl *c, const char *verb) {
+        const char *name = c->host ?: c->machine;
+        int r;
+
+        if (!c->socket && !name && !isempty(getenv("VAKTD_SOCKET")))
+                c->socket = getenv("VAKTD_SOCKET");
+        if (!!c->socket + !!c->host + !!c->machine > 1 || (name && isempty(name))) {
+                ctl_complain(isempty(name) ? "--host= and --machine= require a name."
+                                           : "Only one of --socket=, --host= and --machine= can be used.");
+                return CTL_USAGE;
+        }
+        if (name && !goes_with(remote_verbs, verb)) {
+                ctl_complain(
+                        "'vaktctl %s' works with the files of this machine, and not with --host= or --machine=; run "
+                        "vaktctl there instead%s%s%s.",
+                        verb, c->host ? ": 'ssh " : "", c->host ? name : "", c->host ? " vaktctl ...'" : "");
+                return CTL_USAGE;
+        }
+        if (connection_new("vaktctl", c->user, c->socket, &c->connection) < 0)
+                alloc_failed();
+        r = name ? connection_set_remote(c->connection, c->host, c->machine) : 0;
+        if (r == -EOPNOTSUPP) {
+                ctl_complain("--user and --host= cannot be combined: the bus of a user cannot be reached over ssh.");
+                return CTL_USAGE;
+        }
+        return r < 0 ? alloc_failed(), CTL_FAILED : CTL_DONE;
+}
+
+static void prepare_agent(void *userdata) {
+        Ctl *c = userdata;
+
+        if (c->agent == 0)
+                c->agent = polkit_agent_open();
+}
+
 /* Checks the arguments of the verb and whether the options can be used with it. No argument is empty, which would come
  * from a variable that is not set, and would mean the working directory where a file is expected. */
 static int check_usage(const Verb *v, char **args, const bool *given) {
@@ -356,10 +402,14 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
                 if (streq(v->name, name)) {
                         int r = check_usage(v, args, given);
 
+                        if (r == CTL_DONE)
+                                r = choose_daemon(c, v->name);
                         if (r != CTL_DONE)
                                 return r;
                         if (args[0] && strstr(v->arguments, "JOB"))
                                 ctl_about_argument(args[0]);
+                        if (!c->no_ask_password)
+                                connection_set_interaction(c->connection, prepare_agent, c);
                         return v->function ? v->function(c, args) : print_help();
                 }
         nearest = nearest_verb(name);
@@ -393,19 +443,16 @@ int main(int argc, char *argv[]) {
                 ctl_error_ends(r);
                 return r;
         }
-        if (!c.socket && !isempty(getenv("VAKTD_SOCKET")))
-                c.socket = getenv("VAKTD_SOCKET");
         ctl_init_output(&c);
         if (c.help)
                 r = print_help();
         else if (c.version)
                 r = puts("vaktctl " VAKT_VERSION) < 0 ? CTL_FAILED : CTL_DONE;
-        else if (connection_new("vaktctl", c.user, c.socket, &c.connection) < 0)
-                alloc_failed();
         else
                 r = run_verb(&c, argv + optind, given);
         strv_free(c.job_dirs);
         connection_free(c.connection);
+        polkit_agent_close(c.agent);
         r = finish_output(&c, r);
         ctl_error_ends(r);
         ctl_about(NULL, 0);

@@ -5,6 +5,8 @@
  * what stands where: an argument that the help calls JOB is the name of a job. A line ":files" or ":users" stands for
  * what a shell knows better. Nothing is printed about a daemon that does not answer: a person is typing. */
 
+#include <systemd/sd-login.h>
+
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "client/value-view.h"
@@ -12,6 +14,7 @@
 #include "ctl/alloc.h"
 #include "ctl/command-line.h"
 #include "job/run.h"
+#include "util/strv.h"
 
 #define RUNS_MAX  20 /* past ones */
 #define LIVE_MAX  100
@@ -171,16 +174,26 @@ static void offer_users(const Completion *k) {
         puts(":users");
 }
 
+static void offer_machines(const Completion *k) {
+        _cleanup_(strv_freep) char **machines = NULL;
+
+        if (sd_get_machine_names(&machines) < 0)
+                return;
+        STRV_FOREACH(machine, machines)
+                offer(k, *machine, NULL);
+}
+
 /* Names of arguments in the help. */
 static const struct {
         const char *name;
         void (*offer)(const Completion *k);
 } kinds[] = {
-        { "JOB", offer_jobs },       { "RUN", offer_runs },       { "ID", offer_live_runs },
-        { "FILE", offer_files },     { "PATH", offer_files },     { "CONDITION", offer_conditions },
-        { "PROBE", offer_probes },   { "EXPR", offer_calendar },  { "UNIT", offer_timers },
-        { "TIME", offer_times },     { "RESULT", offer_results }, { "CAUSE", offer_causes },
-        { "FORMAT", offer_formats }, { "NAME", offer_users },     { "PRIORITY", offer_priorities },
+        { "JOB", offer_jobs },           { "RUN", offer_runs },       { "ID", offer_live_runs },
+        { "FILE", offer_files },         { "PATH", offer_files },     { "CONDITION", offer_conditions },
+        { "PROBE", offer_probes },       { "EXPR", offer_calendar },  { "UNIT", offer_timers },
+        { "TIME", offer_times },         { "RESULT", offer_results }, { "CAUSE", offer_causes },
+        { "FORMAT", offer_formats },     { "NAME", offer_users },     { "PRIORITY", offer_priorities },
+        { "CONTAINER", offer_machines },
 };
 
 /* All that a token like "[JOB|RUN...]" names. */
@@ -263,6 +276,10 @@ static void read_option(Ctl *c, const Option *o, const char *value) {
                 c->user = true;
         else if (streq(o->long_name, "socket") && !isempty(value))
                 c->socket = value;
+        else if (streq(o->long_name, "host") && !isempty(value))
+                c->host = value;
+        else if (streq(o->long_name, "machine") && !isempty(value))
+                c->machine = value;
 }
 
 static Written read_words(Ctl *c, const CommandLine *l, char **words, size_t n) {
@@ -303,7 +320,8 @@ int verb_complete(Ctl *c, char **args) {
         w = read_words(c, l, args, n > 0 ? n - 1 : 0);
         connection_free(c->connection);
         c->connection = NULL;
-        if (connection_new("vaktctl", c->user, c->socket, &c->connection) < 0)
+        if (connection_new("vaktctl", c->user, c->socket, &c->connection) < 0 ||
+            connection_set_remote(c->connection, NULL, c->machine) < 0)
                 alloc_failed();
         option = startswith(k.word, "--") ? find_option(l, k.word) : NULL;
         if (w.pending)
@@ -315,9 +333,9 @@ int verb_complete(Ctl *c, char **args) {
                 offer_token(&k, option->argument);
         } else if (k.word[0] == '-')
                 offer_options(&k, l, w.verb);
-        else if (w.verb)
-                offer_argument(&k, w.verb, w.n_arguments);
-        else
+        else if (!w.verb)
                 offer_verbs(&k, l);
+        else if (!c->host) /* ssh could ask for a password */
+                offer_argument(&k, w.verb, w.n_arguments);
         return CTL_DONE;
 }

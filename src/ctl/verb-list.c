@@ -295,7 +295,7 @@ static void print_table(Ctl *c, const List *l) {
 static void print_first_step(const Ctl *c) {
         _cleanup_(strv_freep) char **dirs = NULL;
 
-        if (!c->socket && places_job_dirs(c->user, &dirs) >= 0)
+        if (!c->socket && !ctl_is_remote(c) && places_job_dirs(c->user, &dirs) >= 0)
                 printf("Write a job to %s/NAME.job (see vaktd.job(5)), and run 'vaktctl%s reload'.\n", dirs[0],
                        c->user ? " --user" : "");
 }
@@ -395,6 +395,8 @@ static int list_read(Ctl *c, char *const *patterns, List *l) {
         int r;
 
         r = daemon_view_get(c->connection, &c->error, &l->daemon);
+        if (ctl_is_remote(c)) /* its files are not here */
+                l->daemon.loaded = 0;
         if (r >= 0)
                 r = job_rows_get(c->connection, &c->error, &l->rows);
         if (r >= 0)

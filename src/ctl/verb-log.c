@@ -10,6 +10,7 @@
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
+#include "ctl/remote-log.h"
 #include "ctl/view-text.h"
 
 #define LOOK_BACK_MAX 1000 /* runs of a job that are searched for one that was started */
@@ -436,6 +437,8 @@ int verb_log(Ctl *c, char **args) {
                 return json_print_end(0);
         if (r != CTL_DONE || (l.run.id == 0 && !c->follow))
                 return r;
+        if (ctl_is_remote(c))
+                return remote_log(c, l.job, &l.run, c->all_runs || (c->follow && !one), l.since);
         l.usual_unit = usual_unit(&l, &l.run);
         if (!c->follow)
                 return print_all(&l);

@@ -103,6 +103,11 @@ static int plan_upkeep(const Ctl *c, const JobView *v) {
         const CommandDef *command;
         int r;
 
+        if (ctl_is_remote(c)) {
+                ctl_complain("What job %s would do can only be seen on its own machine, where its files are.",
+                             v->name);
+                return CTL_FAILED;
+        }
         r = read_definition(c, v, &d);
         if (r != CTL_DONE)
                 return r;

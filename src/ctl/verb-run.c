@@ -227,7 +227,7 @@ static int run_and_wait(Ctl *c, char **args) {
         r = wait_for_run(c, args, &f, &v);
         if (r != 0)
                 return r;
-        if (!c->follow)
+        if (!c->follow && !ctl_is_remote(c))
                 complain_of_lost_output(&v);
         if (c->json)
                 json_print(run_view_json(&v, /* with_object= */ true));
@@ -324,7 +324,8 @@ static int wait_for_runs(Ctl *c, RunWaiter *w, const Requested *runs, size_t n, 
                 }
                 if (r != 0)
                         continue;
-                complain_of_lost_output(&v);
+                if (!ctl_is_remote(c))
+                        complain_of_lost_output(&v);
                 if (c->json)
                         json_append(array, run_view_json(&v, /* with_object= */ true));
                 if (run_view_is_success(&v)) {
@@ -390,6 +391,12 @@ static int run_several(Ctl *c, char **words) {
 int verb_run(Ctl *c, char **args) {
         if (c->json && c->follow) {
                 ctl_complain("--json and --follow cannot be combined; use --wait instead.");
+                return CTL_USAGE;
+        }
+        if (c->follow && ctl_is_remote(c)) {
+                ctl_complain(
+                        "--follow cannot be combined with --host= or --machine=, because the output is in the journal "
+                        "there; use --wait, and then 'vaktctl log'.");
                 return CTL_USAGE;
         }
         if ((args[1] || is_pattern(args[0])) && !takes_files(c, args))

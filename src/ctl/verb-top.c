@@ -674,6 +674,7 @@ int verb_top(Ctl *c, char **args) {
                 ctl_complain("%s Use 'vaktctl list', 'vaktctl status' and 'vaktctl history' instead.", problem);
                 return CTL_FAILED;
         }
+        connection_set_interaction(c->connection, NULL, NULL); /* a question would go over the screen */
         r = prepare(&t);
         if (r < 0) {
                 ctl_complain("Cannot prepare the screen: %s.", strerror(-r));

@@ -4,126 +4,17 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "harness.h"
+#include "bus-fixture.h"
 
-#define NOBODY      ((uid_t)65534)
 #define DRIVER_PATH "/org/freedesktop/DBus"
 #define DRIVER      "org.freedesktop.DBus"
 
 static const char job_text[] = "[Run]\nExec=/bin/true\n";
-
-static const char bus_configuration[] = "<busconfig>\n"
-                                        "<type>custom</type>\n"
-                                        "<listen>unix:path=%s/bus</listen>\n"
-                                        "<auth>EXTERNAL</auth>\n"
-                                        "<policy context='default'>\n"
-                                        "<allow user='*'/><allow own='*'/><allow send_destination='*'/>\n"
-                                        "<allow receive_sender='*'/>\n"
-                                        "</policy>\n"
-                                        "</busconfig>\n";
-
-static pid_t bus_pid;
-
-/* --- the bus --- */
-
-static _Noreturn void exec_bus(const Harness *h, int fd) {
-        char configuration[PATH_MAX], address[32], log[PATH_MAX];
-        int log_fd;
-
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)snprintf(configuration, sizeof(configuration), "--config-file=%s/bus.conf", harness_directory(h));
-        (void)snprintf(address, sizeof(address), "--print-address=%d", fd);
-        (void)snprintf(log, sizeof(log), "%s/bus.log", harness_directory(h));
-        log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (log_fd >= 0)
-                (void)dup2(log_fd, STDERR_FILENO);
-        execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", configuration, address, NULL);
-        _exit(127);
-}
-
-/* False when there is no dbus-daemon. */
-static bool start_bus(const Harness *h) {
-        char text[PATH_MAX + sizeof(bus_configuration)], line[PATH_MAX] = "";
-        int fds[2];
-        ssize_t n;
-
-        (void)snprintf(text, sizeof(text), bus_configuration, harness_directory(h));
-        harness_write(h, "bus.conf", text);
-        assert_int_equal(pipe2(fds, 0), 0);
-        assert_int_equal(fcntl(fds[0], F_SETFD, FD_CLOEXEC), 0);
-        bus_pid = fork();
-        assert_true(bus_pid >= 0);
-        if (bus_pid == 0)
-                exec_bus(h, fds[1]);
-        close(fds[1]);
-        harness_wait_readable(fds[0]);
-        n = read(fds[0], line, sizeof(line) - 1);
-        close(fds[0]);
-        return n > 0;
-}
-
-static void stop_bus(void) {
-        if (bus_pid <= 0)
-                return;
-        (void)kill(bus_pid, SIGKILL);
-        (void)waitpid(bus_pid, NULL, 0);
-        bus_pid = 0;
-}
-
-static void bus_address(const Harness *h, char address[static PATH_MAX]) {
-        assert_true(snprintf(address, PATH_MAX, "unix:path=%s/bus", harness_directory(h)) < PATH_MAX);
-}
-
-static sd_bus *connect_as(const Harness *h, uid_t uid) {
-        char address[PATH_MAX];
-        sd_bus *bus = NULL;
-        int r;
-
-        bus_address(h, address);
-        assert_true(sd_bus_new(&bus) >= 0);
-        assert_true(sd_bus_set_address(bus, address) >= 0);
-        assert_true(sd_bus_set_bus_client(bus, true) >= 0);
-        assert_true(sd_bus_set_method_call_timeout(bus, HARNESS_TIMEOUT_SEC * USEC_PER_SEC) >= 0);
-        if (uid != (uid_t)-1)
-                assert_int_equal(seteuid(uid), 0);
-        r = sd_bus_start(bus);
-        if (uid != (uid_t)-1)
-                assert_int_equal(seteuid(0), 0);
-        assert_true(r >= 0);
-        return bus;
-}
-
-static sd_bus *connect_bus(const Harness *h) {
-        return connect_as(h, (uid_t)-1);
-}
-
-static int bus_setup(void **state) {
-        char address[PATH_MAX];
-        int r;
-
-        r = harness_setup(state);
-        if (r != 0)
-                return r;
-        bus_address(*state, address);
-        harness_set_environment(*state, "DBUS_SYSTEM_BUS_ADDRESS", address);
-        harness_set_bus(*state, true);
-        harness_add_job(*state, "a", job_text);
-        return 0;
-}
-
-static int bus_teardown(void **state) {
-        int r = harness_teardown(state);
-
-        stop_bus();
-        return r;
-}
 
 /* --- tests --- */
 
@@ -136,13 +27,13 @@ static void test_api(void **state) {
         sd_bus_message *m;
         uint64_t id;
 
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
         harness_add_job(h, "talk", "[Run]\nShell=echo one; echo two\n");
         harness_add_job(h, "w", "[Path]\nPathExists=/no/such/file\n[Run]\nExec=/bin/true\n");
         harness_start(h);
-        bus = connect_bus(h);
-        other = connect_bus(h);
+        bus = bus_connect(h);
+        other = bus_connect(h);
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
         sd_bus_message_unref(harness_call(bus, "Plan", "su", "w", 0));
         sd_bus_message_unref(harness_call(bus, "ExplainPath", "say", "w", 2, '/', 'a'));
@@ -170,10 +61,10 @@ static void test_log_control(void **state) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *level = NULL;
 
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
         harness_start(h);
-        bus = connect_bus(h);
+        bus = bus_connect(h);
         assert_true(sd_bus_set_property(bus, "org.vaktd1", "/org/freedesktop/LogControl1",
                                         "org.freedesktop.LogControl1", "LogLevel", NULL, "s", "debug") >= 0);
         assert_true(sd_bus_get_property_string(bus, "org.vaktd1", "/org/freedesktop/LogControl1",
@@ -186,11 +77,11 @@ static void test_unprivileged(void **state) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
 
-        if (geteuid() != 0 || !start_bus(h))
+        if (geteuid() != 0 || !bus_start(h))
                 skip();
         harness_add_job(h, "w", "[Path]\nPathExists=/no/such/file\n[Run]\nExec=/bin/true\n");
         harness_start(h);
-        bus = connect_as(h, NOBODY);
+        bus = bus_connect_as(h, NOBODY);
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Plan", "su", "w", 0);
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "ExplainPath", "say", "w", 2, '/', 'a');
@@ -248,10 +139,10 @@ static void test_many_authorisations(void **state) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         Flood f = {};
 
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
         harness_start(h);
-        bus = connect_bus(h);
+        bus = bus_connect(h);
         flood(bus, CALLS, &f);
         wait_flood(bus, CALLS, &f);
         assert_true(f.n_refused < CALLS);
@@ -267,13 +158,13 @@ static void test_flood_of_others(void **state) {
         Flood f = {}, of_others = {};
         siginfo_t info;
 
-        if (geteuid() != 0 || !start_bus(h))
+        if (geteuid() != 0 || !bus_start(h))
                 skip();
         harness_add_job(h, "a", job_text);
         harness_start(h);
-        bus = connect_bus(h);
+        bus = bus_connect(h);
         for (size_t i = 0; i < CONNECTIONS; i++)
-                others[i] = connect_as(h, NOBODY);
+                others[i] = bus_connect_as(h, NOBODY);
         assert_int_equal(kill(harness_pid(h), SIGSTOP), 0);
         assert_int_equal(waitid(P_PID, (id_t)harness_pid(h), &info, WSTOPPED), 0);
         for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -300,10 +191,10 @@ static void test_answers_at_stop(void **state) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         Flood f = {};
 
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
         harness_start(h);
-        bus = connect_bus(h);
+        bus = bus_connect(h);
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL)); /* the connection is through */
         flood(bus, CALLS, &f);
         assert_int_equal(kill(harness_pid(h), SIGTERM), 0);
@@ -321,16 +212,16 @@ static void test_follower_leaves(void **state) {
         uint64_t id;
         int fd;
 
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
         assert_true(snprintf(fifo, sizeof(fifo), "%s/fifo", harness_directory(h)) < PATH_MAX);
         assert_int_equal(mkfifo(fifo, 0600), 0);
         (void)snprintf(job, sizeof(job), "[Run]\nShell=echo before; cat %s; echo after\n", fifo);
         harness_add_job(h, "talk", job);
         harness_start(h);
-        bus = connect_bus(h);
+        bus = bus_connect(h);
         w = watch_new(bus, "type='signal',sender='org.vaktd1',interface='org.vaktd1.Manager'");
-        follower = connect_bus(h);
+        follower = bus_connect(h);
         id = harness_run(follower, "talk", /* follow= */ true);
         sd_bus_flush_close_unref(follower);
         fd = open(fifo, O_WRONLY | O_CLOEXEC); /* waits for the job to read */
@@ -342,7 +233,7 @@ static void test_follower_leaves(void **state) {
 
 /* Waits until the name is on the bus, and calls it. */
 static void assert_on_bus(const Harness *h) {
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = connect_bus(h);
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = bus_connect(h);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(watch_freep) Watch *w = NULL;
         int has_owner = 0;
@@ -361,11 +252,11 @@ static void assert_on_bus(const Harness *h) {
 static void test_bus_restart(void **state) {
         Harness *h = *state;
 
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
         harness_start(h);
-        stop_bus();
-        assert_true(start_bus(h));
+        bus_stop();
+        assert_true(bus_start(h));
         assert_on_bus(h);
 }
 
@@ -373,9 +264,9 @@ static void test_name_taken(void **state) {
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
 
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
-        bus = connect_bus(h);
+        bus = bus_connect(h);
         assert_true(sd_bus_request_name(bus, "org.vaktd1", 0) >= 0);
         assert_int_not_equal(harness_start_and_fail(h), 0);
 }
@@ -388,12 +279,10 @@ static void test_no_bus(void **state) {
         harness_start(h);
         bus = harness_connect(h);
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
-        if (!start_bus(h))
+        if (!bus_start(h))
                 skip();
         assert_on_bus(h);
 }
-
-#define bus_test(f) cmocka_unit_test_setup_teardown(f, bus_setup, bus_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

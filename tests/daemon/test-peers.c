@@ -460,13 +460,16 @@ static void test_unprivileged(void **state) {
                 { "ResetFailed", "s", "a" },
         };
         Harness *h = *state;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL, *root = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        uint64_t id;
 
         if (geteuid() != 0)
                 skip();
         harness_add_job(h, "a", job_text);
         harness_start(h);
+        root = harness_connect(h);
+        id = harness_run(root, "a", /* follow= */ false);
         bus = harness_connect_as(h, NOBODY);
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
         sd_bus_message_unref(harness_call(bus, "GetJob", "s", "a"));
@@ -474,7 +477,8 @@ static void test_unprivileged(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(changes); i++)
                 harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", changes[i].member, changes[i].types,
                                    changes[i].argument, 0);
-        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Cancel", "t", UINT64_C(1));
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Cancel", "t", id);
+        harness_call_fails(bus, "org.vaktd1.Error.NoSuchRun", "Cancel", "t", id + 1);
         assert_true(sd_bus_set_property(bus, "org.vaktd1", "/org/freedesktop/LogControl1",
                                         "org.freedesktop.LogControl1", "LogLevel", &e, "s", "debug") < 0);
         assert_true(sd_bus_error_has_name(&e, "org.vaktd1.Error.AccessDenied"));

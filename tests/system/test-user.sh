@@ -89,6 +89,50 @@ test_the_user_instance_works_in_its_sandbox() {
         shows 'NoNewPrivs:.*1' "/proc/$(as_user systemctl --user show --value -p MainPID vaktd)/status"
 }
 
+# What a user's manager takes and does not do (before version 254) is a problem of the file, with its line.
+test_a_sandbox_that_is_not_applied_is_told_at_load() {
+        local setting own
+        setup_user
+        as_user systemctl --user start vaktd
+        own=$(readlink /proc/self/ns/mnt)
+        if [ "$(systemctl --version | sed -nE '1s/^systemd ([0-9]+).*/\1/p')" -lt 254 ]; then
+                same "$own" "$(as_user systemd-run --user --quiet --pipe -p PrivateTmp=yes -p ProtectSystem=strict \
+                        readlink /proc/self/ns/mnt)"
+        fi
+        for setting in PrivateTmp=yes ProtectSystem=strict ProtectHome=yes ReadOnlyPaths=/ InaccessiblePaths=/mnt \
+                TemporaryFileSystem=/mnt BindReadOnlyPaths=/mnt PrivateDevices=yes PrivateNetwork=yes PrivateIPC=yes \
+                ProtectHostname=yes ProtectClock=yes ProtectKernelTunables=yes ProtectKernelModules=yes \
+                ProtectKernelLogs=yes PrivateMounts=yes CapabilityBoundingSet=CAP_KILL; do
+                user_job shut <<<$'[Run]\nExec=/bin/true\n[Service]\n'"$setting"
+                fails as_user systemctl --user reload vaktd
+                as_user vaktctl --user list >/tmp/list || true
+                shows "shut.job:4: ${setting%%=*}= silently has no effect in a job of a user without PrivateUsers=yes" \
+                        /tmp/list
+        done
+        for setting in User=nobody DynamicUser=yes ProtectProc=invisible IPAddressDeny=any DevicePolicy=closed; do
+                user_job shut <<<$'[Run]\nExec=/bin/true\n[Service]\n'"$setting"
+                fails as_user systemctl --user reload vaktd
+                as_user vaktctl --user list >/tmp/list || true
+                shows "shut.job:4: ${setting%%=*}= requires the service manager of the system" /tmp/list
+        done
+        journal_has _UID="$uid" MESSAGE_ID="$(message_id CONFIG_PROBLEM)"
+        # With that line, it is in force.
+        user_job shut <<'END'
+[Run]
+Shell=readlink /proc/self/ns/mnt; touch ~/written || echo cannot write
+[Service]
+PrivateUsers=yes
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp=yes
+END
+        as_user systemctl --user reload vaktd
+        as_user vaktctl --user run shut --follow >/tmp/shut
+        shows -x 'cannot write' /tmp/shut
+        fails shows -F "$own" /tmp/shut
+        fails test -e /home/$TESTER/written
+}
+
 has_succeeded() { # JOB
         as_user vaktctl --user history "$1" | grep success
 }

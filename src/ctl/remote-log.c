@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The fields that the journal itself adds say whose a line is: the units of the runs, and for runs that are children,
+ * the unit of the daemon. ssh hands its arguments to a shell, so they are quoted for it. */
+
+#include "ctl/remote-log.h"
+
+#include "ctl/alloc.h"
+#include "util/strv.h"
+
+static void add(char ***argv, const char *format, ...) _printf_(2, 3);
+
+static void add(char ***argv, const char *format, ...) {
+        char *argument = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&argument, format, ap) < 0)
+                alloc_failed();
+        va_end(ap);
+        if (strv_consume(argv, argument) < 0)
+                alloc_failed();
+}
+
+/* 'it'\''s' */
+static char *quote_for_shell(const char *s) {
+        char *quoted = alloc_array(NULL, 4 * strlen(s) + 3, 1), *t = quoted;
+
+        *t++ = '\'';
+        for (; *s; s++)
+                t = *s == '\'' ? stpcpy(t, "'\\''") : (*t = *s, t + 1);
+        *t++ = '\'';
+        *t = '\0';
+        return quoted;
+}
+
+/* The way to the journal: a container of this machine, or "[USER@]HOST[:PORT]". NULL: the name of a container on the
+ * host follows. */
+static char **reach(const Ctl *c) {
+        const char *colon = c->host ? strrchr(c->host, ':') : NULL;
+        char **argv = NULL;
+
+        if (c->machine) { /* without the user on whose bus the daemon is */
+                const char *at = strrchr(c->machine, '@'), *machine = at ? at + 1 : c->machine;
+
+                add(&argv, "journalctl");
+                if (!isempty(machine) && !streq(machine, ".host"))
+                        add(&argv, "--machine=%s", machine);
+                return argv;
+        }
+        if (strchr(c->host, '/'))
+                return NULL;
+        add(&argv, "ssh");
+        if (c->terminal)
+                add(&argv, "-t");
+        if (colon && colon[1] != '\0' && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
+                add(&argv, "-p%s", colon + 1);
+                add(&argv, "--");
+                add(&argv, "%.*s", (int)(colon - c->host), c->host);
+        } else {
+                add(&argv, "--");
+                add(&argv, "%s", c->host);
+        }
+        add(&argv, "journalctl");
+        return argv;
+}
+
+static void add_matches(char ***argv, bool user, const char *job, const RunView *run, bool all_runs) {
+        const char *unit = user ? "USER_UNIT" : "UNIT";
+
+        if (all_runs) { /* lines of a user's units do not have the field of the job */
+                add(argv, user ? "_SYSTEMD_USER_SLICE=vakt.slice" : "_SYSTEMD_SLICE=vakt.slice");
+                add(argv, user ? "SYSLOG_IDENTIFIER=%s" : "VAKT_JOB=%s", job);
+                add(argv, "+");
+                add(argv, "_SYSTEMD_%s=vaktd.service", unit);
+                add(argv, "VAKT_JOB=%s", job);
+                return;
+        }
+        if (!isempty(run->invocation)) {
+                add(argv, "_SYSTEMD_INVOCATION_ID=%s", run->invocation);
+                add(argv, "+");
+        }
+        if (!isempty(run->unit)) {
+                add(argv, "_SYSTEMD_%s=%s", unit, run->unit);
+                add(argv, "+");
+                add(argv, "%s=%s", unit, run->unit);
+                add(argv, "%s", user ? "_SYSTEMD_USER_UNIT=init.scope" : "_PID=1");
+                add(argv, "+");
+        }
+        add(argv, "_SYSTEMD_%s=vaktd.service", unit);
+        add(argv, "VAKT_JOB=%s", job);
+        add(argv, "VAKT_RUN=%" PRIu64, run->id);
+}
+
+int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_t since) {
+        _cleanup_(strv_freep) char **argv = reach(c), **options = NULL;
+
+        if (c->json || !argv) {
+                ctl_complain(
+                        c->json ? "The journal of another machine is shown by its journalctl, and not with --json."
+                                : "The journal of a container on another host cannot be shown from here.");
+                return CTL_USAGE;
+        }
+        if (c->no_pager)
+                add(&options, "--no-pager");
+        if (c->follow)
+                add(&options, "--follow");
+        if (c->lines > 0)
+                add(&options, "--lines=%u", c->lines);
+        if (c->output)
+                add(&options, "--output=%s", c->output);
+        if (since > 0)
+                add(&options, "--since=@%" PRIu64, since / USEC_PER_SEC);
+        add_matches(&options, c->user, job, run, all_runs);
+        STRV_FOREACH(o, options) {
+                _cleanup_free_ char *quoted = c->host ? quote_for_shell(*o) : NULL;
+
+                add(&argv, "%s", quoted ?: *o);
+        }
+        (void)fflush(stdout);
+        (void)execvp(argv[0], argv);
+        ctl_complain("Cannot execute %s: %s.", argv[0], strerror(errno));
+        return CTL_FAILED;
+}
