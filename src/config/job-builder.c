@@ -27,6 +27,8 @@ static int keep_upkeep_line(Builder *b, const KeyLine *k) {
 
 /* As it was written: specifiers are expanded again when the text is read again. */
 static void keep_text(Builder *b, const KeyLine *k) {
+        if (!b->text) /* of a program that only reads arguments */
+                return;
         if (!b->section || !streq(b->section, k->row->section))
                 fprintf(b->text, "[%s]\n", k->row->section);
         b->section = k->row->section;

@@ -66,7 +66,7 @@ def verbs():
 def options_of_manual(page):
     found = set()
     for item in items(section(page, "OPTIONS"), "Fl"):
-        found |= {("--" + w[1:] if w[0] == "-" else "-" + w) for w in re.findall(r"(?:Fl|,) (-?[a-z0-9-]+)(?= |$)", item)}
+        found |= {("--" + w[1:] if w[0] == "-" else "-" + w) for w in re.findall(r"(?:Fl|,) (-?[a-z0-9-]+|[A-Z])(?= |$)", item)}
     return found
 
 
