@@ -106,7 +106,7 @@ static int read_job(Edit *e) {
         if (r == -ENOMEM)
                 alloc_failed();
         for (size_t i = 0; i < d.n_items; i++)
-                diagnostic_print(stderr, &(DiagnosticView){ d.items[i].file, d.items[i].line, d.items[i].message });
+                diagnostic_complain(&(DiagnosticView){ d.items[i].file, d.items[i].line, d.items[i].message });
         diagnostics_done(&d);
         if (r > 0) {
                 e->n_texts = (size_t)r;
@@ -357,8 +357,8 @@ static void print_problems(const Edit *e, bool is_draft) {
                 unsigned line =
                         is_draft && is_here && d->line > 0 && d->line <= e->n_lines ? e->lines[d->line - 1] : d->line;
 
-                diagnostic_print(stderr,
-                                 &(DiagnosticView){ is_draft && is_here ? e->draft_path : d->file, line, d->message });
+                diagnostic_complain(
+                        &(DiagnosticView){ is_draft && is_here ? e->draft_path : d->file, line, d->message });
         }
 }
 
@@ -534,7 +534,7 @@ static int reload(Edit *e) {
         if (r < 0)
                 return ctl_failed(c, r, "vaktctl status");
         for (size_t i = 0; i < d.n_items; i++) {
-                diagnostic_print(stderr, &d.diagnostics[i]);
+                diagnostic_complain(&d.diagnostics[i]);
                 if (streq(d.diagnostics[i].file, e->path) || streq(d.diagnostics[i].file, e->texts[0].path))
                         ret = CTL_FAILED;
         }

@@ -19,6 +19,13 @@ void diagnostic_print(FILE *f, const DiagnosticView *v) {
                 fprintf(f, "%s: %s\n", file, message);
 }
 
+void diagnostic_complain(const DiagnosticView *v) {
+        if (v->line > 0)
+                ctl_complain("%s:%u: %s", v->file, (unsigned)v->line, v->message);
+        else
+                ctl_complain("%s: %s", v->file, v->message);
+}
+
 char *pool_view_text(const PoolView *v) {
         return alloc_format("%" PRIu32 " of %" PRIu32 " slot%s taken, %" PRIu32 " wait%s", v->running, v->slots,
                             PLURAL(v->slots), v->waiting, v->waiting == 1 ? "s" : "");

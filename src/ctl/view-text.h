@@ -15,6 +15,7 @@
 
 /* "file:line: message" */
 void diagnostic_print(FILE *f, const DiagnosticView *v);
+void diagnostic_complain(const DiagnosticView *v); /* the same on standard error, or an error in JSON */
 
 /* "1 of 2 slots taken, 3 wait" */
 char *pool_view_text(const PoolView *v);
