@@ -16,7 +16,7 @@ DEFINE_CLEANUP(MountTable, mount_table_free)
 bool mount_table_has(const MountTable *t, const char *path);
 
 /* Is the file system that a path is on, or the mount with this id (name_to_handle_at(2)), one of this machine, which
- * does not wait for anybody to tell what is in memory? As of the last reading; the path has no symbolic links. */
+ * does not wait for anybody else? As of the last reading; the path has no symbolic links. */
 bool mount_table_path_is_local(const MountTable *t, const char *path);
 bool mount_table_id_is_local(const MountTable *t, int id);
 

@@ -4,8 +4,8 @@
 #include "probe/kind.h"
 #include "probe/path-answer.h"
 
-/* Answers a question of path_answer() if that takes no more than the memory of the kernel: false if it may take
- * longer, or if there is no answer. It never blocks. */
+/* Answers a question of path_answer() if the path leads through file systems of this machine only. False: it does not,
+ * or there is no answer. */
 bool local_file_answer(Probes *probes, const OutsideQuestion *q, OutsideAnswer *a);
 
 /* All probes are gone. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The questions of outside.h as probes; what the kernel can answer from its memory is not asked outside. disk-full-in
+/* The questions of outside.h as probes; what file systems of this machine answer is not asked outside. disk-full-in
  * is made of the answers to disk-free; it is asked at a steady pace, since neither how far a date is away nor how fast
  * it moves tells when to look again. */
 

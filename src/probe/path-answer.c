@@ -74,10 +74,13 @@ static void answer_age(const OutsideQuestion *q, const struct stat *st, OutsideA
 void path_answer(const OutsideQuestion *q, int fd, OutsideAnswer *a) {
         struct stat st;
 
-        if (q->kind == CONDITION_DISK_FREE || q->kind == CONDITION_DISK_FULL_IN || q->kind == CONDITION_INODE_FREE)
-                answer_free(q, fd, a);
-        else if (fstat(fd, &st) < 0)
+        if (fstat(fd, &st) < 0)
                 answer_unknown(a, "Cannot look at %s: %m.", q->subject);
+        else if (S_ISLNK(st.st_mode))
+                answer_unknown(a, "%s is a symbolic link.", q->subject);
+        else if (q->kind == CONDITION_DISK_FREE || q->kind == CONDITION_DISK_FULL_IN ||
+                 q->kind == CONDITION_INODE_FREE)
+                answer_free(q, fd, a);
         else if (q->kind == CONDITION_FILE_EXISTS)
                 answer_known(a, true, 0);
         else if (q->kind == CONDITION_FILE_AGE)

@@ -1335,8 +1335,18 @@ static void test_local_files(void **state) {
         assert_int_equal(probe_reading(&u.use)->value, 6000);
         user_close(&u);
         hang_close(&h, "far");
+        user_open(&u, CONDITION_FILE_EXISTS, at("near/none"), CONDITION_IS, 0);
+        UNTIL(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 0);
+        assert_int_equal(workers_of(&u), 0);
+        user_close(&u);
         /* Whether a link is followed, vakt-probe decides. */
         assert_int_equal(symlink("near", at("link")), 0);
+        user_open(&u, CONDITION_FILE_SIZE, at("link/f"), CONDITION_GREATER, 0);
+        UNTIL(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 6000);
+        assert_int_equal(workers_of(&u), 1);
+        user_close(&u);
         user_open(&u, CONDITION_DISK_FREE, at("link"), CONDITION_GREATER, 0);
         UNTIL(probe_reading(&u.use)->is_known);
         assert_int_equal(probe_reading(&u.use)->whole, 1048576);
