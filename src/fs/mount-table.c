@@ -13,6 +13,7 @@
 typedef struct Mount {
         long id;
         char *path;
+        bool is_local;
 } Mount;
 
 typedef struct MountList {
@@ -47,12 +48,21 @@ static void unescape(char *s) {
         *out = '\0';
 }
 
-static int mount_list_add(MountList *l, long id, const char *path) {
+static bool type_is_local(const char *type) {
+        static const char *const types[] = { "btrfs", "ext2", "ext3", "ext4", "tmpfs", "xfs" };
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                if (streq(type, types[i]))
+                        return true;
+        return false;
+}
+
+static int mount_list_add(MountList *l, long id, const char *path, bool is_local) {
         Mount *m = ARRAY_NEXT(l->mounts, l->n_mounts);
 
         if (!m)
                 return -ENOMEM;
-        *m = (Mount){ .id = id, .path = strdup(path) };
+        *m = (Mount){ .id = id, .path = strdup(path), .is_local = is_local };
         if (!m->path)
                 return -ENOMEM;
         unescape(m->path);
@@ -60,10 +70,15 @@ static int mount_list_add(MountList *l, long id, const char *path) {
         return 0;
 }
 
-/* "36 35 98:0 /root /mount/point options …" */
+/* "36 35 98:0 /root /mount/point options … - type source options" */
 static int mount_list_add_line(MountList *l, char *line) {
-        char *field = line, *end;
+        char *field = line, *end, *type = strstr(line, " - ");
         long id = strtol(line, &end, 10);
+
+        if (type) {
+                type += strlen(" - ");
+                type[strcspn(type, " \n")] = '\0';
+        }
 
         for (int i = 0; i < 4 && field; i++) {
                 field = strchr(field, ' ');
@@ -72,7 +87,7 @@ static int mount_list_add_line(MountList *l, char *line) {
         if (end == line || !field)
                 return 0; /* not a line that we know */
         field[strcspn(field, " \n")] = '\0';
-        return mount_list_add(l, id, field);
+        return mount_list_add(l, id, field, type && type_is_local(type));
 }
 
 static int mount_compare(const void *a, const void *b) {
@@ -138,6 +153,29 @@ bool mount_table_has(const MountTable *t, const char *path) {
         size_t i = BISECT(t->list.n_mounts, k, strcmp(t->list.mounts[k].path, path) < 0);
 
         return i < t->list.n_mounts && streq(t->list.mounts[i].path, path);
+}
+
+bool mount_table_path_is_local(const MountTable *t, const char *path) {
+        bool is_local = false;
+        ssize_t longest = -1;
+
+        for (size_t i = 0; i < t->list.n_mounts; i++) {
+                const Mount *m = &t->list.mounts[i];
+                ssize_t n = streq(m->path, "/") ? 0 : (ssize_t)strlen(m->path);
+
+                if (n < longest || strncmp(path, m->path, (size_t)n) != 0 || (path[n] != '/' && path[n] != '\0'))
+                        continue;
+                is_local = m->is_local && (is_local || n > longest); /* of several over each other, all */
+                longest = n;
+        }
+        return is_local;
+}
+
+bool mount_table_id_is_local(const MountTable *t, int id) {
+        for (size_t i = 0; i < t->list.n_mounts; i++)
+                if (t->list.mounts[i].id == id)
+                        return t->list.mounts[i].is_local;
+        return false;
 }
 
 int mount_table_fd(const MountTable *t) {

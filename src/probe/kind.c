@@ -279,7 +279,10 @@ static usec_t probe_safe_interval(const Probe *p) {
 }
 
 static void probe_learn_rate(Probe *p, const Reading *r, usec_t now) {
-        if (r->is_known && p->has_sample && now > p->sampled_boottime) {
+        if (condition_kind_unit(p->question.kind) == CONDITION_TRUTH) {
+                if (p->has_sample && r->value != p->sampled)
+                        p->interval = 0; /* it has no rate, but what has just changed may change again */
+        } else if (r->is_known && p->has_sample && now > p->sampled_boottime) {
                 double elapsed = (double)(now - p->sampled_boottime);
                 double change = (double)r->value - (double)p->sampled;
 

@@ -41,6 +41,7 @@ typedef struct ProbeKind {
 } ProbeKind;
 
 typedef enum ProbeShared {
+        PROBE_SHARED_LOCAL_FILES,
         PROBE_SHARED_MOUNTS,
         PROBE_SHARED_OUTSIDE,
         PROBE_SHARED_PROCESSES,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The questions of outside.h as probes. disk-full-in is made of the answers to disk-free; it is asked at a steady
- * pace, since neither how far a date is away nor how fast it moves tells when to look again. */
+/* The questions of outside.h as probes; what file systems of this machine answer is not asked outside. disk-full-in
+ * is made of the answers to disk-free; it is asked at a steady pace, since neither how far a date is away nor how fast
+ * it moves tells when to look again. */
 
 #include "probe/outside-kind.h"
 
 #include "config.h"
+#include "probe/local-file.h"
 #include "probe/outside.h"
 #include "probe/trend.h"
 #include "util/turn.h"
@@ -93,6 +95,20 @@ static int start(Probe *p) {
         return 0;
 }
 
+static bool look_here(Probe *p, Reading *ret) {
+        const OutsideQuestion q = {
+                .kind = p->question.kind,
+                .subject = p->question.subject,
+                .now_realtime = turn_now(p->probes->event).realtime,
+        };
+        OutsideAnswer a;
+
+        if (!path_answers(q.kind) || !local_file_answer(p->probes, &q, &a))
+                return false;
+        *ret = (Reading){ .is_known = true, .value = a.value, .whole = a.whole };
+        return true;
+}
+
 static int outside_look(Probe *p, Reading *ret) {
         OutsideState *s;
 
@@ -103,7 +119,10 @@ static int outside_look(Probe *p, Reading *ret) {
                         return probe_unknown_errno(p, ret, r, "Cannot ask: %m.");
         }
         s = p->state;
-        if (inquiry_ask(s->inquiry, ret) == INQUIRY_ASKED)
+        if (look_here(p, ret)) {
+                if (s->trend)
+                        *ret = trend_reading(p, ret);
+        } else if (inquiry_ask(s->inquiry, ret) == INQUIRY_ASKED)
                 return PROBE_LATER;
         if (s->trend)
                 look_steadily(p);
@@ -115,6 +134,7 @@ static void outside_stop(Probe *p) {
 }
 
 static void outside_done(Probes *probes) {
+        local_file_done(probes);
         probes->shared[PROBE_SHARED_OUTSIDE] = outside_free(probes->shared[PROBE_SHARED_OUTSIDE]);
 }
 

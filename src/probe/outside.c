@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 
 #include "probe/outside-protocol.h"
+#include "probe/path-answer.h"
 #include "time/span.h"
 #include "util/escape.h"
 #include "util/nofile.h"
@@ -474,12 +475,7 @@ static void inquiry_leave_queue(Inquiry *i) {
 }
 
 static bool inquiry_is_quick(const Inquiry *i) {
-        static const bool is_quick[_CONDITION_KIND_MAX] = {
-                [CONDITION_DISK_FREE] = true,   [CONDITION_DISK_FULL_IN] = true, [CONDITION_FILE_AGE] = true,
-                [CONDITION_FILE_EXISTS] = true, [CONDITION_FILE_SIZE] = true,    [CONDITION_INODE_FREE] = true,
-        };
-
-        return is_quick[i->question->kind] && !i->is_alone && !i->has_hung;
+        return path_answers(i->question->kind) && !i->is_alone && !i->has_hung;
 }
 
 /* False: there is no room for it. */

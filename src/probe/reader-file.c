@@ -2,41 +2,19 @@
 
 /* Questions about paths. Nothing is opened but directories, to count what is in them: a stat(2) is all that the rest
  * takes.
- *
- * What does not exist has neither a size nor an age: that is unknown, not 0, because a backup that was never made must
- * not look like a small or a young one. */
+ */
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "fs/guarded.h"
 #include "probe/reader.h"
 
 #define LINKS_MAX 40 /* as the kernel has it */
-
-/* How far in the future a file may be: the clock of a file server is not ours. */
-#define FUTURE_MAX (5 * USEC_PER_MINUTE)
-
-void answer_known(OutsideAnswer *a, int64_t value, int64_t whole) {
-        a->is_known = true;
-        a->value = value;
-        a->whole = whole;
-}
-
-void answer_unknown(OutsideAnswer *a, const char *format, ...) {
-        va_list ap;
-
-        a->is_known = false;
-        va_start(ap, format);
-        (void)vsnprintf(a->reason, sizeof(a->reason), format, ap);
-        va_end(ap);
-}
 
 /* --- the way to a path --- */
 
@@ -135,92 +113,15 @@ int reader_open(const char *path, OutsideAnswer *a) {
         return r;
 }
 
-/* --- file systems --- */
+/* --- what it leads to --- */
 
-/* Of a and b the product, or the largest number. */
-static int64_t multiply(uint64_t a, uint64_t b) {
-        int64_t product;
-
-        return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
-}
-
-static int open_file_system(const OutsideQuestion *q, struct statvfs *ret, OutsideAnswer *a) {
+void read_path(const OutsideQuestion *q, OutsideAnswer *a) {
         _cleanup_close_ int fd = reader_open(q->subject, a);
-        int r = fd;
 
-        if (fd >= 0 && fstatvfs(fd, ret) < 0) {
-                r = -errno;
-                answer_unknown(a, "Cannot look at the file system of %s: %s.", q->subject, strerror(-r));
-        }
-        return r;
-}
-
-/* As df(1) and systemd have it: what is kept back for root is not free. */
-void read_disk_free(const OutsideQuestion *q, OutsideAnswer *a) {
-        struct statvfs s;
-
-        if (open_file_system(q, &s, a) < 0)
-                return;
-        if (s.f_blocks == 0)
-                answer_unknown(a, "The file system of %s does not have a size.", q->subject);
-        else
-                answer_known(a, multiply(MIN(s.f_bavail, s.f_blocks), s.f_frsize), multiply(s.f_blocks, s.f_frsize));
-}
-
-void read_inode_free(const OutsideQuestion *q, OutsideAnswer *a) {
-        struct statvfs s;
-
-        if (open_file_system(q, &s, a) < 0)
-                return;
-        if (s.f_files == 0)
-                answer_unknown(a, "The file system of %s has no fixed number of inodes. Use disk-free.", q->subject);
-        else
-                answer_known(a, multiply(MIN(s.f_favail, s.f_files), 1), multiply(s.f_files, 1));
-}
-
-/* --- files --- */
-
-static int stat_path(const OutsideQuestion *q, struct stat *ret, OutsideAnswer *a) {
-        _cleanup_close_ int fd = reader_open(q->subject, a);
-        int r = fd;
-
-        if (fd >= 0 && fstat(fd, ret) < 0) {
-                r = -errno;
-                answer_unknown(a, "Cannot look at %s: %s.", q->subject, strerror(-r));
-        }
-        return r;
-}
-
-void read_file_size(const OutsideQuestion *q, OutsideAnswer *a) {
-        struct stat st;
-
-        if (stat_path(q, &st, a) < 0)
-                return;
-        if (S_ISREG(st.st_mode))
-                answer_known(a, st.st_size, 0);
-        else
-                answer_unknown(a, "%s is not a regular file.", q->subject);
-}
-
-void read_file_age(const OutsideQuestion *q, OutsideAnswer *a) {
-        struct stat st;
-        usec_t modified;
-
-        if (stat_path(q, &st, a) < 0)
-                return;
-        modified = st.st_mtim.tv_sec < 0 ? 0 : timespec_load(&st.st_mtim);
-        if (modified > usec_add(q->now_realtime, FUTURE_MAX))
-                answer_unknown(a, "The modification time of %s is in the future.", q->subject);
-        else
-                answer_known(a, (int64_t)usec_sub(q->now_realtime, modified), 0);
-}
-
-void read_file_exists(const OutsideQuestion *q, OutsideAnswer *a) {
-        struct stat st;
-        int r = stat_path(q, &st, a);
-
-        if (r >= 0 || r == -ENOENT || r == -ENOTDIR)
-                answer_known(a, r >= 0, 0);
+        if (fd >= 0)
+                path_answer(q, fd, a);
+        else if (q->kind == CONDITION_FILE_EXISTS && (fd == -ENOENT || fd == -ENOTDIR))
+                answer_known(a, false, 0);
 }
 
 /* --- directories --- */

@@ -5,16 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "probe/outside-protocol.h"
-
-typedef struct OutsideQuestion {
-        const char *subject;
-        usec_t now_realtime, span; /* µs */
-} OutsideQuestion;
-
-/* An answer: known, of a whole or of nothing (0); or unknown, with a sentence that says why. */
-void answer_known(OutsideAnswer *a, int64_t value, int64_t whole);
-_printf_(2, 3) void answer_unknown(OutsideAnswer *a, const char *format, ...);
+#include "probe/path-answer.h"
 
 /* Opens what an absolute path leads to, with O_PATH: nothing is mounted by it, no device and no FIFO is woken. The way
  * is walked name by name, and a symbolic link is followed only if nobody but root and ourselves can have made it or
@@ -22,11 +13,7 @@ _printf_(2, 3) void answer_unknown(OutsideAnswer *a, const char *format, ...);
  * -ENOENT and -ENOTDIR is in *a then. */
 int reader_open(const char *path, OutsideAnswer *a);
 
-void read_disk_free(const OutsideQuestion *q, OutsideAnswer *a);
-void read_inode_free(const OutsideQuestion *q, OutsideAnswer *a);
-void read_file_size(const OutsideQuestion *q, OutsideAnswer *a);
-void read_file_age(const OutsideQuestion *q, OutsideAnswer *a);
-void read_file_exists(const OutsideQuestion *q, OutsideAnswer *a);
+void read_path(const OutsideQuestion *q, OutsideAnswer *a); /* what path_answer() knows */
 void read_entries(const OutsideQuestion *q, OutsideAnswer *a);
 void read_cert_days(const OutsideQuestion *q, OutsideAnswer *a);
 void read_journal_matches(const OutsideQuestion *q, OutsideAnswer *a);

@@ -22,13 +22,13 @@ typedef void (*Reader)(const OutsideQuestion *q, OutsideAnswer *a);
 
 static const Reader readers[_CONDITION_KIND_MAX] = {
         [CONDITION_CERT_DAYS] = read_cert_days,
-        [CONDITION_DISK_FREE] = read_disk_free,
+        [CONDITION_DISK_FREE] = read_path,
         [CONDITION_ENTRIES] = read_entries,
         [CONDITION_EXEC] = read_exec,
-        [CONDITION_FILE_AGE] = read_file_age,
-        [CONDITION_FILE_EXISTS] = read_file_exists,
-        [CONDITION_FILE_SIZE] = read_file_size,
-        [CONDITION_INODE_FREE] = read_inode_free,
+        [CONDITION_FILE_AGE] = read_path,
+        [CONDITION_FILE_EXISTS] = read_path,
+        [CONDITION_FILE_SIZE] = read_path,
+        [CONDITION_INODE_FREE] = read_path,
         [CONDITION_JOURNAL_MATCHES] = read_journal_matches,
         [CONDITION_TEMPERATURE] = read_temperature,
 };
@@ -101,7 +101,8 @@ static int receive(OutsideQuestions *q) {
 
 static void answer(const OutsideQuestions *q, uint32_t i, const char *problem, OutsideAnswer *ret) {
         const OutsideItem *item = &q->items[i];
-        const OutsideQuestion question = { .subject = q->texts + item->at,
+        const OutsideQuestion question = { .kind = (ConditionKind)item->kind,
+                                           .subject = q->texts + item->at,
                                            .now_realtime = q->now_realtime,
                                            .span = item->span };
 

@@ -1301,6 +1301,60 @@ static void test_disk_that_fills_up(void **state) {
         assert_int_equal(umount(at("disk")), 0);
 }
 
+static unsigned workers_of(const User *u) {
+        unsigned n_stuck;
+
+        return outside_count(u->probes->shared[PROBE_SHARED_OUTSIDE], &n_stuck);
+}
+
+/* What the kernel has in memory is not asked outside; what may hang is, as soon as it may. */
+static void test_local_files(void **state) {
+        User u;
+        Hang h;
+
+        if (!has_mounts)
+                skip();
+        mount_tmpfs("near", "size=1m");
+        fill("near/f", 5000);
+        user_open(&u, CONDITION_FILE_SIZE, at("near/f"), CONDITION_GREATER, 0);
+        UNTIL(probe_reading(&u.use)->value == 5000);
+        fill("near/f", 6000);
+        fake_clock_advance(30 * USEC_PER_SEC);
+        UNTIL(probe_reading(&u.use)->value == 6000);
+        assert_int_equal(workers_of(&u), 0);
+        hang_open(&h, "far");
+        assert_int_equal(mount(at("far"), at("near"), NULL, MS_BIND, NULL), 0);
+        fake_clock_advance(30 * USEC_PER_SEC);
+        UNTIL(workers_of(&u) == 1);
+        assert_int_equal(probe_reading(&u.use)->value, 6000);
+        fake_clock_advance(OUTSIDE_LIMIT_USEC);
+        UNTIL(!probe_reading(&u.use)->is_known);
+        assert_int_equal(umount2(at("near"), MNT_DETACH), 0);
+        fake_clock_advance(OUTSIDE_DELAY_MAX);
+        UNTIL(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 6000);
+        user_close(&u);
+        hang_close(&h, "far");
+        user_open(&u, CONDITION_FILE_EXISTS, at("near/none"), CONDITION_IS, 0);
+        UNTIL(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 0);
+        assert_int_equal(workers_of(&u), 0);
+        user_close(&u);
+        /* Whether a link is followed, vakt-probe decides. */
+        assert_int_equal(symlink("near", at("link")), 0);
+        user_open(&u, CONDITION_FILE_SIZE, at("link/f"), CONDITION_GREATER, 0);
+        UNTIL(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 6000);
+        assert_int_equal(workers_of(&u), 1);
+        user_close(&u);
+        user_open(&u, CONDITION_DISK_FREE, at("link"), CONDITION_GREATER, 0);
+        UNTIL(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->whole, 1048576);
+        assert_int_equal(workers_of(&u), 1);
+        user_close(&u);
+        assert_int_equal(umount(at("near")), 0);
+}
+
 /* Nobody asks any more, in the middle of it. */
 static void test_probe_that_ends(void **state) {
         User u;
@@ -1356,6 +1410,7 @@ int main(int argc, char *argv[]) {
                 TEST(test_some_are_not_asked_any_more),
                 TEST(test_mounted),
                 TEST(test_disk_that_fills_up),
+                TEST(test_local_files),
                 TEST(test_probe_that_ends),
 #undef TEST
         };

@@ -219,6 +219,34 @@ static void test_interval_at_the_limit(void **state) {
         probe_unuse(&t.use);
 }
 
+static int64_t truth;
+
+static int look_at_truth(Probe *p, Reading *ret) {
+        return probe_known(ret, truth);
+}
+
+/* What is true or not has no rate: after a change it is looked at soon, and then as before. */
+static void test_interval_of_truth(void **state) {
+        static const ProbeKind kind = { .look = look_at_truth };
+        TestUse t = test_use_of(CONDITION_LISTENING, "@vakt-nobody", "unix");
+
+        t.test.op = CONDITION_IS;
+        test_begin(&t);
+        t.use.probe->kind = &kind;
+        settle();
+        truth = true;
+        pass(USEC_PER_SEC);
+        assert_int_equal(t.n_told, 2);
+        assert_true(interval_of(&t) == USEC_PER_SEC);
+        pass(2 * USEC_PER_MINUTE);
+        assert_true(interval_of(&t) == 30 * USEC_PER_SEC);
+        truth = false;
+        pass(30 * USEC_PER_SEC);
+        assert_int_equal(t.n_told, 3);
+        assert_true(interval_of(&t) < 30 * USEC_PER_SEC);
+        probe_unuse(&t.use);
+}
+
 /* Somebody else asks who has a nearer limit, or wants to be told sooner. */
 static void test_interval_of_many(void **state) {
         TestUse far = load_above(100000), near = load_above(1051), soon = load_above(100000);
@@ -438,6 +466,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_interval_grows, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_interval_shrinks, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_interval_at_the_limit, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_interval_of_truth, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_interval_of_many, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_suspend, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_told_of_changes, set_up, tear_down),
