@@ -403,10 +403,10 @@ usec_t retry_not_before(const LiveRun *run) {
 }
 
 usec_t manager_next_retry(const Manager *m, const Job *job) {
-        const LiveRun *run = job->n_delayed > 0 ? queues_next_retry(job, NULL) : NULL;
+        const LiveRun *run = TAILQ_FIRST(&job->delayed);
         Instant now = turn_now(m->event);
 
-        if (!run || run->stage != RUN_STAGE_DELAYED)
+        if (!run)
                 return 0;
         return usec_add(now.realtime, usec_sub(retry_not_before(run), now.boottime));
 }
