@@ -318,6 +318,70 @@ static void test_preempted(void **state) {
         assert_int_equal(seen.n_retried, 0);
 }
 
+static int start_error;
+
+static int refuse_start(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        return start_error;
+}
+
+/* What it was given is for another run where the machine was short of something, and is not where it is itself what
+ * cannot be started. */
+static void test_not_started(void **state) {
+        static const struct {
+                int error;
+                bool is_returned;
+        } table[] = {
+                { -ENOSPC, true }, { -EDQUOT, true }, { -EMFILE, true }, { -ENFILE, true },  { -ENOMEM, true },
+                { -EAGAIN, true }, { -EROFS, true },  { -E2BIG, false }, { -ENOENT, false },
+        };
+        static ExecutorOps ops;
+        Fixture *f = *state;
+
+        memset(&seen, 0, sizeof(seen));
+        write_bell_job(f, "true", "");
+        start_with_bell(f);
+        ops = *f->m->executor->ops;
+        ops.start = refuse_start;
+        f->m->executor->ops = &ops;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                unsigned n_returned = seen.n_returned;
+                uint64_t id;
+
+                start_error = table[i].error;
+                id = ring(f, "bell", "ding");
+                WAIT_FOR(f, seen.n_ended == i + 1);
+                assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_START_FAILED);
+                assert_int_equal(manager_get_run(f->m, id)->code, -table[i].error);
+                assert_int_equal(seen.n_returned - n_returned, table[i].is_returned);
+        }
+        /* Without anything that was given there is nothing for another one. */
+        start_error = -ENOSPC;
+        (void)finish(f, "bell");
+        assert_int_equal(seen.n_ended, ELEMENTSOF(table));
+}
+
+/* What the ledger has of one run is damaged: the others are given what is theirs. */
+static void test_damaged_payload(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[3];
+        char shell[160];
+
+        memset(&seen, 0, sizeof(seen));
+        (void)snprintf(shell, sizeof(shell), "read line <%s", f->gate);
+        write_bell_job(f, shell, "QueueMax=5");
+        start_with_bell(f);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                ids[i] = ring(f, "bell", i == 0 ? "a" : i == 1 ? "b" : "c");
+        WAIT_FOR(f, manager_get_run(f->m, ids[0])->state == RUN_RUNNING);
+        assert_int_equal(ledger_put(f->m->ledger, "bell", "run", ids[1], "?", 1), 0);
+        stop(f);
+        start_with_bell(f);
+        assert_int_equal(seen.n_restored, 2);
+        let_go(f, 3);
+        WAIT_FOR(f, is_over(f, ids[2]));
+        assert_int_equal(n_kept(f), 1); /* who can read it may come again */
+}
+
 static int find_bell(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += streq(topic, "bell");
         assert_false(streq(topic, "timer"));
@@ -371,6 +435,8 @@ int main(void) {
                 TEST(test_another_try_has_it),
                 TEST(test_payload_is_kept),
                 TEST(test_preempted),
+                TEST(test_not_started),
+                TEST(test_damaged_payload),
                 TEST(test_people_are_told),
         };
 
