@@ -17,6 +17,7 @@
 #include "core/runs.h"
 #include "core/take-over.h"
 #include "fake-executor.h"
+#include "ledger/store.h"
 #include "core/alarms.h"
 #include "core/outbox.h"
 #include "util/boot-id.h"
@@ -403,6 +404,10 @@ static void test_reports(void **state) {
                 assert_true(job("a")->last_end == r.ended);
                 fake_world_forget(id);
         }
+        restart();
+        assert_int_equal(job("a")->last_code, 3);
+        assert_int_equal(job("a")->last_result, RUN_RESULT_TIMEOUT);
+        assert_true(job("a")->last_end == begin + 19);
 }
 
 /* What is put back is as if it had never been started. */
@@ -684,6 +689,11 @@ static void test_expect(void **state) {
         EXPECT("ended 1; = 1 success; finished 1 success; = alarm a expect since - raised - run 0; "
                "cleared a expect; stamp a success 39659; job a; summary; [commit]; release 1");
         assert_false(job("a")->is_overdue);
+        advance(HOURS);
+        assert_int_equal(f.n_raised, 2);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        f.n_raised = 1;
         advance(HOURS - 2 * USEC_PER_SEC);
         assert_int_equal(f.n_raised, 1);
         restart();
@@ -706,7 +716,10 @@ static void test_expect_and_pause(void **state) {
         steps[0] = '\0';
         assert_int_equal(manager_resume(f.m, "a"), 0);
         EXPECT("state 'a' resumed until -, skip 0; stamp a expected 37800; job a; [commit]");
-        advance(HOURS - USEC_PER_SEC);
+        advance(HOURS / 2);
+        restart();
+        observe_steps();
+        advance(HOURS / 2 - USEC_PER_SEC);
         assert_int_equal(f.n_raised, 0);
         advance(USEC_PER_SEC);
         assert_int_equal(f.n_raised, 1);
@@ -1329,6 +1342,12 @@ static void test_forgotten(void **state) {
                "job a; summary; [commit]; = 504 starting; stamp b2 runs no. 1; [commit]; begin 504; "
                "= 504 running; started 504; job b2; summary");
         end_run(503, RUN_RESULT_SUCCESS);
+        /* What no run led to is no other than that. */
+        f.m->found.runs[2].run.record.parent = 0;
+        owned_run_set_text(&f.m->found.runs[2].run.record.job, strdup("b2"));
+        runs_request_others(f.m, job("a"), (char *[]){ (char *)"b2", NULL }, "OnSuccess");
+        EXPECT("= 503 success; finished 503 success; job b; summary; [commit]; + 505 b2 chain queued; "
+               "new 505 queued; job b2; summary");
         assert_int_equal(c->found(f.m, "b", 503), EXEC_FOUND_WRITTEN);
         assert_int_equal(c->found(f.m, "a", 503), EXEC_FOUND_FOREIGN);
         f.m->stopping = true;
@@ -2069,6 +2088,211 @@ static void test_alarms_after_a_restart(void **state) {
                "job a; summary; [commit]");
 }
 
+/* A retry whose time has come and that something else holds up. */
+static void test_retry_and_rate(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\nMinIntervalSec=1h\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        EXPECT_WHY("a", "state: It is retrying.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "rate: No run is started before Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n"
+                        "retry: Run 2, try 2, is due at Tue 2030-01-01 00:10:00 UTC, in 10min (RetryDelaySec=), after "
+                        "run 1.\n");
+        advance(20 * MINUTES);
+        EXPECT_WHY("a", "state: It is retrying.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "rate: No run is started before Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n"
+                        "retry: Run 2, try 2, waits until Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n");
+        assert_int_equal(run(2).state, RUN_WAITING);
+        advance(40 * MINUTES);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* --- the executor that was another one --- */
+
+static bool children_are_told;
+static unsigned n_former;
+
+static int adopt_child(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        static Execution execution;
+
+        step("child adopts %" PRIu64, request->run->id);
+        execution.ops = e->ops;
+        *ret = &execution;
+        return 0;
+}
+
+static bool drain_children(Executor *e) {
+        step("child drains");
+        return true;
+}
+
+static void acknowledge_child(Executor *e) {
+        step("child acknowledges");
+}
+
+static void stop_child(Execution *x, RunResult result) {
+        step("child stops");
+}
+
+static Execution *free_child(Execution *x) {
+        step("child lets go");
+        return NULL;
+}
+
+static Executor *free_children(Executor *e) {
+        n_former--;
+        return NULL;
+}
+
+int __real_child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options);
+int __wrap_child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options);
+
+int __wrap_child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options) {
+        static const ExecutorOps ops = {
+                .name = "child",
+                .adopt = adopt_child,
+                .stop = stop_child,
+                .drain = drain_children,
+                .acknowledge = acknowledge_child,
+                .free_execution = free_child,
+                .free = free_children,
+        };
+        static Executor executor = { .ops = &ops };
+
+        if (!children_are_told)
+                return __real_child_executor_new(ret, event, options);
+        n_former++;
+        *ret = &executor;
+        return 0;
+}
+
+/* A run that the ledger has as going on in a child. */
+static uint64_t add_child(Ledger *l, const char *name) {
+        RunRecord r = RUN_RECORD_INIT;
+
+        r.job = name;
+        r.state = RUN_QUEUED;
+        r.requested = r.scheduled = fake_clock.realtime;
+        assert_int_equal(__real_ledger_add(l, &r), 0);
+        r.state = RUN_RUNNING;
+        r.started = fake_clock.realtime;
+        r.pid = 100;
+        r.pid_start = 5;
+        assert_int_equal(__real_ledger_update(l, &r), 0);
+        return r.id;
+}
+
+static void test_former_executor(void **state) {
+        unsigned n_done = 0;
+        Ledger *l;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        assert_int_equal(ledger_open(&l, NULL, f.directory, NULL), 0);
+        assert_int_equal(add_child(l, "a"), 1);
+        assert_int_equal(add_child(l, "b"), 2);
+        ledger_close(l);
+        children_are_told = true;
+        steps[0] = '\0';
+        start_new();
+        EXPECT("child adopts 1; child adopts 2");
+        start_begun();
+        observe_steps();
+        assert_int_equal(n_former, 1);
+        end_run(2, RUN_RESULT_EXIT);
+        EXPECT("= 2 exit; child lets go; finished 2 exit; job b; summary; [commit]; child acknowledges");
+        manager_stop(f.m, on_done, &n_done);
+        EXPECT("run 1 stopping; child stops; child drains; [commit]; child acknowledges");
+        end_run(1, RUN_RESULT_CANCELLED);
+        EXPECT("= 1 cancelled; child lets go; finished 1 cancelled; + 3 a retry waiting; job a; "
+               "summary; [commit]; child acknowledges; done");
+        assert_int_equal(n_done, 1);
+        stop();
+        assert_int_equal(n_former, 0);
+        children_are_told = false;
+        start();
+}
+
+/* After a boot, no child is looked for. */
+static void test_children_after_a_boot(void **state) {
+        Ledger *l;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        assert_int_equal(ledger_open(&l, NULL, f.directory, NULL), 0);
+        assert_int_equal(add_child(l, "a"), 1);
+        ledger_close(l);
+        boot++;
+        children_are_told = true;
+        steps[0] = '\0';
+        start();
+        EXPECT("= 1 lost; [commit]; [commit]; child acknowledges");
+        assert_string_equal(reason(1), "The machine went down while it was active.");
+        children_are_told = false;
+}
+
+/* --- a ledger that can be read late --- */
+
+static bool is_locked;
+
+int __real_store_open(Store **ret, const char *path, const BootId *boot_id);
+int __wrap_store_open(Store **ret, const char *path, const BootId *boot_id);
+
+int __wrap_store_open(Store **ret, const char *path, const BootId *boot_id) {
+        return is_locked ? -EBUSY : __real_store_open(ret, path, boot_id);
+}
+
+static void test_ledger_is_read_late(void **state) {
+        RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+
+        write_job("a", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        write_job("c", "[Job]\nExpectSec=20s\n[Run]\nExec=/bin/true\n");
+        write_job("d", "[Run]\nExec=/bin/true\nWaitFor=job b is failed\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("b", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(20 * USEC_PER_SEC);
+        assert_int_equal(manager_pause(f.m, "b"), 0);
+        assert_int_equal(manager_skip(f.m, "c", 5), 0);
+        stop();
+        is_locked = fake_world.is_mute = true;
+        steps[0] = '\0';
+        start_new();
+        EXPECT("stamp c expected 20");
+        start_begun();
+        observe_steps();
+        assert_false(manager_knows_what_was(f.m) || job("b")->paused || job("c")->is_overdue);
+        assert_true(job("a")->n_running == 0 && job("a")->n_runs == 0 && job("b")->last_result == RUN_RESULT_NONE);
+        EXPECT_WHY("d", "state: It is waiting.\n"
+                        "timer: It has no trigger: it runs on request.\n");
+        assert_non_null(manager_ledger_error(f.m));
+        (void)request("d", RUN_TRIGGER_NONE);
+        EXPECT("+ 4 d manual queued; new 4 queued; job d; summary; = 4 waiting; run 4 waiting; [commit]");
+        EXPECT_WHY("d", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 4 waits until its condition is true: job b is failed is unknown: The ledger could "
+                        "not be read yet (WaitFor=).\n");
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 5 a manual queued; new 5 queued; job a; summary; [commit]; = 5 starting; [commit]; "
+               "begin 5; = 5 running; started 5; job a; summary");
+        is_locked = false;
+        advance(HOURS);
+        EXPECT("job b; adopt 2 running; new 3 queued; job a; summary; job d; = 2 running; "
+               "run 2 running; = 4 starting; stamp d runs no. 1; [commit]; begin 4; = 4 running; "
+               "started 4; job d; summary");
+        assert_true(manager_knows_what_was(f.m) && job("b")->paused && job("c")->is_overdue);
+        assert_null(manager_ledger_error(f.m));
+        assert_int_equal(job("c")->skip, 5);
+        assert_int_equal(job("b")->last_result, RUN_RESULT_EXIT);
+        assert_int_equal(request_as("b", &by_timer).result, RUN_RESULT_SKIPPED);
+        assert_true(job("a")->n_running == 2 && job("a")->n_runs == 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, steps_setup, condition_teardown)
 
 int main(void) {
@@ -2136,6 +2360,10 @@ int main(void) {
                 TEST(test_told_of_a_run),
                 TEST(test_stopped_without_runs),
                 TEST(test_alarms_after_a_restart),
+                TEST(test_retry_and_rate),
+                TEST(test_former_executor),
+                TEST(test_children_after_a_boot),
+                TEST(test_ledger_is_read_late),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
