@@ -2190,25 +2190,35 @@ static void test_former_executor(void **state) {
 
         write_job("a", "[Run]\nExec=/bin/true\n");
         write_job("b", "[Run]\nExec=/bin/true\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
         assert_int_equal(ledger_open(&l, NULL, f.directory, NULL), 0);
         assert_int_equal(add_child(l, "a"), 1);
         assert_int_equal(add_child(l, "b"), 2);
+        assert_int_equal(add_child(l, "c"), 3);
         ledger_close(l);
         children_are_told = true;
         steps[0] = '\0';
         start_new();
-        EXPECT("child adopts 1; child adopts 2");
+        EXPECT("child adopts 1; child adopts 2; child adopts 3");
         start_begun();
         observe_steps();
         assert_int_equal(n_former, 1);
         end_run(2, RUN_RESULT_EXIT);
         EXPECT("= 2 exit; child lets go; finished 2 exit; job b; summary; [commit]; child acknowledges");
+        assert_int_equal(manager_cancel(f.m, 3), 0);
+        EXPECT("= 3 stopping; run 3 stopping; child stops; [commit]");
         manager_stop(f.m, on_done, &n_done);
         EXPECT("run 1 stopping; child stops; child drains; [commit]; child acknowledges");
         end_run(1, RUN_RESULT_CANCELLED);
-        EXPECT("= 1 cancelled; child lets go; finished 1 cancelled; + 3 a retry waiting; job a; "
-               "summary; [commit]; child acknowledges; done");
+        EXPECT("= 1 cancelled; child lets go; finished 1 cancelled; + 4 a retry waiting; job a; "
+               "summary; [commit]; child acknowledges");
+        assert_int_equal(n_done, 0);
+        end_run(3, RUN_RESULT_CANCELLED);
+        EXPECT("= 3 cancelled; child lets go; finished 3 cancelled; job c; summary; [commit]; "
+               "child acknowledges; done");
         assert_int_equal(n_done, 1);
+        assert_string_equal(reason(1), "vaktd was stopped; it is run again when vaktd is started.");
+        assert_string_equal(reason(3), "It was cancelled on request.");
         stop();
         assert_int_equal(n_former, 0);
         children_are_told = false;

@@ -1189,6 +1189,94 @@ static void test_writes(void **state) {
         writes_are_told = false;
 }
 
+/* A day ends for what says nothing, too. */
+static void test_writes_of_silence(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        open_one(&o);
+        pass_one(&o, 20 * USEC_PER_HOUR);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        for (unsigned hour = 0; hour < 9; hour++) {
+                note_one(&o, hour);
+                pass_one(&o, USEC_PER_HOUR);
+                writes_are_told = hour >= 2 && hour < 5;
+        }
+        writes_are_told = false;
+        EXPECT("values/log 5; values/2 22; values 2; forget values/log; values/log 6; values/log 7; "
+               "values/1 38; values 1; values/2 23; values/2 38; values 2; forget values/log; "
+               "values/log 8; values/log 9; values 1; values/2 0; values 2; forget values/log; "
+               "values/log 10");
+        close_one(&o);
+}
+
+typedef struct OldHeader {
+        uint64_t version, minute;
+        usec_t until;
+} OldHeader;
+
+/* What the log has of an earlier hour, or of another version, or of no time at all, is left alone. */
+static void test_log_that_is_none(void **state) {
+        OldHeader rows[] = {
+                { 1, BEGIN / 60 + 10, (BEGIN + 660) * USEC_PER_SEC },
+                { 2, BEGIN / 60 + 130, (BEGIN + 7860) * USEC_PER_SEC },
+                { 1, BEGIN / 60 + 130, (BEGIN + 7740) * USEC_PER_SEC },
+                { 1, BEGIN / 60 + 130, (BEGIN + 7920) * USEC_PER_SEC },
+        };
+        One o = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                open_one(&o);
+                live_one(&o, 2 * USEC_PER_HOUR + 5 * USEC_PER_MINUTE, 1);
+                assert_int_equal(ledger_put(o.ledger, "", "values/log", 100000, &rows[i], sizeof(rows[i])), 0);
+                kill_one(&o);
+                note_one(&o, 2);
+                pass_one(&o, USEC_PER_MINUTE);
+                note_one(&o, 3);
+                tell_history(&o, 0, 0);
+                EXPECT("124x 60s 1..1 ~1; 1x vaktd was not running.; 1x 60s 2..2 ~2; 1x 0s 3..3 ~3");
+                close_one(&o);
+                o = (One){};
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+}
+
+static int copy_row(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        return id == 1 ? ledger_put(userdata, job, key, 7, bytes, n) : 0;
+}
+
+/* Of two rows of the catalog with one question, the first one counts; a row whose reason or text is not there does
+ * not. */
+static void test_catalog_that_is_none(void **state) {
+        static const uint32_t sizes[][2] = { { 0, 6 }, { 1, 0 }, { 1, 7 }, { 2, 5 } };
+        One o = {};
+
+        open_one(&o);
+        live_one(&o, 2 * USEC_PER_HOUR, 1);
+        note_one(&o, 5);
+        live_one(&o, 2 * USEC_PER_HOUR, 1);
+        assert_int_equal(ledger_commit(o.ledger), 0);
+        assert_int_equal(ledger_list_blobs(o.ledger, "", "values", copy_row, o.ledger), 0);
+        kill_one(&o);
+        tell_history(&o, USEC_PER_HOUR, USEC_PER_MINUTE);
+        EXPECT("60x 60s 1..1 ~1; 1x 60s 1..5 ~1; 118x 60s 1..1 ~1; 2x vaktd was not running.");
+        for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+                struct {
+                        uint32_t version, is_known;
+                        int64_t value;
+                        uint64_t used, hour;
+                        uint32_t reason_size, text_size;
+                        char texts[8];
+                } row = { 1, 1, 1, BEGIN * USEC_PER_SEC, BEGIN / 3600, sizes[i][0], sizes[i][1], "\0load5" };
+
+                assert_int_equal(ledger_put(o.ledger, "", "values", 8 + i, &row, 40 + 7), 0);
+        }
+        kill_one(&o);
+        assert_true(values_has(o.values, "load1") && !values_has(o.values, "load5"));
+        close_one(&o);
+}
+
 /* What the list shows is news, and only that. */
 static void test_news(void **state) {
         static const struct {
@@ -1325,6 +1413,9 @@ int main(void) {
                 ledger_test(test_killed_after_silence),
                 ledger_test(test_set_back_in_words),
                 ledger_test(test_writes),
+                ledger_test(test_writes_of_silence),
+                ledger_test(test_log_that_is_none),
+                ledger_test(test_catalog_that_is_none),
                 ledger_test(test_news),
                 ledger_test(test_list),
                 ledger_test(test_grain),
