@@ -395,8 +395,8 @@ usec_t retry_not_before(const LiveRun *run) {
         usec_t delay = retry_def_delay(&run->def->retry, run->record.attempt - 1), now = turn_now(m->event).boottime;
         const RunRecord *failed;
 
-        if (run->record.parent > 0 && (failed = ledger_get(m->ledger, run->record.parent)) &&
-            failed->result == RUN_RESULT_CANCELLED)
+        failed = ledger_get(m->ledger, run->record.parent);
+        if (failed && failed->result == RUN_RESULT_CANCELLED)
                 return now; /* that try was interrupted by us */
         /* Not later than a delay from now: a clock that was set back asks for no patience. */
         return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
