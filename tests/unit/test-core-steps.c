@@ -321,6 +321,8 @@ static void test_run(void **state) {
         assert_string_equal(run(1).status_text, "half of it");
         runs_callbacks()->started(live(1), &(ExecIdentity){ .pid = 7, .pid_start = 8, .unit = "other.service" });
         EXPECT("output 1 hello (error); run 1 running; = 1 running; run 1 running");
+        runs_callbacks()->started(live(1), &(ExecIdentity){ .pid = 7, .pid_start = 8 });
+        steps[0] = '\0';
         r = run(1);
         assert_string_equal(r.unit, "other.service");
         assert_true(r.pid == 7 && r.pid_start == 8);
@@ -442,6 +444,17 @@ static void test_put_back(void **state) {
         settle();
         EXPECT("= 2 starting; stamp a runs no. 2; [commit]; begin 2; = 2 running; started 2; job a; "
                "summary");
+
+        /* What was put back begins with what the file says by then. */
+        runs_callbacks()->held(f.m, true);
+        write_job("a", "[Run]\nExec=/bin/false\nOverlap=parallel\nMaxParallel=2\n");
+        reload();
+        assert_ptr_not_equal(live(2)->def, job("a")->def);
+        runs_callbacks()->put_back(live(2));
+        fake_world_forget(2);
+        runs_callbacks()->held(f.m, false);
+        settle();
+        assert_ptr_equal(live(2)->def, job("a")->def);
 
         /* Another one was started since: that was the last one. */
         advance(USEC_PER_SEC);
@@ -742,6 +755,26 @@ static void test_expect_and_pause(void **state) {
                "cleared a expect; stamp a success 45059; job a; summary; [commit]; release 1");
 }
 
+/* So it does when it is said to a daemon that ends during the pause. */
+static void test_expect_and_pause_over_a_restart(void **state) {
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Job]\nSlowSec=1h\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        assert_int_equal(manager_pause(f.m, "b"), 0);
+        advance(10 * HOURS);
+        restart();
+        observe_steps();
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        assert_int_equal(manager_resume(f.m, "b"), 0);
+        EXPECT("state 'a' resumed until -, skip 0; stamp a expected 36000; job a; [commit]; "
+               "state 'b' resumed until -, skip 0; job b; [commit]");
+        advance(HOURS - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+}
+
 /* The clock is set: what is expected is so by the clock. */
 static void test_expect_and_clock(void **state) {
         write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
@@ -804,12 +837,15 @@ static void test_unknown(void **state) {
         observe_steps();
         job_set_unknown(f.m, job("a"), 0, NULL);
         EXPECT("");
+        EXPECT_WHY("a", "state: It is waiting.\n"
+                        "timer: It has no trigger: it runs on request.\n");
 }
 
 /* --- what people say --- */
 
 static void test_pause(void **state) {
         RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+        RunRecord r;
 
         write_job("a", "[Run]\nExec=/bin/true\n");
         write_job("b", "[Run]\nExec=/bin/true\n");
@@ -817,7 +853,8 @@ static void test_pause(void **state) {
         assert_int_equal(manager_pause(f.m, "a"), 0);
         assert_int_equal(manager_pause(f.m, "a"), 0);
         EXPECT("state 'a' paused until ever, skip 0; job a; [commit]; [commit]");
-        (void)request_as("a", &by_timer);
+        r = request_as("a", &by_timer);
+        assert_true(r.ended == r.requested && r.ended > 0 && r.started == 0);
         EXPECT("+ 1 a timer skipped; new 1 skipped; finished 1 skipped; [commit]");
         assert_int_equal(manager_pause_all(f.m), 0);
         assert_int_equal(manager_pause_all(f.m), 0);
@@ -859,6 +896,7 @@ static void test_pauses_end(void **state) {
         begin_steps();
         assert_int_equal(manager_pause_until(f.m, "a", begin), -EINVAL);
         assert_int_equal(manager_pause_until(f.m, "none", begin + 1), -ENOENT);
+        assert_int_equal(manager_pause_until(f.m, "a", begin + HOURS), 0);
         assert_int_equal(manager_pause_until(f.m, "a", begin + 2 * HOURS), 0);
         assert_int_equal(manager_pause_until(f.m, "b", begin + HOURS), 0);
         assert_int_equal(manager_pause(f.m, "c"), 0);
@@ -1111,20 +1149,94 @@ static void test_waited_too_long(void **state) {
 
 /* The time that it waits for its pool is not that in which all are held up. */
 static void test_wait_is_not_for_the_pool(void **state) {
-        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
+        write_config("[Manager]\nMaxRunning=2\n[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
         write_job("a", "[Run]\nExec=/bin/true\nPool=p\n");
-        write_job("b", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n");
+        write_job("b", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\nOverlap=parallel\nMaxParallel=2\n");
+        write_job("c", "[Run]\nExec=/bin/true\nPool=p\nPriority=10\nTimeoutSec=infinity\n");
         begin_steps();
         runs_are_long = true;
+        (void)request("b", RUN_TRIGGER_NONE);
         (void)request("b", RUN_TRIGGER_NONE);
         (void)request("a", RUN_TRIGGER_NONE);
         EXPECT_WHY("a", "state: It is queued.\n"
                         "timer: It has no trigger: it runs on request.\n"
-                        "queue: Run 2 waits for one of the 1 slots of all jobs (MaxRunning=).\n");
-        advance(HOURS);
-        assert_int_equal(run(2).state, RUN_QUEUED);
+                        "queue: Run 3 waits for one of the 2 slots of all jobs (MaxRunning=).\n");
+        advance(9 * MINUTES);
+        assert_int_equal(run(3).state, RUN_QUEUED);
+        /* One that may go first takes the slot. */
+        (void)request("c", RUN_TRIGGER_NONE);
         end_run(1, RUN_RESULT_SUCCESS);
-        assert_int_equal(run(2).state, RUN_RUNNING);
+        assert_true(run(3).state == RUN_QUEUED && run(4).state == RUN_RUNNING);
+        advance(MINUTES);
+        assert_string_equal(reason(3), "It waited longer than 5min for a slot of pool 'p' (MaxWaitSec=).");
+}
+
+/* A first try that did not come to the machine is no failure. */
+static void test_waited_too_long_for_the_machine(void **state) {
+        write_job("a", "[Job]\nOnFailure=c\n[Run]\nExec=/bin/true\nWaitFor=load1 < 2\nWaitMaxSec=5min\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        set("load1", 3000);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        advance(5 * MINUTES);
+        EXPECT("= 1 skipped; = 2 skipped; finished 1 skipped; job a; summary; finished 2 skipped; "
+               "job a; summary");
+        assert_string_equal(reason(1), "It waited longer than 5min (WaitMaxSec=): load1 is 3 and not < 2 (WaitFor=).");
+}
+
+/* What vaktd.conf says counts at once; one with errors changes nothing. */
+static void test_settings(void **state) {
+        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=1\n");
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\nQueueMax=9\nPool=p\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        write_config("[Manager]\nMaxRunning=9\nNonsense=1\n[Pool p]\nSlots=9\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        settle();
+        assert_int_equal(manager_n_running(f.m), 1);
+        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=9\n");
+        reload();
+        assert_int_equal(manager_get_pool(f.m, 0).slots, 9);
+        assert_int_equal(manager_n_running(f.m), 1);
+        write_config("[Manager]\nMaxRunning=2\n[Pool p]\nSlots=9\n");
+        reload();
+        assert_int_equal(manager_n_running(f.m), 2);
+        write_config("[Pool q]\nSlots=1\n");
+        reload();
+        assert_int_equal(manager_n_pools(f.m), 2); /* it is one without a description by now */
+        assert_int_equal(manager_get_pool(f.m, 0).slots, 1);
+        assert_int_equal(manager_cancel(f.m, 3), 0);
+        advance(MINUTES);
+        assert_int_equal(manager_n_pools(f.m), 1);
+        assert_string_equal(manager_get_pool(f.m, 0).name, "q");
+}
+
+static int on_other(sd_event_source *s, void *userdata) {
+        step("other");
+        return 0;
+}
+
+/* What follows from an end, and from a reading, is found before anything else is done. */
+static void test_before_all_others(void **state) {
+        sd_event_source *s = NULL;
+
+        write_job("a", "[Run]\nExec=/bin/true\nWaitFor=job b is failed\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        assert_int_equal(sd_event_add_defer(f.event, &s, on_other, NULL), 0);
+        runs_drop(f.m, live(1), RUN_RESULT_EXIT);
+        fake_world_forget(1);
+        settle();
+        EXPECT("= 1 exit; finished 1 exit; job b; summary; job a; other; [commit]; = 2 starting; "
+               "stamp a runs no. 1; [commit]; begin 2; = 2 running; started 2; job a; summary");
+        sd_event_source_unref(s);
 }
 
 /* --- conditions --- */
@@ -1377,6 +1489,45 @@ static void test_forgotten_before_the_start(void **state) {
         EXPECT("[commit]; = 501 running; adopt 501 running; = 501 running; run 501 running");
         assert_true(manager_knows_what_was(f.m));
         end_run(501, RUN_RESULT_SUCCESS);
+}
+
+/* The loop may turn before the daemon begins: then what waits begins all the same. */
+static void test_turns_before_the_start(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_SUCCESS);
+        runs_callbacks()->held(f.m, true);
+        runs_callbacks()->put_back(live(2));
+        fake_world_forget(2);
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        stop();
+        write_job("b", "[Job]\nEnabled=no\n[Run]\nExec=/bin/true\n");
+        steps[0] = '\0';
+        start_new();
+        EXPECT("= 3 skipped; = 4 skipped");
+        settle();
+        assert_int_equal(f.m->n_running, 0);
+        start_begun();
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* A retry has a lower number than what was started while it waited: it gets no place before that is known. */
+static void test_retry_and_what_was_started_meanwhile(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\nTimeoutSec=infinity\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        (void)request("a", RUN_TRIGGER_NONE);
+        stop();
+        fake_clock_advance(11 * MINUTES);
+        start();
+        assert_true(run(2).state == RUN_QUEUED && run(3).state == RUN_RUNNING);
+        assert_int_equal(job("a")->n_running, 1);
 }
 
 /* --- the end of the daemon --- */
@@ -2018,13 +2169,53 @@ static void test_told_of_a_run(void **state) {
         run_set_reason(live(1), "%s", "something");
         run_set_reason(live(1), "%s", "");
         assert_string_equal(live(1)->record.reason, "");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        reload();
+        assert_int_equal(manager_pause_until(f.m, "b", begin + MINUTES), 0);
         /* That the pause of it has no end is not written anywhere: it is one without. */
         assert_int_equal(ledger_set_job_state(f.m->ledger, "a", &(LedgerJobState){ .paused = true }), 0);
         restart();
         assert_true(job("a")->paused);
         assert_true(fake_clock_next() > USEC_PER_SEC);
         advance(2 * MINUTES);
-        assert_true(job("a")->paused);
+        assert_true(job("a")->paused && !job("b")->paused);
+}
+
+/* What is put back while the daemon ends stays where it is, for the next one. */
+static void test_put_back_at_the_end(void **state) {
+        unsigned n_done = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        drain_is_long = true;
+        manager_stop(f.m, on_done, &n_done);
+        steps[0] = '\0';
+        runs_callbacks()->put_back(live(1));
+        fake_world_forget(1);
+        settle();
+        EXPECT("= 1 queued; stamp a runs no. 0; done");
+        assert_int_equal(run(1).state, RUN_QUEUED);
+        drain_is_long = false;
+        restart();
+        assert_int_equal(run(1).state, RUN_RUNNING);
+}
+
+/* What has ended and was not dealt with is dealt with before the daemon ends. */
+static void test_stopped_with_an_end(void **state) {
+        unsigned n_done = 0;
+
+        write_job("a", "[Job]\nOnFailure=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        runs_drop(f.m, live(1), RUN_RESULT_EXIT);
+        fake_world_forget(1);
+        manager_stop(f.m, on_done, &n_done);
+        settle();
+        EXPECT("= 1 exit; finished 1 exit; + 2 b chain queued; new 2 queued; job b; summary; job a; "
+               "summary; [commit]; [commit]; done");
 }
 
 /* The end of the daemon, of which an executor hears late, or for which there is nothing to do. */
@@ -2259,11 +2450,14 @@ static void test_ledger_is_read_late(void **state) {
         write_job("a", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n");
         write_job("b", "[Run]\nExec=/bin/true\n");
         write_job("c", "[Job]\nExpectSec=20s\n[Run]\nExec=/bin/true\n");
-        write_job("d", "[Run]\nExec=/bin/true\nWaitFor=job b is failed\n");
+        write_job("d", "[Run]\nExec=/bin/true\nWaitFor=job e is failed\n");
+        write_job("e", "[Run]\nExec=/bin/true\n");
         begin_steps();
         runs_are_long = true;
-        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("e", RUN_TRIGGER_NONE);
         end_run(1, RUN_RESULT_EXIT);
+        (void)request("b", RUN_TRIGGER_NONE);
+        end_run(2, RUN_RESULT_EXIT);
         (void)request("a", RUN_TRIGGER_NONE);
         (void)request("a", RUN_TRIGGER_NONE);
         advance(20 * USEC_PER_SEC);
@@ -2282,19 +2476,19 @@ static void test_ledger_is_read_late(void **state) {
                         "timer: It has no trigger: it runs on request.\n");
         assert_non_null(manager_ledger_error(f.m));
         (void)request("d", RUN_TRIGGER_NONE);
-        EXPECT("+ 4 d manual queued; new 4 queued; job d; summary; = 4 waiting; run 4 waiting; [commit]");
+        EXPECT("+ 5 d manual queued; new 5 queued; job d; summary; = 5 waiting; run 5 waiting; [commit]");
         EXPECT_WHY("d", "state: It is queued.\n"
                         "timer: It has no trigger: it runs on request.\n"
-                        "queue: Run 4 waits until its condition is true: job b is failed is unknown: The ledger could "
+                        "queue: Run 5 waits until its condition is true: job e is failed is unknown: The ledger could "
                         "not be read yet (WaitFor=).\n");
         (void)request("a", RUN_TRIGGER_NONE);
-        EXPECT("+ 5 a manual queued; new 5 queued; job a; summary; [commit]; = 5 starting; [commit]; "
-               "begin 5; = 5 running; started 5; job a; summary");
+        EXPECT("+ 6 a manual queued; new 6 queued; job a; summary; [commit]; = 6 starting; [commit]; "
+               "begin 6; = 6 running; started 6; job a; summary");
         is_locked = false;
         advance(HOURS);
-        EXPECT("job b; adopt 2 running; new 3 queued; job a; summary; job d; = 2 running; "
-               "run 2 running; = 4 starting; stamp d runs no. 1; [commit]; begin 4; = 4 running; "
-               "started 4; job d; summary");
+        EXPECT("job b; adopt 3 running; new 4 queued; job a; summary; job d; = 3 running; "
+               "run 3 running; = 5 starting; stamp d runs no. 1; [commit]; begin 5; = 5 running; "
+               "started 5; job d; summary");
         assert_true(manager_knows_what_was(f.m) && job("b")->paused && job("c")->is_overdue);
         assert_null(manager_ledger_error(f.m));
         assert_int_equal(job("c")->skip, 5);
@@ -2321,6 +2515,7 @@ int main(void) {
                 TEST(test_slow),
                 TEST(test_expect),
                 TEST(test_expect_and_pause),
+                TEST(test_expect_and_pause_over_a_restart),
                 TEST(test_expect_and_clock),
                 TEST(test_expect_after_a_success_to_come),
                 TEST(test_expect_from_history),
@@ -2336,6 +2531,9 @@ int main(void) {
                 TEST(test_many_starts),
                 TEST(test_waited_too_long),
                 TEST(test_wait_is_not_for_the_pool),
+                TEST(test_waited_too_long_for_the_machine),
+                TEST(test_settings),
+                TEST(test_before_all_others),
                 TEST(test_condition_is_left_at_once),
                 TEST(test_retry_of_a_job_that_is_gone),
                 TEST(test_allowed),
@@ -2343,6 +2541,8 @@ int main(void) {
                 TEST(test_taken_over_after_a_boot),
                 TEST(test_forgotten),
                 TEST(test_forgotten_before_the_start),
+                TEST(test_turns_before_the_start),
+                TEST(test_retry_and_what_was_started_meanwhile),
                 TEST(test_stopped),
                 TEST(test_explained),
                 TEST(test_listed),
@@ -2368,6 +2568,8 @@ int main(void) {
                 TEST(test_status),
                 TEST(test_dump),
                 TEST(test_told_of_a_run),
+                TEST(test_put_back_at_the_end),
+                TEST(test_stopped_with_an_end),
                 TEST(test_stopped_without_runs),
                 TEST(test_alarms_after_a_restart),
                 TEST(test_retry_and_rate),

@@ -1246,6 +1246,14 @@ static int copy_row(const char *job, const char *key, uint64_t id, const void *b
         return id == 1 ? ledger_put(userdata, job, key, 7, bytes, n) : 0;
 }
 
+typedef struct GoodRow {
+        uint32_t version, is_known;
+        int64_t value;
+        uint64_t used, hour;
+        uint32_t reason_size, text_size;
+        char texts[8];
+} GoodRow;
+
 /* Of two rows of the catalog with one question, the first one counts; a row whose reason or text is not there does
  * not. */
 static void test_catalog_that_is_none(void **state) {
@@ -1262,18 +1270,93 @@ static void test_catalog_that_is_none(void **state) {
         tell_history(&o, USEC_PER_HOUR, USEC_PER_MINUTE);
         EXPECT("60x 60s 1..1 ~1; 1x 60s 1..5 ~1; 118x 60s 1..1 ~1; 2x vaktd was not running.");
         for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
-                struct {
-                        uint32_t version, is_known;
-                        int64_t value;
-                        uint64_t used, hour;
-                        uint32_t reason_size, text_size;
-                        char texts[8];
-                } row = { 1, 1, 1, BEGIN * USEC_PER_SEC, BEGIN / 3600, sizes[i][0], sizes[i][1], "\0load5" };
+                GoodRow row = { 1, 1, 1, BEGIN * USEC_PER_SEC, BEGIN / 3600, sizes[i][0], sizes[i][1], "\0load5" };
 
                 assert_int_equal(ledger_put(o.ledger, "", "values", 8 + i, &row, 40 + 7), 0);
         }
         kill_one(&o);
         assert_true(values_has(o.values, "load1") && !values_has(o.values, "load5"));
+        /* What comes behind them counts, and a row that no value has does not. */
+        assert_int_equal(ledger_put(o.ledger, "", "values", 20,
+                                    &(GoodRow){ 1, 1, 1, BEGIN * USEC_PER_SEC, BEGIN / 3600, 1, 6, "\0load5" }, 47),
+                         0);
+        assert_int_equal(ledger_put(o.ledger, "", "values/1", 99, "x", 1), 0);
+        kill_one(&o);
+        assert_true(values_has(o.values, "load1") && values_has(o.values, "load5"));
+        tell_history(&o, USEC_PER_HOUR, USEC_PER_HOUR);
+        EXPECT("1x 3600s 1..1 ~1; 1x 3600s 1..5 ~1; 1x 3540s 1..1 ~1 vaktd was not running.; "
+               "1x vaktd was not running.");
+        close_one(&o);
+}
+
+/* What is learned before the ledger can be read gets its place in it; what that has of hours of an earlier day is not
+ * of this one. */
+static void test_read_on_another_day(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        open_one(&o);
+        pass_one(&o, 10 * USEC_PER_HOUR);
+        live_one(&o, 3 * USEC_PER_HOUR, 1);
+        close_one(&o);
+        pass_one(&o, 24 * USEC_PER_HOUR);
+        o.ledger = open_ledger(NULL);
+        assert_int_equal(values_new(&o.values, o.ledger), 0);
+        o.value = NULL;
+        note_one(&o, 2);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 3);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 2 });
+        writes_are_told = true;
+        assert_int_equal(values_load(o.values), 0);
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 4);
+        EXPECT("forget values/log; values/log 185; values 2; values/log 186");
+        writes_are_told = false;
+        pass_one(&o, USEC_PER_MINUTE);
+        tell_history(&o, 9 * USEC_PER_HOUR, USEC_PER_HOUR);
+        EXPECT("28x -; 1x 180s 2..4 ~3");
+        close_one(&o);
+}
+
+/* A day that is lost is not as the day before. */
+static void test_lost_day(void **state) {
+        One o = {};
+
+        open_one(&o);
+        for (unsigned hour = 0; hour < 80; hour++) {
+                note_one(&o, hour / 24);
+                pass_one(&o, USEC_PER_HOUR);
+        }
+        note_one(&o, 9);
+        assert_int_equal(ledger_put(o.ledger, "", "values/1", 24 + (BEGIN / 86400 + 1) % 30, NULL, 0), 0);
+        tell_history(&o, 0, USEC_PER_HOUR);
+        EXPECT("24x 3600s 0..0 ~0; 24x -; 24x 3600s 2..2 ~2; 8x 3600s 3..3 ~3; 1x 0s 9..9 ~9");
+        close_one(&o);
+}
+
+/* While the ledger is in memory only, nothing is told to it, neither what it would forget. */
+static void test_dropped_in_memory(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        log_open(LOG_TARGET_NULL);
+        open_one(&o);
+        note_one(&o, 1);
+        pass_one(&o, USEC_PER_HOUR);
+        note_of(&o, &o.value, "load1", NULL);
+        set_file_limit(0);
+        add(o.ledger, "a");
+        assert_true(ledger_commit(o.ledger) < 0);
+        writes_are_told = true;
+        pass_one(&o, 31 * USEC_PER_DAY);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        assert_false(values_has(o.values, "load1"));
+        EXPECT("");
+        writes_are_told = false;
+        set_file_limit(RLIM_INFINITY);
+        assert_int_equal(ledger_commit(o.ledger), 0);
         close_one(&o);
 }
 
@@ -1416,6 +1499,9 @@ int main(void) {
                 ledger_test(test_writes_of_silence),
                 ledger_test(test_log_that_is_none),
                 ledger_test(test_catalog_that_is_none),
+                ledger_test(test_read_on_another_day),
+                ledger_test(test_lost_day),
+                ledger_test(test_dropped_in_memory),
                 ledger_test(test_news),
                 ledger_test(test_list),
                 ledger_test(test_grain),
