@@ -188,9 +188,11 @@ void alarms_set_job(Manager *m, Job *job) {
 }
 
 void alarms_resume(Manager *m, Job *job) {
+        JobAlarms *a = expects(job) ? job_get_alarms(m, job) : NULL;
+
         assert(!job->paused);
-        if (job->alarms && job->alarms->since > 0 && job->def && job->def->expect != USEC_INFINITY)
-                expect_since(m, job->alarms, SINCE_STAMP, turn_now(m->event).realtime);
+        if (a)
+                expect_since(m, a, SINCE_STAMP, turn_now(m->event).realtime);
 }
 
 void alarms_remove_job(Manager *m, Job *job) {

@@ -297,7 +297,6 @@ int manager_start(Manager *m) {
         assert(!m->is_started && !m->stopping);
         m->started_at = turn_now(m->event).realtime;
         absences_look(m); /* it says who was not there when the last daemon was */
-        pauses_start(m);
         m->is_started = true;
         r = triggers_start(m);
         if (r < 0)
@@ -321,9 +320,19 @@ int manager_observe(Manager *m, const ManagerObserver *o) {
         return 0;
 }
 
-int manager_reload(Manager *m) {
+static void log_reloaded(const Manager *m) {
+        const size_t n_jobs = job_table_size(m->jobs), n_problems = m->diagnostics.n_items;
         LogContext c = { .message_id = MESSAGE_RELOADED };
-        size_t n_jobs, n_problems;
+
+        if (n_problems == 0)
+                log_message(LOG_INFO, &c, "Reloaded: %zu job%s.", n_jobs, PLURAL(n_jobs));
+        else
+                log_message(LOG_WARNING, &c,
+                            "Reloaded: %zu job%s, %zu problem%s in files; previous valid versions stay in use.",
+                            n_jobs, PLURAL(n_jobs), n_problems, PLURAL(n_problems));
+}
+
+int manager_reload(Manager *m) {
         int r;
 
         diagnostics_done(&m->diagnostics);
@@ -341,14 +350,7 @@ int manager_reload(Manager *m) {
         absences_look(m);
         if (m->take_over.has_left_runs)
                 (void)take_over_runs(m);
-        n_jobs = job_table_size(m->jobs);
-        n_problems = m->diagnostics.n_items;
-        if (n_problems == 0)
-                log_message(LOG_INFO, &c, "Reloaded: %zu job%s.", n_jobs, PLURAL(n_jobs));
-        else
-                log_message(LOG_WARNING, &c,
-                            "Reloaded: %zu job%s, %zu problem%s in files; previous valid versions stay in use.",
-                            n_jobs, PLURAL(n_jobs), n_problems, PLURAL(n_problems));
+        log_reloaded(m);
         NOTIFY_OBSERVERS(m, reloaded, &m->diagnostics);
         NOTIFY_OBSERVERS(m, summary_changed);
         return 0;

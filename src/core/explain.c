@@ -72,14 +72,15 @@ static int tell_delayed(const Telling *t, const LiveRun *run) {
         GateAnswer a = gates_ask(&in, t->now);
         char why[GATE_WHY_MAX];
 
-        if (a.verdict == GATE_WAIT && a.until == USEC_INFINITY)
+        in.zone = t->zone;
+        if (a.verdict == GATE_WAIT && (a.until == USEC_INFINITY || due <= now))
                 return tell(t, "retry", "Run %" PRIu64 ", try %u, %s", run->record.id, run->record.attempt,
                             gates_why(why, &in, &a));
-        due = MAX(due, now);
+        due = usec_sub(due, now);
         return tell(t, "retry",
                     "Run %" PRIu64 ", try %u, is due at %s, in %s (RetryDelaySec=), after run %" PRIu64 ".",
-                    run->record.id, run->record.attempt, when(t, usec_add(t->now, due - now), at),
-                    span_format(span, due - now, USEC_PER_SEC), run->record.parent);
+                    run->record.id, run->record.attempt, when(t, usec_add(t->now, due), at),
+                    span_format(span, due, USEC_PER_SEC), run->record.parent);
 }
 
 static int tell_queued(const Telling *t, const LiveRun *run) {
@@ -180,9 +181,7 @@ static int tell_triggers(const Telling *t) {
                         return r;
                 has_trigger = has_trigger || r > 0;
         }
-        if (has_trigger || !t->job->def)
-                return 0;
-        return tell(t, "timer", "It has no trigger: it runs on request.");
+        return has_trigger || !t->job->def ? 0 : tell(t, "timer", "It has no trigger: it runs on request.");
 }
 
 static int tell_state(const Telling *t) {

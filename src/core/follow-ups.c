@@ -100,7 +100,7 @@ static void drop_retries(Manager *m, const LiveRun *by) {
 static bool closes_a_cycle(Manager *m, const char *name, const RunRequest *request) {
         uint64_t id = request->parent;
 
-        for (unsigned depth = 0; id > 0 && depth < CHAIN_DEPTH_MAX; depth++) {
+        for (unsigned depth = 0; depth < CHAIN_DEPTH_MAX; depth++) {
                 const RunRecord *r = ledger_get(m->ledger, id);
 
                 if (!r)

@@ -74,7 +74,7 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
                 (void)sd_event_source_set_enabled(m->acknowledge_source, SD_EVENT_ONESHOT);
         r->result = outcome->result;
         r->code = outcome->code;
-        if (outcome->started > 0 && r->started > 0)
+        if (outcome->started > 0)
                 r->started = outcome->started;
         r->ended = outcome->ended > 0 ? outcome->ended : turn_now(m->event).realtime;
         r->pid = 0;

@@ -195,10 +195,6 @@ int pools_admit(Manager *m, LiveRun *run) {
 }
 
 void pools_leave(LiveRun *run) {
-        Pool *p = run->pool;
-
-        if (!p)
-                return;
-        run->pool = NULL;
-        leave(run->manager, p);
+        if (run->pool)
+                leave(run->manager, run->pool);
 }

@@ -395,18 +395,18 @@ usec_t retry_not_before(const LiveRun *run) {
         usec_t delay = retry_def_delay(&run->def->retry, run->record.attempt - 1), now = turn_now(m->event).boottime;
         const RunRecord *failed;
 
-        if (run->record.parent > 0 && (failed = ledger_get(m->ledger, run->record.parent)) &&
-            failed->result == RUN_RESULT_CANCELLED)
+        failed = ledger_get(m->ledger, run->record.parent);
+        if (failed && failed->result == RUN_RESULT_CANCELLED)
                 return now; /* that try was interrupted by us */
         /* Not later than a delay from now: a clock that was set back asks for no patience. */
         return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
 }
 
 usec_t manager_next_retry(const Manager *m, const Job *job) {
-        const LiveRun *run = job->n_delayed > 0 ? queues_next_retry(job, NULL) : NULL;
+        const LiveRun *run = TAILQ_FIRST(&job->delayed);
         Instant now = turn_now(m->event);
 
-        if (!run || run->stage != RUN_STAGE_DELAYED)
+        if (!run)
                 return 0;
         return usec_add(now.realtime, usec_sub(retry_not_before(run), now.boottime));
 }

@@ -16,8 +16,8 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
-/* What the job did last, before this daemon: what was cancelled before its start, or could not be requested, is nothing
- * that it did. */
+/* What the job did last, before this daemon: what was cancelled before its start, or could not be requested, is
+ * nothing that it did. */
 static int load_last_run(const RunRecord *r, void *userdata) {
         return r->started == 0 || owned_run_assign(userdata, r) < 0 ? 0 : 1;
 }
@@ -132,7 +132,7 @@ static void refresh_on_demand(Manager *m, Job *job) {
         if (r < 0 || (!job->gone && job->def && job->def->digest == def->digest))
                 return;
         r = job_update(m, job, def, NULL);
-        if (r > 0)
+        if (r >= 0)
                 NOTIFY_OBSERVERS(m, job_changed, job);
 }
 

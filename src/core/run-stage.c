@@ -145,7 +145,7 @@ void run_set_stage(LiveRun *run, RunStage stage) {
                 TAILQ_INSERT_HEAD(&job->queue, run, waiting);
         else if (stage == RUN_STAGE_QUEUED)
                 TAILQ_INSERT_TAIL(&job->queue, run, waiting);
-        if (run->pool && (before == RUN_STAGE_READY || from->goes_on != to->goes_on))
+        if (before == RUN_STAGE_READY || from->goes_on != to->goes_on)
                 pool_changed(run->manager, run->pool);
         log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is now %s (%s).", run->record.id, to->name,
                     transitions[before][stage]);

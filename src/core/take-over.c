@@ -214,8 +214,7 @@ void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool i
                     is_over ? "recording its end" : "following it");
         found.state = RUN_RUNNING;
         found.started = turn_now(m->event).realtime;
-        if (found.requested == 0 || found.requested > found.started)
-                found.requested = found.started;
+        found.requested = found.requested > 0 ? MIN(found.requested, found.started) : found.started;
         if (found.scheduled == 0)
                 found.scheduled = found.requested;
         found.host = m->host;
@@ -256,7 +255,6 @@ void take_over_start(Manager *m) {
         if (m->take_over.was_surveyed)
                 take_over_surveyed(m);
         else if (m->executor->ops->outlives_daemon) {
-                m->is_surveyed = false;
                 TELL_TRIGGERS(m, hold, /* hold= */ true);
                 deadline_set(m, &m->take_over.deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
         } else

@@ -297,7 +297,7 @@ static void drop(Values *v, size_t i) {
         char key[KEY_MAX];
 
         assert(!value->is_touched && !value->is_used);
-        if (can_write(v) && value->id > 0) {
+        if (can_write(v)) {
                 (void)ledger_forget(v->ledger, JOB, key_of(key, value));
                 put(v, KEY_CATALOG, value->id, NULL, 0);
         }

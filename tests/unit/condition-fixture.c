@@ -101,7 +101,7 @@ void start_new(void) {
 
         assert_int_equal(sd_event_new(&f.event), 0);
         assert_int_equal(manager_new(&f.m, f.event, &o), 0);
-        assert_int_equal(manager_diagnostics(f.m)->n_items, 0);
+        assert_true(f.files_are_bad || manager_diagnostics(f.m)->n_items == 0);
         assert_int_equal(manager_observe(f.m, &observer), 0);
 }
 
@@ -118,7 +118,7 @@ void stop(void) {
 
 void reload(void) {
         assert_int_equal(manager_reload(f.m), 0);
-        assert_int_equal(manager_diagnostics(f.m)->n_items, 0);
+        assert_true(f.files_are_bad || manager_diagnostics(f.m)->n_items == 0);
         settle();
 }
 

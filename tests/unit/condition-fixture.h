@@ -23,7 +23,7 @@ extern struct ConditionFixture {
         char *dirs[2];
         sd_event *event;
         Manager *m;
-        bool runs_fail;
+        bool runs_fail, files_are_bad;
         char **environment; /* of the run that was begun last */
         unsigned n_begun;
         unsigned n_raised, n_cleared; /* alarms */

@@ -189,8 +189,9 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         FakeExecutor *e = userdata;
         FakeExecution *x;
 
-        if (!e->surveyed)
+        if (!e->surveyed && !fake_world.is_mute)
                 survey(e);
+        e->surveyed = true;
         if (e->holds)
                 tell_held(e);
         for (unsigned n = 0; n < REPORTS_PER_TURN && !fake_world.is_dead(); n++) {
@@ -356,7 +357,7 @@ void fake_world_down(void) {
 
 void fake_world_add(const char *job, uint64_t id) {
         const JobDef def = {};
-        const RunRecord run = { .job = job, .id = id };
+        const RunRecord run = { .job = job, .id = id, .unit = "" };
 
         (void)begin_unit(&(ExecutionRequest){ .def = &def, .run = &run, .timeout = USEC_INFINITY });
 }

@@ -19,6 +19,7 @@ typedef struct FakeWorld {
         /* The next two may be NULL. */
         void (*adopted)(const ExecutionRequest *request);
         void (*stopped)(uint64_t id, RunResult result);
+        bool is_mute; /* it does not say what it has */
 } FakeWorld;
 extern FakeWorld fake_world;
 

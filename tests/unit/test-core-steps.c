@@ -9,6 +9,7 @@
  *
  * Times are seconds since the test began. */
 
+#include <fcntl.h>
 #include <inttypes.h>
 
 #include "condition-fixture.h"
@@ -16,6 +17,7 @@
 #include "core/runs.h"
 #include "core/take-over.h"
 #include "fake-executor.h"
+#include "ledger/store.h"
 #include "core/alarms.h"
 #include "core/outbox.h"
 #include "util/boot-id.h"
@@ -196,6 +198,7 @@ static uint64_t choose(uint64_t below) {
 
 static void on_began(uint64_t id, const ExecutionRequest *r) {
         step("begin %" PRIu64, id);
+        assert_non_null(r->run->unit); /* where a later daemon looks for it */
         note_environment(id, r);
 }
 
@@ -308,6 +311,7 @@ static void test_run(void **state) {
                "stamp a runs no. 1; [commit]; begin 1; = 1 running; started 1; job a; summary");
         r = run(1);
         assert_string_equal(r.unit, "vakt-a-1.service");
+        assert_string_equal(r.host, f.m->host);
         assert_int_equal(r.pid, 1001);
         assert_true(r.started == begin && r.requested == begin && r.scheduled == begin);
         assert_true(job("a")->last_start == begin);
@@ -317,6 +321,8 @@ static void test_run(void **state) {
         assert_string_equal(run(1).status_text, "half of it");
         runs_callbacks()->started(live(1), &(ExecIdentity){ .pid = 7, .pid_start = 8, .unit = "other.service" });
         EXPECT("output 1 hello (error); run 1 running; = 1 running; run 1 running");
+        runs_callbacks()->started(live(1), &(ExecIdentity){ .pid = 7, .pid_start = 8 });
+        steps[0] = '\0';
         r = run(1);
         assert_string_equal(r.unit, "other.service");
         assert_true(r.pid == 7 && r.pid_start == 8);
@@ -400,6 +406,10 @@ static void test_reports(void **state) {
                 assert_true(job("a")->last_end == r.ended);
                 fake_world_forget(id);
         }
+        restart();
+        assert_int_equal(job("a")->last_code, 3);
+        assert_int_equal(job("a")->last_result, RUN_RESULT_TIMEOUT);
+        assert_true(job("a")->last_end == begin + 19);
 }
 
 /* What is put back is as if it had never been started. */
@@ -434,6 +444,17 @@ static void test_put_back(void **state) {
         settle();
         EXPECT("= 2 starting; stamp a runs no. 2; [commit]; begin 2; = 2 running; started 2; job a; "
                "summary");
+
+        /* What was put back begins with what the file says by then. */
+        runs_callbacks()->held(f.m, true);
+        write_job("a", "[Run]\nExec=/bin/false\nOverlap=parallel\nMaxParallel=2\n");
+        reload();
+        assert_ptr_not_equal(live(2)->def, job("a")->def);
+        runs_callbacks()->put_back(live(2));
+        fake_world_forget(2);
+        runs_callbacks()->held(f.m, false);
+        settle();
+        assert_ptr_equal(live(2)->def, job("a")->def);
 
         /* Another one was started since: that was the last one. */
         advance(USEC_PER_SEC);
@@ -681,6 +702,11 @@ static void test_expect(void **state) {
         EXPECT("ended 1; = 1 success; finished 1 success; = alarm a expect since - raised - run 0; "
                "cleared a expect; stamp a success 39659; job a; summary; [commit]; release 1");
         assert_false(job("a")->is_overdue);
+        advance(HOURS);
+        assert_int_equal(f.n_raised, 2);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        f.n_raised = 1;
         advance(HOURS - 2 * USEC_PER_SEC);
         assert_int_equal(f.n_raised, 1);
         restart();
@@ -703,7 +729,10 @@ static void test_expect_and_pause(void **state) {
         steps[0] = '\0';
         assert_int_equal(manager_resume(f.m, "a"), 0);
         EXPECT("state 'a' resumed until -, skip 0; stamp a expected 37800; job a; [commit]");
-        advance(HOURS - USEC_PER_SEC);
+        advance(HOURS / 2);
+        restart();
+        observe_steps();
+        advance(HOURS / 2 - USEC_PER_SEC);
         assert_int_equal(f.n_raised, 0);
         advance(USEC_PER_SEC);
         assert_int_equal(f.n_raised, 1);
@@ -724,6 +753,26 @@ static void test_expect_and_pause(void **state) {
         advance(MINUTES);
         EXPECT("ended 1; = 1 success; finished 1 success; = alarm a expect since - raised - run 0; "
                "cleared a expect; stamp a success 45059; job a; summary; [commit]; release 1");
+}
+
+/* So it does when it is said to a daemon that ends during the pause. */
+static void test_expect_and_pause_over_a_restart(void **state) {
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Job]\nSlowSec=1h\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        assert_int_equal(manager_pause(f.m, "b"), 0);
+        advance(10 * HOURS);
+        restart();
+        observe_steps();
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        assert_int_equal(manager_resume(f.m, "b"), 0);
+        EXPECT("state 'a' resumed until -, skip 0; stamp a expected 36000; job a; [commit]; "
+               "state 'b' resumed until -, skip 0; job b; [commit]");
+        advance(HOURS - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
 }
 
 /* The clock is set: what is expected is so by the clock. */
@@ -788,12 +837,15 @@ static void test_unknown(void **state) {
         observe_steps();
         job_set_unknown(f.m, job("a"), 0, NULL);
         EXPECT("");
+        EXPECT_WHY("a", "state: It is waiting.\n"
+                        "timer: It has no trigger: it runs on request.\n");
 }
 
 /* --- what people say --- */
 
 static void test_pause(void **state) {
         RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+        RunRecord r;
 
         write_job("a", "[Run]\nExec=/bin/true\n");
         write_job("b", "[Run]\nExec=/bin/true\n");
@@ -801,7 +853,8 @@ static void test_pause(void **state) {
         assert_int_equal(manager_pause(f.m, "a"), 0);
         assert_int_equal(manager_pause(f.m, "a"), 0);
         EXPECT("state 'a' paused until ever, skip 0; job a; [commit]; [commit]");
-        (void)request_as("a", &by_timer);
+        r = request_as("a", &by_timer);
+        assert_true(r.ended == r.requested && r.ended > 0 && r.started == 0);
         EXPECT("+ 1 a timer skipped; new 1 skipped; finished 1 skipped; [commit]");
         assert_int_equal(manager_pause_all(f.m), 0);
         assert_int_equal(manager_pause_all(f.m), 0);
@@ -843,6 +896,7 @@ static void test_pauses_end(void **state) {
         begin_steps();
         assert_int_equal(manager_pause_until(f.m, "a", begin), -EINVAL);
         assert_int_equal(manager_pause_until(f.m, "none", begin + 1), -ENOENT);
+        assert_int_equal(manager_pause_until(f.m, "a", begin + HOURS), 0);
         assert_int_equal(manager_pause_until(f.m, "a", begin + 2 * HOURS), 0);
         assert_int_equal(manager_pause_until(f.m, "b", begin + HOURS), 0);
         assert_int_equal(manager_pause(f.m, "c"), 0);
@@ -914,10 +968,14 @@ static void test_reload(void **state) {
         EXPECT("[commit]; reloaded; summary");
         write_job("a", "[Run]\nExec=/bin/false\n");
         write_job("c", "[Run]\nExec=/bin/true\n");
+        write_job("t@", "[Nonsense]\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        EXPECT("job a; job new c; [commit]; reloaded; summary");
+        assert_non_null(job("t@x"));
         write_job("t@", "[Run]\nExec=/bin/false\n");
         remove_job("b");
         reload();
-        EXPECT("job a; job new c; job t@x; job b; [commit]; stamp b gone 60; reloaded; summary");
+        EXPECT("job t@x; job b; [commit]; stamp b gone 60; reloaded; summary");
         assert_true(job("b")->gone);
         EXPECT_WHY("b", "state: Its file is gone; accepted runs are still executed.\n"
                         "timer: It has no trigger: it runs on request.\n"
@@ -1091,20 +1149,94 @@ static void test_waited_too_long(void **state) {
 
 /* The time that it waits for its pool is not that in which all are held up. */
 static void test_wait_is_not_for_the_pool(void **state) {
-        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
+        write_config("[Manager]\nMaxRunning=2\n[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
         write_job("a", "[Run]\nExec=/bin/true\nPool=p\n");
-        write_job("b", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n");
+        write_job("b", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\nOverlap=parallel\nMaxParallel=2\n");
+        write_job("c", "[Run]\nExec=/bin/true\nPool=p\nPriority=10\nTimeoutSec=infinity\n");
         begin_steps();
         runs_are_long = true;
+        (void)request("b", RUN_TRIGGER_NONE);
         (void)request("b", RUN_TRIGGER_NONE);
         (void)request("a", RUN_TRIGGER_NONE);
         EXPECT_WHY("a", "state: It is queued.\n"
                         "timer: It has no trigger: it runs on request.\n"
-                        "queue: Run 2 waits for one of the 1 slots of all jobs (MaxRunning=).\n");
-        advance(HOURS);
-        assert_int_equal(run(2).state, RUN_QUEUED);
+                        "queue: Run 3 waits for one of the 2 slots of all jobs (MaxRunning=).\n");
+        advance(9 * MINUTES);
+        assert_int_equal(run(3).state, RUN_QUEUED);
+        /* One that may go first takes the slot. */
+        (void)request("c", RUN_TRIGGER_NONE);
         end_run(1, RUN_RESULT_SUCCESS);
-        assert_int_equal(run(2).state, RUN_RUNNING);
+        assert_true(run(3).state == RUN_QUEUED && run(4).state == RUN_RUNNING);
+        advance(MINUTES);
+        assert_string_equal(reason(3), "It waited longer than 5min for a slot of pool 'p' (MaxWaitSec=).");
+}
+
+/* A first try that did not come to the machine is no failure. */
+static void test_waited_too_long_for_the_machine(void **state) {
+        write_job("a", "[Job]\nOnFailure=c\n[Run]\nExec=/bin/true\nWaitFor=load1 < 2\nWaitMaxSec=5min\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        set("load1", 3000);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        advance(5 * MINUTES);
+        EXPECT("= 1 skipped; = 2 skipped; finished 1 skipped; job a; summary; finished 2 skipped; "
+               "job a; summary");
+        assert_string_equal(reason(1), "It waited longer than 5min (WaitMaxSec=): load1 is 3 and not < 2 (WaitFor=).");
+}
+
+/* What vaktd.conf says counts at once; one with errors changes nothing. */
+static void test_settings(void **state) {
+        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=1\n");
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\nQueueMax=9\nPool=p\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        write_config("[Manager]\nMaxRunning=9\nNonsense=1\n[Pool p]\nSlots=9\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        settle();
+        assert_int_equal(manager_n_running(f.m), 1);
+        write_config("[Manager]\nMaxRunning=1\n[Pool p]\nSlots=9\n");
+        reload();
+        assert_int_equal(manager_get_pool(f.m, 0).slots, 9);
+        assert_int_equal(manager_n_running(f.m), 1);
+        write_config("[Manager]\nMaxRunning=2\n[Pool p]\nSlots=9\n");
+        reload();
+        assert_int_equal(manager_n_running(f.m), 2);
+        write_config("[Pool q]\nSlots=1\n");
+        reload();
+        assert_int_equal(manager_n_pools(f.m), 2); /* it is one without a description by now */
+        assert_int_equal(manager_get_pool(f.m, 0).slots, 1);
+        assert_int_equal(manager_cancel(f.m, 3), 0);
+        advance(MINUTES);
+        assert_int_equal(manager_n_pools(f.m), 1);
+        assert_string_equal(manager_get_pool(f.m, 0).name, "q");
+}
+
+static int on_other(sd_event_source *s, void *userdata) {
+        step("other");
+        return 0;
+}
+
+/* What follows from an end, and from a reading, is found before anything else is done. */
+static void test_before_all_others(void **state) {
+        sd_event_source *s = NULL;
+
+        write_job("a", "[Run]\nExec=/bin/true\nWaitFor=job b is failed\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        assert_int_equal(sd_event_add_defer(f.event, &s, on_other, NULL), 0);
+        runs_drop(f.m, live(1), RUN_RESULT_EXIT);
+        fake_world_forget(1);
+        settle();
+        EXPECT("= 1 exit; finished 1 exit; job b; summary; job a; other; [commit]; = 2 starting; "
+               "stamp a runs no. 1; [commit]; begin 2; = 2 running; started 2; job a; summary");
+        sd_event_source_unref(s);
 }
 
 /* --- conditions --- */
@@ -1322,6 +1454,12 @@ static void test_forgotten(void **state) {
                "job a; summary; [commit]; = 504 starting; stamp b2 runs no. 1; [commit]; begin 504; "
                "= 504 running; started 504; job b2; summary");
         end_run(503, RUN_RESULT_SUCCESS);
+        /* What no run led to is no other than that. */
+        f.m->found.runs[2].run.record.parent = 0;
+        owned_run_set_text(&f.m->found.runs[2].run.record.job, strdup("b2"));
+        runs_request_others(f.m, job("a"), (char *[]){ (char *)"b2", NULL }, "OnSuccess");
+        EXPECT("= 503 success; finished 503 success; job b; summary; [commit]; + 505 b2 chain queued; "
+               "new 505 queued; job b2; summary");
         assert_int_equal(c->found(f.m, "b", 503), EXEC_FOUND_WRITTEN);
         assert_int_equal(c->found(f.m, "a", 503), EXEC_FOUND_FOREIGN);
         f.m->stopping = true;
@@ -1351,6 +1489,45 @@ static void test_forgotten_before_the_start(void **state) {
         EXPECT("[commit]; = 501 running; adopt 501 running; = 501 running; run 501 running");
         assert_true(manager_knows_what_was(f.m));
         end_run(501, RUN_RESULT_SUCCESS);
+}
+
+/* The loop may turn before the daemon begins: then what waits begins all the same. */
+static void test_turns_before_the_start(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_SUCCESS);
+        runs_callbacks()->held(f.m, true);
+        runs_callbacks()->put_back(live(2));
+        fake_world_forget(2);
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        stop();
+        write_job("b", "[Job]\nEnabled=no\n[Run]\nExec=/bin/true\n");
+        steps[0] = '\0';
+        start_new();
+        EXPECT("= 3 skipped; = 4 skipped");
+        settle();
+        assert_int_equal(f.m->n_running, 0);
+        start_begun();
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* A retry has a lower number than what was started while it waited: it gets no place before that is known. */
+static void test_retry_and_what_was_started_meanwhile(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\nTimeoutSec=infinity\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        (void)request("a", RUN_TRIGGER_NONE);
+        stop();
+        fake_clock_advance(11 * MINUTES);
+        start();
+        assert_true(run(2).state == RUN_QUEUED && run(3).state == RUN_RUNNING);
+        assert_int_equal(job("a")->n_running, 1);
 }
 
 /* --- the end of the daemon --- */
@@ -1468,6 +1645,858 @@ static void test_listed(void **state) {
         assert_int_equal(manager_executor(f.m)[0], 'u');
 }
 
+/* What has a file of its own is gone with that, though its template is still there. */
+static void test_reload_of_an_instance_with_a_file(void **state) {
+        write_job("t@", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("t@x", RUN_TRIGGER_NONE);
+        advance(MINUTES);
+        write_job("t@x", "[Run]\nExec=/bin/false\n");
+        steps[0] = '\0';
+        reload();
+        EXPECT("job t@x; [commit]; reloaded; summary");
+        remove_job("t@x");
+        reload();
+        EXPECT("job removed t@x; [commit]; reloaded; summary");
+        assert_null(job("t@x"));
+        (void)request("t@x", RUN_TRIGGER_NONE);
+        assert_true(job("t@x")->on_demand);
+}
+
+/* By HistoryKeep= of the settings, and of a job. */
+static void test_history_is_kept(void **state) {
+        RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+
+        write_config("[Manager]\nHistoryKeep=3\n");
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\nHistoryKeep=1\n");
+        begin_steps();
+        assert_int_equal(manager_pause_all(f.m), 0);
+        for (unsigned i = 0; i < 10; i++) {
+                (void)request_as("a", &by_timer);
+                (void)request_as("b", &by_timer);
+        }
+        advance(2 * HOURS);
+        assert_int_equal(count_runs("a"), 3);
+        assert_int_equal(count_runs("b"), 1);
+        write_config("[Manager]\nHistoryKeep=2\n");
+        reload();
+        advance(2 * HOURS);
+        assert_int_equal(count_runs("a"), 2);
+        write_job("a", "[Run]\nExec=/bin/true\nHistoryKeepSec=1day\n");
+        reload();
+        advance(30 * HOURS);
+        (void)request_as("b", &by_timer); /* it is looked at while there are runs */
+        advance(MINUTES);
+        assert_int_equal(count_runs("a"), 0);
+        assert_int_equal(count_runs("b"), 1);
+}
+
+/* --- what was missing --- */
+
+static void test_no_retry(void **state) {
+        RunRequest of_file = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE, .payload = "/f" };
+
+        write_job("a", "[Job]\nOnFailure=c\n[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        /* It had a file, and who gave it that is not known any more: it is found again by itself. */
+        (void)request_as("a", &of_file);
+        end_run(1, RUN_RESULT_EXIT);
+        assert_int_equal(count_runs("a"), 1);
+        assert_int_equal(count_runs("c"), 1);
+        /* Its job is gone. */
+        (void)request("a", RUN_TRIGGER_NONE);
+        remove_job("a");
+        reload();
+        steps[0] = '\0';
+        end_run(3, RUN_RESULT_EXIT);
+        EXPECT("= 3 exit; finished 3 exit; + 4 c chain queued; new 4 queued; job c; summary; job a; "
+               "summary; job removed a; [commit]");
+}
+
+/* Without a delay it goes through no timer. */
+static void test_retry_at_once(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=0\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        end_run(1, RUN_RESULT_EXIT);
+        EXPECT("= 1 exit; finished 1 exit; + 2 a retry waiting; new 2 queued; job a; summary; job a; "
+               "summary; [commit]; = 2 starting; stamp a runs no. 2; [commit]; begin 2; = 2 running; "
+               "started 2; job a; summary");
+        end_run(2, RUN_RESULT_SUCCESS);
+}
+
+/* One waits for its time, the other one, which was due already, for the machine. */
+static void test_two_retries(void **state) {
+        write_job("a", "[Run]\nExec=/bin/"
+                       "true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\nTimeoutSec=infinity\n"
+                       "WaitFor=load1 < 2\nWaitMaxSec=1day\n");
+        begin_steps();
+        runs_are_long = true;
+        set("load1", 1000);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        set("load1", 3000);
+        advance(10 * MINUTES - USEC_PER_SEC);
+        end_run(2, RUN_RESULT_EXIT);
+        steps[0] = '\0';
+        advance(USEC_PER_SEC);
+        EXPECT("= 3 waiting; run 3 waiting; run 3 waiting; job a; job a");
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 3 waits until its condition is true: load1 is 3 and not < 2 (WaitFor=).\n"
+                        "retry: Run 4, try 2, is due at Tue 2030-01-01 00:19:59 UTC, in 9min 59s (RetryDelaySec=), "
+                        "after run 2.\n");
+        assert_true(fake_clock_next() > USEC_PER_SEC); /* nobody looks in vain */
+        assert_true(manager_next_retry(f.m, job("a")) == run(4).requested + 10 * MINUTES);
+        assert_int_equal(manager_reset_failed(f.m, "a"), 0);
+        settle();
+        EXPECT("stamp a reset no. 4; = 4 cancelled; = 3 cancelled; job a; finished 4 cancelled; job a; "
+               "summary; finished 3 cancelled; job a; summary; [commit]");
+        assert_true(run(3).result == RUN_RESULT_CANCELLED && run(4).result == RUN_RESULT_CANCELLED);
+}
+
+static void test_replaced(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=replace\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 2 a manual queued; new 2 queued; = 1 stopping; run 1 stopping; stop 1 cancelled; "
+               "job a; summary; [commit]");
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 3 a manual queued; new 3 queued; = 2 cancelled; job a; summary; finished 2 cancelled; "
+               "job a; summary; [commit]");
+        advance(10 * USEC_PER_SEC);
+        EXPECT("ended 1; = 1 cancelled; finished 1 cancelled; job a; summary; [commit]; release 1; "
+               "= 3 starting; stamp a runs no. 2; [commit]; begin 3; = 3 running; started 3; job a; "
+               "summary");
+        assert_string_equal(reason(1), "It was replaced by run 2 (Overlap=replace).");
+        assert_string_equal(reason(2), "It was replaced by run 3 (Overlap=replace).");
+}
+
+/* --- waiting --- */
+
+/* First come, first served, across jobs. */
+static void test_order_of_acceptance(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nPool=p\n");
+        write_job("b", "[Run]\nExec=/bin/true\nPool=p\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE); /* waits for the one before it, then for the pool */
+        advance(USEC_PER_SEC);
+        (void)request("b", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_SUCCESS);
+        assert_true(run(2).state == RUN_RUNNING && run(3).state == RUN_QUEUED);
+        end_run(2, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(3).state, RUN_RUNNING);
+}
+
+/* How long it has waited for a slot counts on when its file changes, unless it is another pool's. */
+static void test_wait_and_an_edit(void **state) {
+        for (int other = 0; other < 2; other++) {
+                write_config("[Pool p]\nSlots=1\nMaxWaitSec=5min\n[Pool q]\nSlots=1\nMaxWaitSec=5min\n");
+                write_job("a", "[Run]\nExec=/bin/true\nPool=p\n");
+                write_job("b", "[Run]\nExec=/bin/true\nPool=p\nTimeoutSec=infinity\n");
+                write_job("c", "[Run]\nExec=/bin/true\nPool=q\nTimeoutSec=infinity\n");
+                begin_steps();
+                runs_are_long = true;
+                (void)request("b", RUN_TRIGGER_NONE);
+                (void)request("c", RUN_TRIGGER_NONE);
+                uint64_t id = request("a", RUN_TRIGGER_NONE);
+                advance(3 * MINUTES);
+                write_job("a", other ? "[Run]\nExec=/bin/false\nPool=q\n" : "[Run]\nExec=/bin/false\nPool=p\n");
+                reload();
+                advance(2 * MINUTES);
+                assert_int_equal(run(id).state, other ? RUN_QUEUED : RUN_DONE);
+                advance(3 * MINUTES);
+                assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+                advance(2 * HOURS);
+                stop();
+        }
+        start();
+}
+
+/* What has waited for a slot and has to wait for the machine again waits for the slot anew. */
+static void test_wait_for_the_machine_again(void **state) {
+        write_config("[Pool p]\nSlots=1\nMaxWaitSec=5min\n");
+        write_job("a", "[Run]\nExec=/bin/true\nPool=p\nOverlap=parallel\nMaxParallel=2\nWaitFor=load1 < 2\n"
+                       "WaitMaxSec=1day\n");
+        write_job("b", "[Run]\nExec=/bin/true\nPool=p\nTimeoutSec=infinity\n");
+        begin_steps();
+        runs_are_long = true;
+        set("load1", 1000);
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(4 * MINUTES);
+        steps[0] = '\0';
+        set("load1", 3000);
+        EXPECT("= 2 waiting; run 2 waiting; job a");
+        advance(30 * USEC_PER_SEC);
+        set("load1", 1000);
+        EXPECT("job a");
+        advance(4 * MINUTES);
+        assert_true(run(2).state == RUN_QUEUED && run(3).state == RUN_QUEUED);
+        steps[0] = '\0';
+        advance(MINUTES);
+        EXPECT("= 2 skipped; = 3 skipped; finished 2 skipped; job a; summary; finished 3 skipped; "
+               "job a; summary");
+}
+
+/* A file that makes what waits wait for the machine lets those pass that a person does not want to wait for it. */
+static void test_now_and_an_edit(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nQueueMax=5\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NOW);
+        write_job("a", "[Run]\nExec=/bin/true\nQueueMax=5\nWaitFor=load1 < 2\n");
+        reload();
+        end_run(1, RUN_RESULT_SUCCESS);
+        assert_true(run(2).state != RUN_RUNNING && run(3).state == RUN_RUNNING);
+}
+
+static unsigned n_due;
+
+static void on_due(Manager *m, Deadline *d) {
+        n_due++;
+}
+
+/* No turn is long, however much is due. */
+static void test_deadlines_in_turns(void **state) {
+        Deadline deadlines[200];
+
+        begin_steps();
+        n_due = 0;
+        for (size_t i = 0; i < ELEMENTSOF(deadlines); i++) {
+                deadlines[i] = (Deadline){ .due = on_due, .position = HEAP_NONE };
+                deadline_set(f.m, &deadlines[i], fake_clock.boottime + USEC_PER_SEC);
+        }
+        fake_clock_advance(USEC_PER_SEC);
+        for (unsigned i = 0; i < 20 && n_due == 0; i++)
+                assert_true(fake_clock_run(f.event) >= 0);
+        assert_int_equal(n_due, 64);
+        settle();
+        assert_int_equal(n_due, 200);
+}
+
+#define WATCHES 300
+static ConditionWatch watches[WATCHES];
+static unsigned n_news;
+
+static void on_news(ConditionWatch *w) {
+        n_news++;
+        if (w == &watches[1]) /* who is told may do without others that are to be told */
+                condition_watch_stop(&watches[WATCHES - 1]);
+}
+
+static void test_conditions_in_turns(void **state) {
+        Condition *c;
+
+        begin_steps();
+        assert_int_equal(condition_parse("load1 < 2", &c, NULL), 0);
+        n_news = 0;
+        memset(watches, 0, sizeof(watches));
+        for (size_t i = 0; i < WATCHES; i++) {
+                watches[i].changed = on_news;
+                assert_int_equal(condition_watch_start(&watches[i], f.m, c, MINUTES), 0);
+        }
+        fake_probe_set("load1", 1000, 0);
+        for (unsigned i = 0; i < 20 && n_news == 0; i++)
+                assert_true(fake_clock_run(f.event) >= 0);
+        assert_int_equal(n_news, 256);
+        settle();
+        assert_int_equal(n_news, WATCHES - 1);
+        assert_int_equal(watches[0].truth, TRUTH_TRUE);
+        for (size_t i = 0; i < WATCHES; i++)
+                condition_watch_stop(&watches[i]);
+        condition_free(c);
+}
+
+static void test_told_conditions(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nWaitFor=load1 < 2\nWaitMaxSec=1day\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; = 1 waiting; run 1 waiting; [commit]");
+        set_unknown("load1", "It cannot be read.");
+        EXPECT_WHY(
+                "a",
+                "state: It is queued.\n"
+                "timer: It has no trigger: it runs on request.\n"
+                "queue: Run 1 waits until its condition is true: load1 is unknown: It cannot be read (WaitFor=).\n");
+        set_unknown("load1", "no dot");
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 1 waits until its condition is true: load1 is unknown: no dot (WaitFor=).\n");
+        set_unknown("load1", "");
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 1 waits until its condition is true: load1 is unknown:  (WaitFor=).\n");
+        set("load1", 2500);
+        EXPECT_WHY("a", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 1 waits until its condition is true: load1 is 2.5 and not < 2 (WaitFor=).\n");
+        steps[0] = '\0';
+        set("load1", 1500);
+        EXPECT("job a; = 1 starting; stamp a runs no. 1; [commit]; begin 1; = 1 running; started 1; "
+               "job a; summary");
+}
+
+static int count_known(usec_t start, const Bucket *b, void *userdata) {
+        *(usec_t *)userdata += b->known;
+        return 0;
+}
+
+/* What was known until the daemon ended is there in the next one. */
+static ProbesOptions probes_options;
+
+int __real_probes_new(Probes **ret, sd_event *event, const ProbesOptions *options);
+int __wrap_probes_new(Probes **ret, sd_event *event, const ProbesOptions *options);
+
+int __wrap_probes_new(Probes **ret, sd_event *event, const ProbesOptions *options) {
+        probes_options = *options;
+        return __real_probes_new(ret, event, options);
+}
+
+static void answer(Question *q, int64_t value, void **observed) {
+        probes_options.answered(probes_options.userdata, q, &(Reading){ .is_known = true, .value = value }, observed);
+}
+
+static int count_value(const char *question, ConditionKind kind, const Reading *last, bool is_used, void *userdata) {
+        step("%s %" PRId64 "%s", question, last->value, is_used ? "" : " unused");
+        return 0;
+}
+
+static void test_values_are_kept(void **state) {
+        usec_t grain = 0, known = 0;
+        void *observed = NULL;
+        ConditionUnit unit;
+        Question q;
+
+        write_job("a", "[Run]\nExec=/bin/true\nWaitFor=load1 < 2\nWaitMaxSec=1day\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(question_parse("load1", &q, NULL), 0);
+        steps[0] = '\0';
+        answer(&q, 3000, &observed);
+        EXPECT("values");
+        answer(&q, 3000, &observed);
+        EXPECT("");
+        answer(&q, 2500, &observed);
+        EXPECT("values");
+        assert_int_equal(manager_list_values(f.m, count_value, NULL), 0);
+        EXPECT("load1 2500");
+        advance(150 * USEC_PER_SEC);
+        answer(&q, 2500, &observed);
+        restart();
+        assert_int_equal(manager_get_values_unit(f.m, "load1", &unit, NULL), 0);
+        assert_int_equal(unit, CONDITION_MILLI);
+        assert_int_equal(manager_get_values_unit(f.m, "load5", &unit, NULL), -ENOENT);
+        assert_int_equal(
+                manager_query_values(f.m, "load1", begin, begin + 150 * USEC_PER_SEC, &grain, count_known, &known), 0);
+        assert_true(grain == MINUTES && known >= 149 * USEC_PER_SEC && known <= 151 * USEC_PER_SEC);
+        question_done(&q);
+}
+
+/* --- a start whose circumstances are another --- */
+
+static void test_bad_file_at_the_start(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        stop();
+        f.files_are_bad = true;
+        write_job("a", "[Run]\nNonsense=1\n");
+        steps[0] = '\0';
+        start_new();
+        EXPECT("adopt 1 running");
+        start_begun();
+        observe_steps();
+        assert_true(!job("a")->gone && !job("a")->def && job("a")->n_running == 1);
+        assert_int_equal(run(2).state, RUN_QUEUED);
+        end_run(1, RUN_RESULT_EXIT);
+        EXPECT("= 1 exit; finished 1 exit; job a; summary; [commit]");
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        settle();
+        EXPECT("job a; [commit]; new 2 queued; job a; summary; reloaded; summary; = 2 starting; "
+               "stamp a runs no. 2; [commit]; begin 2; = 2 running; started 2; job a; summary");
+}
+
+/* Put back, it is as if it had not been the last one. */
+static void test_put_back_after_a_restart(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(2 * MINUTES);
+        (void)request("a", RUN_TRIGGER_NONE);
+        restart();
+        assert_true(job("a")->last_start == begin + 2 * MINUTES);
+        runs_callbacks()->held(f.m, true);
+        runs_callbacks()->put_back(live(2));
+        fake_world_forget(2);
+        assert_true(job("a")->last_start == begin);
+}
+
+/* The service manager does not say what it has: that is waited for, not for ever. */
+static void test_mute_executor(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        fake_world.is_mute = true;
+        begin_steps();
+        advance(20 * USEC_PER_SEC - 1);
+        assert_false(manager_knows_what_was(f.m));
+        advance(1);
+        assert_true(manager_knows_what_was(f.m));
+}
+
+/* TZ= is the local zone, with a colon and without. */
+static void test_local_zone(void **state) {
+        static const char *const zones[] = { "Asia/Tokyo", ":Asia/Tokyo", "Nowhere/None", "" };
+
+        write_job("a", "[Timer]\nOnCalendar=2031-06-01 12:00\n[Run]\nExec=/bin/true\n");
+        for (size_t i = 0; i < ELEMENTSOF(zones); i++) {
+                assert_int_equal(setenv("TZ", zones[i], 1), 0);
+                begin_steps();
+                assert_non_null(
+                        strstr(why("a"), i < 2 ? "Sun 2031-06-01 12:00:00 JST" : "Sun 2031-06-01 12:00:00 UTC"));
+                stop();
+        }
+        assert_int_equal(unsetenv("TZ"), 0);
+        start();
+}
+
+/* What the command line says goes before what the file says, and "auto" is something to say. */
+static void test_choice_of_executor(void **state) {
+        ManagerOptions o = {
+                .job_dirs = f.dirs,
+                .state_dir = f.directory,
+                .config_path = f.config,
+                .owner = getuid(),
+                .log_level = -1,
+                .runtime_dir = f.directory,
+        };
+        static const struct {
+                int option;
+                const char *config, *name;
+        } table[] = {
+                { -1, "[Manager]\nExecutor=unit\n", "unit" },
+                { EXECUTOR_AUTO, "[Manager]\nExecutor=unit\n", "child" },
+                { EXECUTOR_CHILD, "[Manager]\nExecutor=unit\n", "child" },
+                { EXECUTOR_UNIT, "[Manager]\nExecutor=child\n", "unit" },
+                { -1, "[Manager]\nExecutor=child\n", "child" },
+        };
+
+        assert_int_equal(unsetenv("INVOCATION_ID"), 0);
+        assert_int_equal(sd_event_new(&f.event), 0);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                write_config(table[i].config);
+                o.executor = table[i].option;
+                assert_int_equal(manager_new(&f.m, f.event, &o), 0);
+                assert_string_equal(manager_executor(f.m), table[i].name);
+                f.m = manager_free(f.m);
+        }
+}
+
+static void test_status(void **state) {
+        RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+        char status[MANAGER_STATUS_MAX];
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        assert_string_equal(manager_status(f.m, status, begin), "1 job, 0 running");
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_string_equal(manager_status(f.m, status, begin), "1 job, 1 running");
+        end_run(1, RUN_RESULT_EXIT);
+        write_job("b", "[Timer]\nOnCalendar=2031-06-01 12:00\n[Run]\nExec=/bin/true\n");
+        write_job("c", "[Timer]\nOnCalendar=2031-06-01 11:00\n[Run]\nExec=/bin/true\n");
+        write_job("d", "[Timer]\nOnCalendar=2031-06-01 13:00\n[Run]\nExec=/bin/true\n");
+        reload();
+        assert_string_equal(manager_status(f.m, status, begin),
+                            "4 jobs, 0 running, next c at Sun 2031-06-01 11:00:00 UTC; 1 failed");
+        /* One that is late is told as of now. */
+        assert_non_null(strstr(manager_status(f.m, status, begin + 1000 * 24 * HOURS), "2032-09-27"));
+        assert_int_equal(manager_reset_failed(f.m, "a"), 0);
+        assert_int_equal(manager_pause_all(f.m), 0);
+        (void)request_as("a", &by_timer);
+        f.files_are_bad = true;
+        write_job("d", "[Nonsense]\n");
+        write_config("[Nonsense]\n");
+        assert_int_equal(manager_reload(f.m), 0);
+        assert_string_equal(manager_status(f.m, status, begin),
+                            "4 jobs, 0 running, next c at Sun 2031-06-01 11:00:00 UTC; vaktd.conf has errors; "
+                            "2 problems in files; all paused");
+}
+
+/* All that goes on stands in the log. */
+static void test_dump(void **state) {
+        char path[128], text[4096] = "";
+        int saved = dup(STDERR_FILENO), fd;
+
+        (void)snprintf(path, sizeof(path), "%s/log", f.directory);
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(saved >= 0 && fd >= 0);
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+        log_open(LOG_TARGET_STDERR);
+        manager_dump(f.m);
+        log_open(LOG_TARGET_NULL);
+        assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+        assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+        assert_non_null(strstr(text, "run 1 is running (manual), pid 1001."));
+        assert_non_null(strstr(text, "run 2 is queued (manual), pid 0."));
+        assert_null(strstr(text, "more runs"));
+        assert_null(strstr(text, "in memory"));
+        close(fd);
+        close(saved);
+}
+
+static void test_told_of_a_run(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        owned_run_set_text(&live(1)->record.unit, NULL);
+        assert_non_null(strstr(why("a"), "00:00:00 UTC, as process 1001.\n"));
+        live(1)->record.pid = 0;
+        assert_non_null(strstr(why("a"), "00:00:00 UTC.\n"));
+        run_set_reason(live(1), "%s", "something");
+        run_set_reason(live(1), "%s", "");
+        assert_string_equal(live(1)->record.reason, "");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        reload();
+        assert_int_equal(manager_pause_until(f.m, "b", begin + MINUTES), 0);
+        /* That the pause of it has no end is not written anywhere: it is one without. */
+        assert_int_equal(ledger_set_job_state(f.m->ledger, "a", &(LedgerJobState){ .paused = true }), 0);
+        restart();
+        assert_true(job("a")->paused);
+        assert_true(fake_clock_next() > USEC_PER_SEC);
+        advance(2 * MINUTES);
+        assert_true(job("a")->paused && !job("b")->paused);
+}
+
+/* What is put back while the daemon ends stays where it is, for the next one. */
+static void test_put_back_at_the_end(void **state) {
+        unsigned n_done = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        drain_is_long = true;
+        manager_stop(f.m, on_done, &n_done);
+        steps[0] = '\0';
+        runs_callbacks()->put_back(live(1));
+        fake_world_forget(1);
+        settle();
+        EXPECT("= 1 queued; stamp a runs no. 0; done");
+        assert_int_equal(run(1).state, RUN_QUEUED);
+        drain_is_long = false;
+        restart();
+        assert_int_equal(run(1).state, RUN_RUNNING);
+}
+
+/* What has ended and was not dealt with is dealt with before the daemon ends. */
+static void test_stopped_with_an_end(void **state) {
+        unsigned n_done = 0;
+
+        write_job("a", "[Job]\nOnFailure=b\n[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        runs_drop(f.m, live(1), RUN_RESULT_EXIT);
+        fake_world_forget(1);
+        manager_stop(f.m, on_done, &n_done);
+        settle();
+        EXPECT("= 1 exit; finished 1 exit; + 2 b chain queued; new 2 queued; job b; summary; job a; "
+               "summary; [commit]; [commit]; done");
+}
+
+/* The end of the daemon, of which an executor hears late, or for which there is nothing to do. */
+static void test_stopped_without_runs(void **state) {
+        unsigned n_done = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        manager_stop(f.m, on_done, &n_done);
+        settle();
+        assert_int_equal(n_done, 1);
+        stop();
+        start();
+        drain_is_long = true;
+        manager_stop(f.m, on_done, &n_done);
+        advance(5 * USEC_PER_SEC);
+        assert_int_equal(n_done, 2);
+        f.m->executor_options.callbacks.drained(f.m);
+        settle();
+        assert_int_equal(n_done, 2);
+        drain_is_long = false;
+}
+
+/* Of two alarms that the ledger has, both are cleared by the next success, though nothing is watched any more. */
+static void test_alarms_after_a_restart(void **state) {
+        static const char watched[] = "[Job]\nSlowSec=10s\nExpectSec=20s\n[Run]\nExec=/bin/true\n";
+
+        write_job("a", watched);
+        write_job("b", watched);
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        advance(30 * USEC_PER_SEC);
+        stop();
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        start();
+        observe_steps();
+        assert_true(job("a")->is_overdue && job("b")->is_overdue);
+        advance(MINUTES);
+        EXPECT("ended 1; = 1 success; finished 1 success; = alarm a slow since - raised - run 0; "
+               "cleared a slow; = alarm a expect since - raised - run 0; cleared a expect; job a; "
+               "summary; ended 2; = 2 success; finished 2 success; "
+               "= alarm b slow since - raised - run 0; cleared b slow; "
+               "= alarm b expect since - raised - run 0; cleared b expect; job b; summary; [commit]; "
+               "release 1; release 2");
+        /* What comes back has its alarms. */
+        write_job("a", "[Job]\nSlowSec=10s\n[Run]\nExec=/bin/true\n");
+        reload();
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(20 * USEC_PER_SEC);
+        end_run(3, RUN_RESULT_EXIT);
+        remove_job("a");
+        reload();
+        write_job("a", "[Job]\nSlowSec=10s\n[Run]\nExec=/bin/true\n");
+        reload();
+        (void)request("a", RUN_TRIGGER_NONE);
+        steps[0] = '\0';
+        end_run(4, RUN_RESULT_SUCCESS);
+        EXPECT("= 4 success; finished 4 success; = alarm a slow since - raised - run 0; cleared a slow; "
+               "job a; summary; [commit]");
+}
+
+/* A retry whose time has come and that something else holds up. */
+static void test_retry_and_rate(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\nMinIntervalSec=1h\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        EXPECT_WHY("a", "state: It is retrying.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "rate: No run is started before Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n"
+                        "retry: Run 2, try 2, is due at Tue 2030-01-01 00:10:00 UTC, in 10min (RetryDelaySec=), after "
+                        "run 1.\n");
+        advance(20 * MINUTES);
+        EXPECT_WHY("a", "state: It is retrying.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "rate: No run is started before Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n"
+                        "retry: Run 2, try 2, waits until Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n");
+        assert_int_equal(run(2).state, RUN_WAITING);
+        advance(40 * MINUTES);
+        assert_int_equal(run(2).state, RUN_RUNNING);
+}
+
+/* --- the executor that was another one --- */
+
+static bool children_are_told;
+static unsigned n_former;
+
+static int adopt_child(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        static Execution execution;
+
+        step("child adopts %" PRIu64, request->run->id);
+        execution.ops = e->ops;
+        *ret = &execution;
+        return 0;
+}
+
+static bool drain_children(Executor *e) {
+        step("child drains");
+        return true;
+}
+
+static void acknowledge_child(Executor *e) {
+        step("child acknowledges");
+}
+
+static void stop_child(Execution *x, RunResult result) {
+        step("child stops");
+}
+
+static Execution *free_child(Execution *x) {
+        step("child lets go");
+        return NULL;
+}
+
+static Executor *free_children(Executor *e) {
+        n_former--;
+        return NULL;
+}
+
+int __real_child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options);
+int __wrap_child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options);
+
+int __wrap_child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options) {
+        static const ExecutorOps ops = {
+                .name = "child",
+                .adopt = adopt_child,
+                .stop = stop_child,
+                .drain = drain_children,
+                .acknowledge = acknowledge_child,
+                .free_execution = free_child,
+                .free = free_children,
+        };
+        static Executor executor = { .ops = &ops };
+
+        if (!children_are_told)
+                return __real_child_executor_new(ret, event, options);
+        n_former++;
+        *ret = &executor;
+        return 0;
+}
+
+/* A run that the ledger has as going on in a child. */
+static uint64_t add_child(Ledger *l, const char *name) {
+        RunRecord r = RUN_RECORD_INIT;
+
+        r.job = name;
+        r.state = RUN_QUEUED;
+        r.requested = r.scheduled = fake_clock.realtime;
+        assert_int_equal(__real_ledger_add(l, &r), 0);
+        r.state = RUN_RUNNING;
+        r.started = fake_clock.realtime;
+        r.pid = 100;
+        r.pid_start = 5;
+        assert_int_equal(__real_ledger_update(l, &r), 0);
+        return r.id;
+}
+
+static void test_former_executor(void **state) {
+        unsigned n_done = 0;
+        Ledger *l;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        write_job("c", "[Run]\nExec=/bin/true\n");
+        assert_int_equal(ledger_open(&l, NULL, f.directory, NULL), 0);
+        assert_int_equal(add_child(l, "a"), 1);
+        assert_int_equal(add_child(l, "b"), 2);
+        assert_int_equal(add_child(l, "c"), 3);
+        ledger_close(l);
+        children_are_told = true;
+        steps[0] = '\0';
+        start_new();
+        EXPECT("child adopts 1; child adopts 2; child adopts 3");
+        start_begun();
+        observe_steps();
+        assert_int_equal(n_former, 1);
+        end_run(2, RUN_RESULT_EXIT);
+        EXPECT("= 2 exit; child lets go; finished 2 exit; job b; summary; [commit]; child acknowledges");
+        assert_int_equal(manager_cancel(f.m, 3), 0);
+        EXPECT("= 3 stopping; run 3 stopping; child stops; [commit]");
+        manager_stop(f.m, on_done, &n_done);
+        EXPECT("run 1 stopping; child stops; child drains; [commit]; child acknowledges");
+        end_run(1, RUN_RESULT_CANCELLED);
+        EXPECT("= 1 cancelled; child lets go; finished 1 cancelled; + 4 a retry waiting; job a; "
+               "summary; [commit]; child acknowledges");
+        assert_int_equal(n_done, 0);
+        end_run(3, RUN_RESULT_CANCELLED);
+        EXPECT("= 3 cancelled; child lets go; finished 3 cancelled; job c; summary; [commit]; "
+               "child acknowledges; done");
+        assert_int_equal(n_done, 1);
+        assert_string_equal(reason(1), "vaktd was stopped; it is run again when vaktd is started.");
+        assert_string_equal(reason(3), "It was cancelled on request.");
+        stop();
+        assert_int_equal(n_former, 0);
+        children_are_told = false;
+        start();
+}
+
+/* After a boot, no child is looked for. */
+static void test_children_after_a_boot(void **state) {
+        Ledger *l;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        assert_int_equal(ledger_open(&l, NULL, f.directory, NULL), 0);
+        assert_int_equal(add_child(l, "a"), 1);
+        ledger_close(l);
+        boot++;
+        children_are_told = true;
+        steps[0] = '\0';
+        start();
+        EXPECT("= 1 lost; [commit]; [commit]; child acknowledges");
+        assert_string_equal(reason(1), "The machine went down while it was active.");
+        children_are_told = false;
+}
+
+/* --- a ledger that can be read late --- */
+
+static bool is_locked;
+
+int __real_store_open(Store **ret, const char *path, const BootId *boot_id);
+int __wrap_store_open(Store **ret, const char *path, const BootId *boot_id);
+
+int __wrap_store_open(Store **ret, const char *path, const BootId *boot_id) {
+        return is_locked ? -EBUSY : __real_store_open(ret, path, boot_id);
+}
+
+static void test_ledger_is_read_late(void **state) {
+        RunRequest by_timer = { .cause = RUN_CAUSE_TIMER, .trigger = RUN_TRIGGER_NONE };
+
+        write_job("a", "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n");
+        write_job("b", "[Run]\nExec=/bin/true\n");
+        write_job("c", "[Job]\nExpectSec=20s\n[Run]\nExec=/bin/true\n");
+        write_job("d", "[Run]\nExec=/bin/true\nWaitFor=job e is failed\n");
+        write_job("e", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        runs_are_long = true;
+        (void)request("e", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        (void)request("b", RUN_TRIGGER_NONE);
+        end_run(2, RUN_RESULT_EXIT);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        advance(20 * USEC_PER_SEC);
+        assert_int_equal(manager_pause(f.m, "b"), 0);
+        assert_int_equal(manager_skip(f.m, "c", 5), 0);
+        stop();
+        is_locked = fake_world.is_mute = true;
+        steps[0] = '\0';
+        start_new();
+        EXPECT("stamp c expected 20");
+        start_begun();
+        observe_steps();
+        assert_false(manager_knows_what_was(f.m) || job("b")->paused || job("c")->is_overdue);
+        assert_true(job("a")->n_running == 0 && job("a")->n_runs == 0 && job("b")->last_result == RUN_RESULT_NONE);
+        EXPECT_WHY("d", "state: It is waiting.\n"
+                        "timer: It has no trigger: it runs on request.\n");
+        assert_non_null(manager_ledger_error(f.m));
+        (void)request("d", RUN_TRIGGER_NONE);
+        EXPECT("+ 5 d manual queued; new 5 queued; job d; summary; = 5 waiting; run 5 waiting; [commit]");
+        EXPECT_WHY("d", "state: It is queued.\n"
+                        "timer: It has no trigger: it runs on request.\n"
+                        "queue: Run 5 waits until its condition is true: job e is failed is unknown: The ledger could "
+                        "not be read yet (WaitFor=).\n");
+        (void)request("a", RUN_TRIGGER_NONE);
+        EXPECT("+ 6 a manual queued; new 6 queued; job a; summary; [commit]; = 6 starting; [commit]; "
+               "begin 6; = 6 running; started 6; job a; summary");
+        is_locked = false;
+        advance(HOURS);
+        EXPECT("job b; adopt 3 running; new 4 queued; job a; summary; job d; = 3 running; "
+               "run 3 running; = 5 starting; stamp d runs no. 1; [commit]; begin 5; = 5 running; "
+               "started 5; job d; summary");
+        assert_true(manager_knows_what_was(f.m) && job("b")->paused && job("c")->is_overdue);
+        assert_null(manager_ledger_error(f.m));
+        assert_int_equal(job("c")->skip, 5);
+        assert_int_equal(job("b")->last_result, RUN_RESULT_EXIT);
+        assert_int_equal(request_as("b", &by_timer).result, RUN_RESULT_SKIPPED);
+        assert_true(job("a")->n_running == 2 && job("a")->n_runs == 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, steps_setup, condition_teardown)
 
 int main(void) {
@@ -1486,6 +2515,7 @@ int main(void) {
                 TEST(test_slow),
                 TEST(test_expect),
                 TEST(test_expect_and_pause),
+                TEST(test_expect_and_pause_over_a_restart),
                 TEST(test_expect_and_clock),
                 TEST(test_expect_after_a_success_to_come),
                 TEST(test_expect_from_history),
@@ -1501,6 +2531,9 @@ int main(void) {
                 TEST(test_many_starts),
                 TEST(test_waited_too_long),
                 TEST(test_wait_is_not_for_the_pool),
+                TEST(test_waited_too_long_for_the_machine),
+                TEST(test_settings),
+                TEST(test_before_all_others),
                 TEST(test_condition_is_left_at_once),
                 TEST(test_retry_of_a_job_that_is_gone),
                 TEST(test_allowed),
@@ -1508,9 +2541,41 @@ int main(void) {
                 TEST(test_taken_over_after_a_boot),
                 TEST(test_forgotten),
                 TEST(test_forgotten_before_the_start),
+                TEST(test_turns_before_the_start),
+                TEST(test_retry_and_what_was_started_meanwhile),
                 TEST(test_stopped),
                 TEST(test_explained),
                 TEST(test_listed),
+                TEST(test_reload_of_an_instance_with_a_file),
+                TEST(test_history_is_kept),
+                TEST(test_no_retry),
+                TEST(test_retry_at_once),
+                TEST(test_two_retries),
+                TEST(test_replaced),
+                TEST(test_order_of_acceptance),
+                TEST(test_wait_and_an_edit),
+                TEST(test_wait_for_the_machine_again),
+                TEST(test_now_and_an_edit),
+                TEST(test_deadlines_in_turns),
+                TEST(test_conditions_in_turns),
+                TEST(test_told_conditions),
+                TEST(test_values_are_kept),
+                TEST(test_bad_file_at_the_start),
+                TEST(test_put_back_after_a_restart),
+                TEST(test_mute_executor),
+                TEST(test_local_zone),
+                TEST(test_choice_of_executor),
+                TEST(test_status),
+                TEST(test_dump),
+                TEST(test_told_of_a_run),
+                TEST(test_put_back_at_the_end),
+                TEST(test_stopped_with_an_end),
+                TEST(test_stopped_without_runs),
+                TEST(test_alarms_after_a_restart),
+                TEST(test_retry_and_rate),
+                TEST(test_former_executor),
+                TEST(test_children_after_a_boot),
+                TEST(test_ledger_is_read_late),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

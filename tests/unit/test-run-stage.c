@@ -206,8 +206,51 @@ static void test_started(void **state) {
         world_done(&w);
 }
 
+/* In the order of their numbers, whenever they come; those of each job, too. */
+static void test_live_runs(void **state) {
+        static const struct {
+                uint64_t id;
+                unsigned job;
+        } given[] = { { 5, 0 }, { 2, 1 }, { 9, 0 }, { 3, 0 }, { 1, 0 }, { 8, 1 }, { 7, 1 }, { 6, 0 } };
+        LiveRun runs[ELEMENTSOF(given)] = {};
+        uint64_t last[3] = {};
+        LiveRuns live = {};
+        Job jobs[2] = {};
+        LiveRun *run;
+
+        TAILQ_INIT(&live.all);
+        for (size_t i = 0; i < ELEMENTSOF(jobs); i++)
+                TAILQ_INIT(&jobs[i].runs);
+        for (size_t i = 0; i < ELEMENTSOF(given); i++) {
+                runs[i].record.id = given[i].id;
+                runs[i].job = &jobs[given[i].job];
+                assert_int_equal(hash_table_reserve(&live.by_id), 0);
+                live_add(&live, &runs[i]);
+        }
+        TAILQ_FOREACH(run, &live.all, all) {
+                assert_true(run->record.id > last[0]);
+                last[0] = run->record.id;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(jobs); i++)
+                TAILQ_FOREACH(run, &jobs[i].runs, of_job) {
+                        assert_true(run->record.id > last[i + 1] && run->job == &jobs[i]);
+                        last[i + 1] = run->record.id;
+                }
+        assert_true(last[0] == 9 && last[1] == 9 && last[2] == 8);
+        assert_null(live_find(&live, 4));
+        for (size_t i = 0; i < ELEMENTSOF(given); i++) {
+                assert_ptr_equal(live_find(&live, given[i].id), &runs[i]);
+                live_remove(&live, &runs[i]);
+                assert_null(live_find(&live, given[i].id));
+                assert_int_equal(live.by_id.n_nodes, ELEMENTSOF(given) - 1 - i);
+        }
+        assert_true(TAILQ_EMPTY(&live.all) && TAILQ_EMPTY(&jobs[0].runs) && TAILQ_EMPTY(&jobs[1].runs));
+        hash_table_done(&live.by_id);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_live_runs),
                 cmocka_unit_test(test_table),
                 cmocka_unit_test(test_every_pair),
                 cmocka_unit_test(test_started),

@@ -6,6 +6,7 @@
 #include "core-fixture.h"
 
 #include "core/manager-body.h"
+#include "core/take-over.h"
 #include "trigger/kinds.h"
 
 #define WORD_MAX 16
@@ -24,7 +25,7 @@ typedef struct Bell {
 static struct {
         Trigger *bell; /* of the daemon */
         unsigned n_jobs, n_held, n_retried, n_ended, n_returned, n_freed;
-        unsigned n_restored, n_left;
+        unsigned n_restored, n_left, n_found, n_written;
         bool keeps; /* what stands in the ledger of its runs */
 } seen;
 
@@ -118,6 +119,22 @@ static bool bell_restore(Trigger *t, LiveRun *run, const RunRecord *record, RunP
         return false;
 }
 
+static RunPayload *bell_recognize(Trigger *t, const ExecutionRequest *request, OwnedRun *run) {
+        if (!request->paths)
+                return NULL;
+        owned_run_set_text(&run->record.payload, strdup(request->paths));
+        return &word_new(request->paths, strlen(request->paths))->base;
+}
+
+static void bell_run_found(Trigger *t, Job *job, RunRecord *record) {
+        seen.n_found++;
+        record->trigger = 7;
+}
+
+static void bell_written(Trigger *t) {
+        seen.n_written++;
+}
+
 static int bell_list(Trigger *t, const Job *job, TriggerVisit visit, void *userdata) {
         return visit("Bell", job->name, "silent", "", userdata);
 }
@@ -146,6 +163,9 @@ static const TriggerOps bell_ops = {
         .unpack = bell_unpack,
         .free_payload = bell_free_payload,
         .restore = bell_restore,
+        .recognize = bell_recognize,
+        .run_found = bell_run_found,
+        .written = bell_written,
         .list = bell_list,
         .count = bell_count,
         .explain = bell_explain,
@@ -299,6 +319,64 @@ static void test_payload_is_kept(void **state) {
         assert_int_equal(n_kept(f), 0);
 }
 
+/* A unit that the ledger has forgotten: its kind of trigger knows what it was given, and which trigger that was. Here
+ * nobody can look for it, so that it is lost at once. */
+static void test_forgotten(void **state) {
+        RunRecord found = RUN_RECORD_INIT;
+        Fixture *f = *state;
+
+        memset(&seen, 0, sizeof(seen));
+        seen.keeps = true;
+        write_bell_job(f, "true", "");
+        start_with_bell(f);
+        found.job = "bell";
+        found.id = 500;
+        found.pid_start = 5;
+        take_over_forgotten(f->m, &(ExecutionRequest){ .run = &found, .paths = "ding" }, false);
+        take_over_surveyed(f->m);
+        assert_int_equal(seen.n_found, 1);
+        assert_int_equal(seen.n_restored, 1);
+        assert_int_equal(n_kept(f), 1);
+        assert_int_equal(manager_get_run(f->m, 500)->trigger, 7);
+        assert_string_equal(manager_get_run(f->m, 500)->payload, "ding");
+        WAIT_FOR(f, seen.n_ended == 1);
+        assert_int_equal(manager_get_run(f->m, 500)->result, RUN_RESULT_LOST);
+}
+
+/* It is told once all is safe that was written before. */
+static void test_written(void **state) {
+        Fixture *f = *state;
+
+        memset(&seen, 0, sizeof(seen));
+        start_with_bell(f);
+        WAIT_FOR(f, sd_event_run(f->event, 0) == 0);
+        seen.n_written = 0;
+        manager_notify_written(f->m);
+        WAIT_FOR(f, seen.n_written == 1);
+}
+
+/* What waits keeps what it was given, and what ends already ends for the reason that it had. */
+static void test_preempted_among_others(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[3];
+        char shell[160];
+
+        memset(&seen, 0, sizeof(seen));
+        (void)snprintf(shell, sizeof(shell), "exec 3<%s; trap : TERM; read line <&3; read line <&3", f->gate);
+        write_bell_job(f, shell, "Overlap=parallel\nMaxParallel=2\nQueueMax=5\n");
+        start_with_bell(f);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                ids[i] = ring(f, "bell", "ding");
+        WAIT_FOR(f, f->n_started == 2);
+        assert_int_equal(manager_cancel(f->m, ids[0]), 0);
+        runs_preempt(seen.bell, job(f, "bell"), "The bell was rung again.");
+        assert_string_equal(manager_get_run(f->m, ids[0])->reason, "It was cancelled on request.");
+        assert_string_equal(manager_get_run(f->m, ids[1])->reason, "The bell was rung again.");
+        assert_int_equal(manager_get_run(f->m, ids[1])->state, RUN_STOPPING);
+        assert_int_equal(manager_get_run(f->m, ids[2])->state, RUN_QUEUED);
+        assert_null(manager_get_run(f->m, ids[2])->reason);
+}
+
 static void test_preempted(void **state) {
         Fixture *f = *state;
         uint64_t id;
@@ -316,6 +394,70 @@ static void test_preempted(void **state) {
         assert_string_equal(manager_get_run(f->m, id)->reason, "The bell was rung again.");
         assert_int_equal(seen.n_returned, 1);
         assert_int_equal(seen.n_retried, 0);
+}
+
+static int start_error;
+
+static int refuse_start(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        return start_error;
+}
+
+/* What it was given is for another run where the machine was short of something, and is not where it is itself what
+ * cannot be started. */
+static void test_not_started(void **state) {
+        static const struct {
+                int error;
+                bool is_returned;
+        } table[] = {
+                { -ENOSPC, true }, { -EDQUOT, true }, { -EMFILE, true }, { -ENFILE, true },  { -ENOMEM, true },
+                { -EAGAIN, true }, { -EROFS, true },  { -E2BIG, false }, { -ENOENT, false },
+        };
+        static ExecutorOps ops;
+        Fixture *f = *state;
+
+        memset(&seen, 0, sizeof(seen));
+        write_bell_job(f, "true", "");
+        start_with_bell(f);
+        ops = *f->m->executor->ops;
+        ops.start = refuse_start;
+        f->m->executor->ops = &ops;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                unsigned n_returned = seen.n_returned;
+                uint64_t id;
+
+                start_error = table[i].error;
+                id = ring(f, "bell", "ding");
+                WAIT_FOR(f, seen.n_ended == i + 1);
+                assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_START_FAILED);
+                assert_int_equal(manager_get_run(f->m, id)->code, -table[i].error);
+                assert_int_equal(seen.n_returned - n_returned, table[i].is_returned);
+        }
+        /* Without anything that was given there is nothing for another one. */
+        start_error = -ENOSPC;
+        (void)finish(f, "bell");
+        assert_int_equal(seen.n_ended, ELEMENTSOF(table));
+}
+
+/* What the ledger has of one run is damaged: the others are given what is theirs. */
+static void test_damaged_payload(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[3];
+        char shell[160];
+
+        memset(&seen, 0, sizeof(seen));
+        (void)snprintf(shell, sizeof(shell), "read line <%s", f->gate);
+        write_bell_job(f, shell, "QueueMax=5");
+        start_with_bell(f);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                ids[i] = ring(f, "bell", i == 0 ? "a" : i == 1 ? "b" : "c");
+        WAIT_FOR(f, manager_get_run(f->m, ids[0])->state == RUN_RUNNING);
+        assert_int_equal(ledger_put(f->m->ledger, "bell", "run", ids[1], "?", 1), 0);
+        stop(f);
+        start_with_bell(f);
+        assert_int_equal(seen.n_restored, 2);
+        let_go(f, 3);
+        WAIT_FOR(f, is_over(f, ids[2]));
+        assert_int_equal(n_kept(f), 1); /* who can read it may come again */
 }
 
 static int find_bell(const char *topic, const char *message, void *userdata) {
@@ -370,7 +512,12 @@ int main(void) {
                 TEST(test_payload_is_there_after_a_restart),
                 TEST(test_another_try_has_it),
                 TEST(test_payload_is_kept),
+                TEST(test_forgotten),
+                TEST(test_written),
                 TEST(test_preempted),
+                TEST(test_preempted_among_others),
+                TEST(test_not_started),
+                TEST(test_damaged_payload),
                 TEST(test_people_are_told),
         };
 

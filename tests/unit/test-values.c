@@ -1187,6 +1187,177 @@ static void test_writes(void **state) {
         writes_are_told = false;
 }
 
+/* A day ends for what says nothing, too. */
+static void test_writes_of_silence(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        open_one(&o);
+        pass_one(&o, 20 * USEC_PER_HOUR);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        for (unsigned hour = 0; hour < 9; hour++) {
+                note_one(&o, hour);
+                pass_one(&o, USEC_PER_HOUR);
+                writes_are_told = hour >= 2 && hour < 5;
+        }
+        writes_are_told = false;
+        EXPECT("values/log 5; values/2 22; values 2; forget values/log; values/log 6; values/log 7; "
+               "values/1 38; values 1; values/2 23; values/2 38; values 2; forget values/log; "
+               "values/log 8; values/log 9; values 1; values/2 0; values 2; forget values/log; "
+               "values/log 10");
+        close_one(&o);
+}
+
+typedef struct OldHeader {
+        uint64_t version, minute;
+        usec_t until;
+} OldHeader;
+
+/* What the log has of an earlier hour, or of another version, or of no time at all, is left alone. */
+static void test_log_that_is_none(void **state) {
+        OldHeader rows[] = {
+                { 1, BEGIN / 60 + 10, (BEGIN + 660) * USEC_PER_SEC },
+                { 2, BEGIN / 60 + 130, (BEGIN + 7860) * USEC_PER_SEC },
+                { 1, BEGIN / 60 + 130, (BEGIN + 7740) * USEC_PER_SEC },
+                { 1, BEGIN / 60 + 130, (BEGIN + 7920) * USEC_PER_SEC },
+        };
+        One o = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                open_one(&o);
+                live_one(&o, 2 * USEC_PER_HOUR + 5 * USEC_PER_MINUTE, 1);
+                assert_int_equal(ledger_put(o.ledger, "", "values/log", 100000, &rows[i], sizeof(rows[i])), 0);
+                kill_one(&o);
+                note_one(&o, 2);
+                pass_one(&o, USEC_PER_MINUTE);
+                note_one(&o, 3);
+                tell_history(&o, 0, 0);
+                EXPECT("124x 60s 1..1 ~1; 1x vaktd was not running.; 1x 60s 2..2 ~2; 1x 0s 3..3 ~3");
+                close_one(&o);
+                o = (One){};
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+}
+
+static int copy_row(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        return id == 1 ? ledger_put(userdata, job, key, 7, bytes, n) : 0;
+}
+
+typedef struct GoodRow {
+        uint32_t version, is_known;
+        int64_t value;
+        uint64_t used, hour;
+        uint32_t reason_size, text_size;
+        char texts[8];
+} GoodRow;
+
+/* Of two rows of the catalog with one question, the first one counts; a row whose reason or text is not there does
+ * not. */
+static void test_catalog_that_is_none(void **state) {
+        static const uint32_t sizes[][2] = { { 0, 6 }, { 1, 0 }, { 1, 7 }, { 2, 5 } };
+        One o = {};
+
+        open_one(&o);
+        live_one(&o, 2 * USEC_PER_HOUR, 1);
+        note_one(&o, 5);
+        live_one(&o, 2 * USEC_PER_HOUR, 1);
+        assert_int_equal(ledger_commit(o.ledger), 0);
+        assert_int_equal(ledger_list_blobs(o.ledger, "", "values", copy_row, o.ledger), 0);
+        kill_one(&o);
+        tell_history(&o, USEC_PER_HOUR, USEC_PER_MINUTE);
+        EXPECT("60x 60s 1..1 ~1; 1x 60s 1..5 ~1; 118x 60s 1..1 ~1; 2x vaktd was not running.");
+        for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+                GoodRow row = { 1, 1, 1, BEGIN * USEC_PER_SEC, BEGIN / 3600, sizes[i][0], sizes[i][1], "\0load5" };
+
+                assert_int_equal(ledger_put(o.ledger, "", "values", 8 + i, &row, 40 + 7), 0);
+        }
+        kill_one(&o);
+        assert_true(values_has(o.values, "load1") && !values_has(o.values, "load5"));
+        /* What comes behind them counts, and a row that no value has does not. */
+        assert_int_equal(ledger_put(o.ledger, "", "values", 20,
+                                    &(GoodRow){ 1, 1, 1, BEGIN * USEC_PER_SEC, BEGIN / 3600, 1, 6, "\0load5" }, 47),
+                         0);
+        assert_int_equal(ledger_put(o.ledger, "", "values/1", 99, "x", 1), 0);
+        kill_one(&o);
+        assert_true(values_has(o.values, "load1") && values_has(o.values, "load5"));
+        tell_history(&o, USEC_PER_HOUR, USEC_PER_HOUR);
+        EXPECT("1x 3600s 1..1 ~1; 1x 3600s 1..5 ~1; 1x 3540s 1..1 ~1 vaktd was not running.; "
+               "1x vaktd was not running.");
+        close_one(&o);
+}
+
+/* What is learned before the ledger can be read gets its place in it; what that has of hours of an earlier day is not
+ * of this one. */
+static void test_read_on_another_day(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        open_one(&o);
+        pass_one(&o, 10 * USEC_PER_HOUR);
+        live_one(&o, 3 * USEC_PER_HOUR, 1);
+        close_one(&o);
+        pass_one(&o, 24 * USEC_PER_HOUR);
+        o.ledger = open_ledger(NULL);
+        assert_int_equal(values_new(&o.values, o.ledger), 0);
+        o.value = NULL;
+        note_one(&o, 2);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 3);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 2 });
+        writes_are_told = true;
+        assert_int_equal(values_load(o.values), 0);
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 4);
+        EXPECT("forget values/log; values/log 185; values 2; values/log 186");
+        writes_are_told = false;
+        pass_one(&o, USEC_PER_MINUTE);
+        tell_history(&o, 9 * USEC_PER_HOUR, USEC_PER_HOUR);
+        EXPECT("28x -; 1x 180s 2..4 ~3");
+        close_one(&o);
+}
+
+/* A day that is lost is not as the day before. */
+static void test_lost_day(void **state) {
+        One o = {};
+
+        open_one(&o);
+        for (unsigned hour = 0; hour < 80; hour++) {
+                note_one(&o, hour / 24);
+                pass_one(&o, USEC_PER_HOUR);
+        }
+        note_one(&o, 9);
+        assert_int_equal(ledger_put(o.ledger, "", "values/1", 24 + (BEGIN / 86400 + 1) % 30, NULL, 0), 0);
+        tell_history(&o, 0, USEC_PER_HOUR);
+        EXPECT("24x 3600s 0..0 ~0; 24x -; 24x 3600s 2..2 ~2; 8x 3600s 3..3 ~3; 1x 0s 9..9 ~9");
+        close_one(&o);
+}
+
+/* While the ledger is in memory only, nothing is told to it, neither what it would forget. */
+static void test_dropped_in_memory(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        log_open(LOG_TARGET_NULL);
+        open_one(&o);
+        note_one(&o, 1);
+        pass_one(&o, USEC_PER_HOUR);
+        note_of(&o, &o.value, "load1", NULL);
+        set_file_limit(0);
+        add(o.ledger, "a");
+        assert_true(ledger_commit(o.ledger) < 0);
+        writes_are_told = true;
+        pass_one(&o, 31 * USEC_PER_DAY);
+        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = 1 });
+        assert_false(values_has(o.values, "load1"));
+        EXPECT("");
+        writes_are_told = false;
+        set_file_limit(RLIM_INFINITY);
+        assert_int_equal(ledger_commit(o.ledger), 0);
+        close_one(&o);
+}
+
 /* What the list shows is news, and only that. */
 static void test_news(void **state) {
         static const struct {
@@ -1323,6 +1494,12 @@ int main(void) {
                 ledger_test(test_killed_after_silence),
                 ledger_test(test_set_back_in_words),
                 ledger_test(test_writes),
+                ledger_test(test_writes_of_silence),
+                ledger_test(test_log_that_is_none),
+                ledger_test(test_catalog_that_is_none),
+                ledger_test(test_read_on_another_day),
+                ledger_test(test_lost_day),
+                ledger_test(test_dropped_in_memory),
                 ledger_test(test_news),
                 ledger_test(test_list),
                 ledger_test(test_grain),
