@@ -55,7 +55,7 @@ static int64_t next_multiple(int64_t anchor, int64_t span, int64_t local) {
 static int next_anchored_pass(const TimerDef *timer, DstOverlap pass, usec_t span, usec_t after, usec_t *ret) {
         int64_t anchor = to_local(timer->zone, timer->anchor), local = to_local(timer->zone, after);
         int64_t seconds = (int64_t)(after / USEC_PER_SEC);
-        ZonePeriod p;
+        ZonePeriod p = {};
 
         if (span >= INT64_MAX / 2 || after >= INT64_MAX / 2)
                 return -ENOENT;

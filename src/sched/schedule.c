@@ -192,15 +192,14 @@ static usec_t delayed(const Schedule *s, const JobTimers *timers, const TriggerD
 
 static void plan_wall(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t, Instant now) {
         const TimerDef *timer = &timers->def->timer;
-        usec_t next, in_time;
+        usec_t next, in_time = USEC_INFINITY;
 
         if (plan_next(timer, t, c->stamp, &next) < 0)
                 put(s, timers, c, SCHEDULE_REALTIME, USEC_INFINITY, 0);
         else if (usec_add(delayed(s, timers, t, next), accuracy_of(timers, t)) > c->missed_until)
                 put(s, timers, c, SCHEDULE_REALTIME, delayed(s, timers, t, next), accuracy_of(timers, t));
         else {
-                if (plan_next(timer, t, c->missed_until, &in_time) < 0)
-                        in_time = USEC_INFINITY;
+                (void)plan_next(timer, t, c->missed_until, &in_time);
                 plan_catch_up(s, timers, c, to_boottime(delayed(s, timers, t, in_time), now), now);
         }
 }
@@ -452,11 +451,9 @@ void schedule_replan_job(Schedule *s, Job *job, Instant now) {
                 if (c->stamp > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
                         c->ahead = MAX(c->ahead, c->stamp);
                         set_stamp(s, timers, c, now.realtime);
-                } else if (c->ahead > 0 && c->ahead <= now.realtime) {
-                        if (c->ahead > c->stamp && plan_is_wall(&timers->def->timer, trigger_of(timers, c)))
-                                set_stamp(s, timers, c, c->ahead);
-                        c->ahead = 0;
-                }
+                } else if (c->ahead > c->stamp && c->ahead <= now.realtime &&
+                           plan_is_wall(&timers->def->timer, trigger_of(timers, c)))
+                        set_stamp(s, timers, c, c->ahead);
                 c->missed_until = MIN(c->missed_until, now.realtime);
         }
         if (timers)
@@ -628,8 +625,6 @@ static bool put_off(Schedule *s, JobTimers *timers, TriggerClock *c, bool late, 
 
 static void due_append(Due *due, size_t size, usec_t occurrence) {
         assert(due->n_last <= size && size > 0);
-        if (due->total == 0)
-                due->since = occurrence;
         if (due->n_last == size)
                 memmove(due->last, due->last + 1, (--due->n_last) * sizeof(usec_t));
         due->last[due->n_last++] = occurrence;
@@ -643,8 +638,7 @@ static void find_due(const Schedule *s, const JobTimers *timers, const TriggerCl
         usec_t certain = usec_sub(now.realtime, timer->random_delay), from = MAX(certain, c->stamp), next;
 
         plan_last(timer, t, c->stamp, certain, due->last, size, &due->n_last, &due->total, &due->is_exact);
-        if (due->n_last > 0 && plan_next(timer, t, c->stamp, &due->since) < 0)
-                due->since = due->last[0];
+        (void)plan_next(timer, t, c->stamp, &due->since);
         while (plan_next(timer, t, from, &next) >= 0 && delayed(s, timers, t, next) <= now.realtime) {
                 due_append(due, size, next);
                 from = next;
@@ -669,11 +663,10 @@ static size_t count_in_time(const Schedule *s, const JobTimers *timers, const Tr
 /* All occurrences in one window of AccuracySec= are one run: it was our choice to wake up for all of them at its
  * end. */
 static void fold_window(const JobTimers *timers, const TriggerClock *c, const TriggerDef *t, Due *due, usec_t now) {
-        usec_t first, last = due->last[due->n_last - 1];
+        usec_t last = due->last[due->n_last - 1];
 
-        if (timers->def->timer.random_delay > 0 || due->n_in_time == 0 || due->total < 2 ||
-            plan_next(&timers->def->timer, t, c->stamp, &first) < 0 ||
-            usec_add(first, accuracy_of(timers, t)) < last || is_late(timers, c, first, now))
+        if (timers->def->timer.random_delay > 0 || usec_add(due->since, accuracy_of(timers, t)) < last ||
+            is_late(timers, c, due->since, now))
                 return;
         due->last[0] = due->since = last;
         due->n_last = due->n_in_time = 1;
@@ -797,14 +790,14 @@ bool schedule_next(const Schedule *s, ScheduleClock clock, usec_t *ret_at, usec_
 static usec_t preview_trigger(const Schedule *s, const JobTimers *timers, const TriggerClock *c, usec_t *occurrence,
                               Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
-        usec_t after = MAX(c->stamp, now.realtime), next;
+        usec_t after = MAX(c->stamp, now.realtime), next = USEC_INFINITY;
 
         if (is_moment(t))
                 next = *occurrence > 0 || c->done ? USEC_INFINITY : to_realtime((int64_t)time_of_moment(s, t), now);
         else if (!plan_is_wall(&timers->def->timer, t))
                 next = *occurrence > 0 ? usec_add(*occurrence, t->span) : to_realtime(c->base + (int64_t)t->span, now);
-        else if (plan_next(&timers->def->timer, t, MAX(*occurrence, after), &next) < 0)
-                next = USEC_INFINITY;
+        else
+                (void)plan_next(&timers->def->timer, t, MAX(*occurrence, after), &next);
         *occurrence = next;
         return next == USEC_INFINITY ? next : MAX(delayed(s, timers, t, next), now.realtime);
 }

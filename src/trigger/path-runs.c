@@ -33,7 +33,7 @@ static bool is_spool(const JobDef *def) {
 
 /* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
  * for now. */
-static int request_run(JobPaths *p, RunPaths **paths, usec_t now) {
+static int request_run(JobPaths *p, RunPaths **paths) {
         Manager *m = p->trigger->base.manager;
         RunPayload *payload = &(*paths)->base;
         _cleanup_free_ char *text = run_paths_text(*paths);
@@ -52,7 +52,6 @@ static int request_run(JobPaths *p, RunPaths **paths, usec_t now) {
                 runs_use_up_skip(m, p->job);
                 return 0;
         }
-        p->not_before = usec_add(now, AGAIN_USEC);
         log_message(LOG_ERR, &c, "Files changed, but no run could be requested (%s); trying again.",
                     r < 0 ? strerror(-r) : "it was refused");
         return r < 0 ? r : -EAGAIN;
@@ -173,7 +172,7 @@ static int run_batch(JobPaths *p, BatchRun *files, usec_t now) {
 
         r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path_trigger));
         if (r >= 0 && rp->n > 0)
-                r = request_run(p, &rp, now);
+                r = request_run(p, &rp);
         if (r <= 0)
                 batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, now);
         if (r == 0)
@@ -195,10 +194,10 @@ static int take(JobPaths *p, usec_t now) {
         if (r <= 0 || !item)
                 return r;
         assert(item->spool && item->n == 1);
-        r = request_run(p, &item, now);
+        r = request_run(p, &item);
         if (r == 0) /* somebody has asked to skip it: it is not deleted for that */
                 spools_give_up(p, item);
-        else if (r < 0)
+        if (r < 0)
                 spools_take_again(p, item);
         return r < 0 ? r : 1;
 }
@@ -240,7 +239,7 @@ static int list_watched(const JobPaths *p, RunPaths **ret) {
         if (!l.stream)
                 return -ENOMEM;
         r = path_view_plan(&p->trigger->base, p->job, add_file, &l, &most);
-        if (fclose(l.stream) != 0 && r >= 0)
+        if (fclose(l.stream) != 0)
                 r = -ENOMEM;
         return r < 0 ? r : list_new(ret, p, bytes, size);
 }
@@ -314,10 +313,8 @@ void path_runs_pump(JobPaths *p) {
         unsigned n = 0;
         int r = 0;
 
-        if (!job_may_run(p->job) || !def->path_trigger)
-                return;
-        if (def->overlap == OVERLAP_REPLACE && !def->path_trigger->each && batch_next(p->batch, now) == 0 &&
-            job_n_active(p->job) > 0)
+        assert(job_may_run(p->job) && def->path_trigger);
+        if (def->overlap == OVERLAP_REPLACE && !def->path_trigger->each && batch_next(p->batch, now) == 0)
                 runs_preempt(&p->trigger->base, p->job,
                              "It was replaced by a run for files that changed meanwhile (Overlap=replace).");
         while ((due = is_spool(def) && spools_have_ready(p) ? 0 : batch_next(p->batch, now)) == 0 &&
@@ -377,10 +374,8 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths 
                 /* The run is forgotten in this turn, and the batch is written some time later: in between they stand
                  * by themselves. */
                 path_store_put_waiting(t, run);
-                if (p) {
+                if (p)
                         p->has_waiting = true;
-                        paths_mark_dirty(p, now);
-                }
         }
         if (p && dealt_with && rp->is_found && record->cause != RUN_CAUSE_MANUAL)
                 note_dealt_with(p, rp, record->requested);

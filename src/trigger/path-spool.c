@@ -15,6 +15,7 @@
 #include "trigger/path-user.h"
 #include "util/array.h"
 #include "util/log.h"
+#include "util/strv.h"
 
 #define CLAIM_AGAIN_USEC  (5 * USEC_PER_SEC) /* after one that failed */
 #define SETTLE_AGAIN_USEC (5 * USEC_PER_SEC) /* the same of putting away */
@@ -117,6 +118,7 @@ static void clear_problem(PathWatch *pw) {
 static void spool_is_stale(PathWatch *pw) {
         spools_close(pw);
         spools_open(pw);
+        paths_mark_ready(pw->paths);
 }
 
 /* 1: it is ours; 0: it is not to be; negative errno: it cannot be for now; -EBUSY: for a reason of its own (somebody
@@ -490,10 +492,8 @@ void spools_open(PathWatch *pw) {
 
         if (pw->spool || !manager_knows_what_was(t->manager)) /* an item may be in a run of which we will hear */
                 return;
-        if (now < pw->reopen_at) { /* it is read whole, and its owner can make it come and go */
-                paths_mark_ready(pw->paths);
+        if (now < pw->reopen_at) /* it is read whole, and its owner can make it come and go */
                 return;
-        }
         pw->reopen_at = usec_add(now, REOPEN_USEC);
         r = is_own_directory(t->options, pw->source->path) ? -EINVAL : 0;
         if (r < 0)
@@ -507,16 +507,15 @@ void spools_open(PathWatch *pw) {
         }
         if (r < 0) {
                 spools_close(pw);
-                if (asprintf(&what, "use Spool=%s", pw->source->path) < 0)
-                        what = NULL;
+                (void)string_format(&what, "use Spool=%s", pw->source->path);
                 set_problem(pw, r, what ?: "use its spool", problem ?: strerror(-r));
-                paths_mark_ready(pw->paths);
                 return;
         }
         pw->n_failed = (size_t)spool_count_failed(pw->spool);
         clear_problem(pw);
-        /* Those that are to be put away are so once that is written. */
+        /* Those that are to be put away are so once that is written; others are to be run. */
         manager_notify_written(t->manager);
+        paths_mark_ready(pw->paths);
 }
 
 static bool is_there(const PathWatch *pw) {

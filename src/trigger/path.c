@@ -184,13 +184,9 @@ static WatchDef watch_def(const PathDef *d, const PathSource *s) {
 static int set_key(PathWatch *pw, const WatchDef *def) {
         if (pw->source->kind != PATH_CHANGED && pw->source->kind != PATH_MODIFIED)
                 return 0; /* conditions have nothing to remember; what lies in a spool is new */
-        if (asprintf(&pw->key, "%s=%s%s%s%s", path_kind_to_string(pw->source->kind), pw->source->path,
-                     def->kind == WATCH_TREE ? " tree" : "", def->recursive ? " recursive" : "",
-                     def->cross_mounts ? " mounts" : "") < 0) {
-                pw->key = NULL;
-                return -ENOMEM;
-        }
-        return 0;
+        return string_format(&pw->key, "%s=%s%s%s%s", path_kind_to_string(pw->source->kind), pw->source->path,
+                             def->kind == WATCH_TREE ? " tree" : "", def->recursive ? " recursive" : "",
+                             def->cross_mounts ? " mounts" : "");
 }
 
 /* As systemd.path(5): of what may be there or not, nothing is made. */

@@ -878,10 +878,10 @@ static int explain_log(const JobLogs *l, const char *file, size_t n, ExplainVisi
         FOREACH_LOG(l, log) {
                 if (strlen(log->path) != n || memcmp(log->path, file, n) != 0 || log->size == UINT64_MAX)
                         continue;
-                if (log->n_failed > 0)
-                        tell_failed(text, log);
-                return log->n_failed > 0 ? visit("rotate", text, userdata)
-                                         : explain_tell(visit, userdata, "rotate", "It has %s.", tell_size(text, log));
+                if (log->n_failed == 0)
+                        return explain_tell(visit, userdata, "rotate", "It has %s.", tell_size(text, log));
+                tell_failed(text, log);
+                return visit("rotate", text, userdata);
         }
         return visit("rotate", "It is not a log of this job that is watched for MaxSize=.", userdata);
 }

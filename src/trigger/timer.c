@@ -57,7 +57,7 @@ static const struct {
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata);
 
-/* The sources of the alarm clocks are made when a job first wants to wake the machine. */
+/* The source of a clock is made when a job first goes by it. */
 static int timers_add_source(Timers *t, ScheduleClock clock) {
         sd_event_source **s = &t->sources[clock];
         int r;
@@ -83,10 +83,10 @@ static int timers_arm_clock(Timers *t, ScheduleClock clock) {
                 if (r < 0)
                         return r;
         }
-        assert(at <= latest);
+        assert(at < latest);
         r = sd_event_source_set_time(t->sources[clock], at);
         if (r >= 0)
-                r = sd_event_source_set_time_accuracy(t->sources[clock], latest > at ? latest - at : 1);
+                r = sd_event_source_set_time_accuracy(t->sources[clock], latest - at);
         return r < 0 ? r : sd_event_source_set_enabled(t->sources[clock], SD_EVENT_ONESHOT);
 }
 
@@ -291,10 +291,6 @@ static int timers_init(Trigger *base) {
         t->change_fd = -EBADF;
         r = timers_new_schedule(t);
         if (r >= 0)
-                r = timers_add_source(t, SCHEDULE_REALTIME);
-        if (r >= 0)
-                r = timers_add_source(t, SCHEDULE_BOOTTIME);
-        if (r >= 0)
                 r = timers_watch_clock(t);
         if (r < 0)
                 return r;
@@ -334,7 +330,6 @@ static int timers_start(Trigger *base) {
         for (size_t i = 0; i < job_table_size(jobs) && r >= 0; i++)
                 r = schedule_set_job(t->schedule, job_table_at(jobs, i), now);
         schedule_started(t->schedule);
-        timers_arm(t);
         return r;
 }
 

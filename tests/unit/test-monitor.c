@@ -261,7 +261,7 @@ static void test_restart_goes_on_counting(void **state) {
 
 /* A time in which it was unknown, and which nobody was told of, does not outlive a restart. */
 static void test_restart_while_unknown(void **state) {
-        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nForSec=1min\n[Run]\nShell=x\n");
         start();
         set("load1", 1000);
         set_unknown("load1", "It cannot be read.");
@@ -271,6 +271,10 @@ static void test_restart_while_unknown(void **state) {
         assert_int_equal(f.n_raised, 0);
         advance(2 * USEC_PER_SEC);
         assert_int_equal(f.n_raised, 1);
+        restart();
+        set("load1", 9000);
+        assert_string_equal(monitor_state("j"), "pending");
+        assert_int_equal(f.n_cleared, 1);
         /* And of one that comes by a reload, and of which nothing was ever known. */
         write_job("k", MONITOR "When=load15 > 8\n[Run]\nShell=x\n");
         reload();
@@ -477,10 +481,12 @@ static void test_ledger_is_merged_with_unknown(void **state) {
         start_without_ledger();
         advance(USEC_PER_SEC);
         read_ledger();
-        advance(MONITOR_UNKNOWN_MIN_USEC);
-        assert_int_equal(f.n_raised, 2);
         set("load1", 1000);
         assert_int_equal(f.n_cleared, 1);
+        advance(MONITOR_UNKNOWN_MIN_USEC - 2 * USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+        advance(3 * USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 2);
         set("load5", 9000);
         assert_int_equal(f.n_cleared, 2);
 }
@@ -966,6 +972,11 @@ static void test_payload_of_what_waits(void **state) {
         assert_string_equal(variable("VAKT_VALUE"), "9.5");
 }
 
+static int count_blob(const char *name, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
 /* What was measured is no file, and nothing that another run would have to deal with. */
 static void test_payload_is_no_work(void **state) {
         write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\nRetry=1\nRetryDelaySec=30min\n");
@@ -980,6 +991,22 @@ static void test_payload_is_no_work(void **state) {
         (void)request("j", RUN_TRIGGER_NONE);
         advance(2 * MINUTES);
         assert_int_equal(count_result("j", RUN_RESULT_SKIPPED), 1); /* the retry: it has succeeded meanwhile */
+}
+
+/* Nothing is left of it when the run is over, whatever else the job is triggered by. */
+static void test_payload_is_forgotten(void **state) {
+        unsigned n = 0;
+
+        write_job("j",
+                  MONITOR "When=load1 > 8\n[Timer]\nOnCalendar=hourly\n[Rotate]\nPath=/nowhere/*.log\nMaxSize=1M\n");
+        start();
+        set("load1", 9500);
+        assert_int_equal(ledger_list_blobs(f.m->ledger, "j", NULL, count_blob, &n), 0);
+        assert_int_equal(n, 1);
+        advance(2 * MINUTES);
+        assert_int_equal(count_result("j", RUN_RESULT_SUCCESS), 1);
+        assert_int_equal(ledger_list_blobs(f.m->ledger, "j", NULL, count_blob, &n), 0);
+        assert_int_equal(n, 1);
 }
 
 /* --- questions about jobs --- */
@@ -1105,6 +1132,7 @@ int main(void) {
                 TEST(test_retry_and_restart),
                 TEST(test_payload_of_what_waits),
                 TEST(test_payload_is_no_work),
+                TEST(test_payload_is_forgotten),
                 TEST(test_jobs),
                 TEST(test_many),
                 TEST(test_no_state_in_between),

@@ -10,8 +10,14 @@
 
 #include "core-fixture.h"
 #include "config/job-file.h"
+#include "core/manager-body.h"
 #include "fs/identity.h"
+#include "trigger/kinds.h"
+#include "trigger/path-job.h"
+#include "trigger/path-spool.h"
+#include "trigger/path-store.h"
 #include "trigger/path-user.h"
+#include "trigger/path-view.h"
 #include "watch/batch.h"
 #include "watch/spool.h"
 #include "watch/watcher.h"
@@ -183,6 +189,44 @@ static bool becomes_quiet(const Fixture *f) {
         return n < 100;
 }
 
+/* --- what is inside --- */
+
+static PathTrigger *paths(const Fixture *f) {
+        for (size_t i = 0; i < f->m->n_triggers; i++)
+                if (f->m->triggers[i]->ops->written)
+                        return (PathTrigger *)f->m->triggers[i];
+        return NULL;
+}
+
+static JobPaths *paths_of(Fixture *f, const char *name) {
+        return trigger_get(&paths(f)->base, job(f, name));
+}
+
+static RunPaths *paths_of_run(Fixture *f, const char *name) {
+        return run_paths(paths(f), runs_next(job(f, name), NULL));
+}
+
+/* A spool that could not be opened is tried again after a while: now. */
+static void try_spool_again(Fixture *f) {
+        JobPaths *p = paths_of(f, "spool");
+
+        p->watches[0].reopen_at = 0;
+        paths_mark_ready(p);
+}
+
+static int count_kept(const char *name, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+/* What the ledger keeps of it that is no snapshot. */
+static unsigned n_kept(Fixture *f, const char *name, const char *key) {
+        unsigned n = 0;
+
+        assert_int_equal(ledger_list_blobs(f->m->ledger, name, key, count_kept, &n), 0);
+        return n;
+}
+
 /* --- what a run gets --- */
 
 static void test_each_file_has_a_run(void **state) {
@@ -257,6 +301,67 @@ static void test_changes_in_a_run_make_the_next_batch(void **state) {
         WAIT_FOR(f, f->n_finished == 2);
         assert_true(is_idle(f));
         assert_int_equal(lines(f), 4);
+}
+
+static int request_files(Fixture *f, const char *name, const char *files, unsigned n) {
+        RunRequest by_hand = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE, .files = files, .n_files = n };
+        const RunRecord *r;
+
+        for (unsigned i = 0; i < n; i++)
+                by_hand.files_size += strlen(files + by_hand.files_size) + 1;
+        return manager_request(f->m, name, &by_hand, &r);
+}
+
+/* One file where a run has one, and any that the person names where it has a list. */
+static void test_files_by_hand(void **state) {
+        Fixture *f = *state;
+        char two[256];
+
+        make_directory(f, "w");
+        make_directory(f, "v");
+        write_path_job(f, "each", "[Path]\nPathChanged=%s\nBatch=each\n" WRITE_ONE, in(f, "w"), f->directory);
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "v"), f->directory, f->directory);
+        start_watching(f, "each", 1);
+        (void)snprintf(two, sizeof(two), "%s%c%s", in(f, "w/a"), '\0', in(f, "w/b"));
+        assert_int_equal(request_files(f, "each", NULL, 0), -EDESTADDRREQ);
+        assert_int_equal(request_files(f, "each", two, 2), -E2BIG);
+        assert_int_equal(f->n_started, 0);
+        assert_int_equal(request_files(f, "each", two, 1), 0);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_true(has_seen(f, "w/a"));
+        assert_int_equal(lines(f), 1);
+        assert_int_equal(request_files(f, "all", two, 2), 0);
+        WAIT_FOR(f, f->n_finished == 2);
+        assert_true(has_seen(f, "w/b"));
+        assert_int_equal(lines(f), 4);
+}
+
+int __real_path_view_plan(Trigger *t, const Job *j, PlanVisit visit, void *userdata, uint64_t *ret_most);
+int __wrap_path_view_plan(Trigger *t, const Job *j, PlanVisit visit, void *userdata, uint64_t *ret_most);
+
+static unsigned n_planned;
+
+int __wrap_path_view_plan(Trigger *t, const Job *j, PlanVisit visit, void *userdata, uint64_t *ret_most) {
+        int r = 0;
+
+        for (unsigned i = 0; i < n_planned && r == 0; i++)
+                r = visit("/x", 2, userdata);
+        return n_planned > 0 ? r : __real_path_view_plan(t, j, visit, userdata, ret_most);
+}
+
+/* All that is watched is given to a run only if that is not too much. */
+static void test_too_many_files_by_hand(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "w"), f->directory, f->directory);
+        start_watching(f, "all", 1);
+        n_planned = RUN_FILES_MAX + 1;
+        assert_int_equal(request_files(f, "all", NULL, 0), -EFBIG);
+        n_planned = RUN_FILES_MAX;
+        assert_int_equal(request_files(f, "all", NULL, 0), 0);
+        assert_int_equal(paths_of_run(f, "all")->n, RUN_FILES_MAX);
+        WAIT_FOR(f, f->n_finished == 1);
 }
 
 /* --- what keeps a run away keeps no file away --- */
@@ -510,6 +615,232 @@ static void test_a_retry_with_files_outlives_a_success(void **state) {
         assert_int_equal(f->n_refused, 0);
 }
 
+int __real_ledger_add(Ledger *l, RunRecord *run);
+int __wrap_ledger_add(Ledger *l, RunRecord *run);
+
+static unsigned n_adds_that_fail;
+
+int __wrap_ledger_add(Ledger *l, RunRecord *run) {
+        if (n_adds_that_fail == 0)
+                return __real_ledger_add(l, run);
+        n_adds_that_fail--;
+        return -ENOMEM;
+}
+
+int __real_runs_request(Manager *m, Job *j, const RunRequest *request, RunPayload **payload, uint64_t *ret_id);
+int __wrap_runs_request(Manager *m, Job *j, const RunRequest *request, RunPayload **payload, uint64_t *ret_id);
+
+static bool is_refusing;
+static unsigned n_refused;
+
+int __wrap_runs_request(Manager *m, Job *j, const RunRequest *request, RunPayload **payload, uint64_t *ret_id) {
+        n_refused += is_refusing;
+        return is_refusing ? 0 : __real_runs_request(m, j, request, payload, ret_id);
+}
+
+/* Whatever is the reason that there is no run now, the files are asked for again, and not at once. */
+static void test_a_request_that_is_refused_is_made_again(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
+        start_watching(f, "all", 1);
+        n_refused = 0;
+        is_refusing = true;
+        touch(f, "w/a");
+        WAIT_FOR(f, n_refused > 0);
+        turn(f, 20);
+        assert_int_equal(n_refused, 1);
+        is_refusing = false;
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        paths_of(f, "all")->not_before = 0;
+        paths_mark_ready(paths_of(f, "all"));
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_true(has_seen(f, "w/a"));
+        assert_int_equal(paths_of(f, "all")->not_before, 0); /* what went well keeps nothing waiting */
+}
+
+static int refuse_start(Executor *executor, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        return -EAGAIN;
+}
+
+/* Nor is it when the machine is short of processes. */
+static void test_a_run_that_cannot_be_started_is_asked_for_again(void **state) {
+        Fixture *f = *state;
+        const ExecutorOps *ops;
+        ExecutorOps refusing;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
+        start_watching(f, "all", 1);
+        ops = f->m->executor->ops;
+        refusing = *ops;
+        refusing.start = refuse_start;
+        f->m->executor->ops = &refusing;
+        touch(f, "w/a");
+        WAIT_FOR(f, count_result(f, "all", RUN_RESULT_START_FAILED) == 1);
+        f->m->executor->ops = ops;
+        turn(f, 20);
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        assert_true(paths_of(f, "all")->not_before > paths_now(paths_of(f, "all")));
+        paths_of(f, "all")->not_before = 0;
+        paths_mark_ready(paths_of(f, "all"));
+        WAIT_FOR(f, has_seen(f, "w/a"));
+}
+
+/* The limit is news once, until it is over. */
+static void test_the_limit_is_news_once(void **state) {
+        Fixture *f = *state;
+        unsigned n;
+
+        make_directory(f, "w");
+        write_path_job(f, "all",
+                       "[Path]\nPathChanged=%s\nEvents=close\nTriggerLimitIntervalSec=1\nTriggerLimitBurst=1\n"
+                       "[Run]\nExec=/bin/true\n",
+                       in(f, "w"));
+        start_watching(f, "all", 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_false(paths_of(f, "all")->was_limited);
+        turn(f, 5);
+        n = f->n_job_changed;
+        touch(f, "w/a");
+        WAIT_FOR(f, paths_of(f, "all")->was_limited);
+        assert_int_equal(f->n_job_changed, n + 1);
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 2);
+        turn(f, 5);
+        assert_int_equal(f->n_job_changed, n + 1);
+        WAIT_FOR(f, f->n_finished == 2);
+        WAIT_FOR(f, !paths_of(f, "all")->was_limited);
+}
+
+/* A job that is gone before it had its turn keeps the others from nothing. */
+static void test_a_job_that_is_gone_has_no_turn(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        make_directory(f, "v");
+        write_path_job(f, "gone", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_ONE, in(f, "v"), f->directory);
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
+        start_watching(f, "all", 1);
+        assert_true(becomes_quiet(f));
+        paths_mark_ready(paths_of(f, "gone"));
+        remove_job(f, "gone");
+        assert_int_equal(manager_reload(f->m), 0);
+        turn(f, 5);
+        touch(f, "w/a");
+        WAIT_FOR(f, has_seen(f, "w/a"));
+}
+
+/* --- what a forgotten run has dealt with --- */
+
+/* lstat(2), where times of files are large. */
+int __real_lstat64(const char *path, struct stat *st);
+int __wrap_lstat64(const char *path, struct stat *st);
+
+static time_t changed; /* when all files are said to have, if not 0: on a file system that keeps seconds */
+
+int __wrap_lstat64(const char *path, struct stat *st) {
+        int r = __real_lstat64(path, st);
+
+        if (changed > 0)
+                st->st_ctim = (struct timespec){ .tv_sec = changed };
+        return r;
+}
+
+static void report(const char *path);
+
+/* A run of the job, which is over then, was given these (paths of 3 bytes), and only the service manager knew. */
+static void forget_run(Fixture *f, const char *list, unsigned n) {
+        RunPaths *rp;
+
+        WAIT_FOR(f, job_n_active(job(f, "held")) == 0);
+        (void)request(f, "held");
+        rp = paths_of_run(f, "held");
+        rp->is_found = true;
+        ((LiveRun *)runs_next(job(f, "held"), NULL))->record.cause = RUN_CAUSE_PATH;
+        free(rp->list);
+        rp->n = 0;
+        assert_int_equal(run_paths_set_list(rp, list, n), 0);
+        let_go(f, 1);
+        WAIT_FOR(f, job_n_active(job(f, "held")) == 0);
+}
+
+/* The files that the next run is given for these, one letter each; "" when there is none. */
+static const char *given(Fixture *f, const char *names) {
+        static char letters[32];
+        const RunPaths *rp;
+        char *end = letters;
+
+        for (const char *p = names; *p; p++) {
+                const char name[2] = { *p, '\0' };
+
+                report(name);
+        }
+        turn(f, 5);
+        rp = runs_next(job(f, "held"), NULL) ? paths_of_run(f, "held") : NULL;
+        for (const char *p = rp ? rp->list : NULL; rp && p < rp->list + rp->size; p += strlen(p) + 1)
+                *end++ = p[strlen(p) - 1];
+        *end = '\0';
+        if (rp) {
+                let_go(f, 1);
+                WAIT_FOR(f, job_n_active(job(f, "held")) == 0);
+        }
+        return letters;
+}
+
+/* What has not changed since a run that was forgotten was given it is not news, once. */
+static void test_files_of_a_forgotten_run_are_no_news(void **state) {
+        Fixture *f = *state;
+        const JobPaths *p;
+        char list[512];
+        time_t before;
+        size_t n = 0;
+
+        make_directory(f, "w");
+        write_path_job(f, "held", "[Path]\nPathChanged=%s\nEvents=attrib\n[Run]\nShell=read line <%s\n", in(f, "w"),
+                       f->gate);
+        for (const char *c = "dcab"; *c; c++) {
+                char name[] = { 'w', '/', *c, '\0' };
+
+                touch(f, name);
+        }
+        touch(f, "target");
+        assert_int_equal(symlink("../target", in(f, "w/l")), 0);
+        assert_int_equal(symlink("nowhere", in(f, "w/m")), 0);
+        start_watching(f, "held", 1);
+        for (const char *c = "dcablmg"; *c; c++)
+                n += (size_t)snprintf(list + n, sizeof(list) - n, "%s/w/%c", f->directory, *c) + 1;
+        forget_run(f, list, (unsigned)n);
+        assert_int_equal(paths_of(f, "held")->n_dealt_with, 7);
+        assert_string_equal(given(f, "ab"), "");
+        assert_string_equal(given(f, "axb"), "axb"); /* "x" is another one, and of these it was known once */
+        touch(f, "w/c");
+        assert_string_equal(given(f, "cd"), "c");
+        assert_string_equal(given(f, "m"), "m"); /* it cannot be told */
+        touch(f, "target");
+        assert_string_equal(given(f, "l"), "l");
+
+        /* By another one, beside those that are known. */
+        forget_run(f, list, (unsigned)n);
+        assert_string_equal(given(f, "lg"), ""); /* nothing was there, and is now */
+        touch(f, "w/new");
+        forget_run(f, list, (unsigned)n);
+        touch(f, "w/newer");
+        assert_string_equal(given(f, "g"), "g"); /* it may have been in between */
+        forget_run(f, list, (unsigned)n);
+        p = paths_of(f, "held");
+        before = (time_t)(p->dealt_with[p->n_dealt_with - 1].before / USEC_PER_SEC);
+        changed = before - 1;
+        assert_string_equal(given(f, "a"), "a"); /* it may have changed until the end of its two seconds */
+        changed = before - 2;
+        assert_string_equal(given(f, "c"), "");
+}
+
 /* --- who changed it --- */
 
 typedef struct Watched {
@@ -522,9 +853,12 @@ int __real_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const W
 int __wrap_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
 
 static Watched watched;
+static const char *unwatchable; /* how its path ends */
 
 int __wrap_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata) {
-        int r = __real_watch_new(ret, watcher, def, ops, userdata);
+        int r = unwatchable && streq(strrchr(def->path, '/'), unwatchable)
+                        ? -ENOSPC
+                        : __real_watch_new(ret, watcher, def, ops, userdata);
 
         if (r >= 0)
                 watched = (Watched){ .watch = *ret, .ops = ops, .userdata = userdata };
@@ -538,6 +872,10 @@ static void report_change(const char *path, const char *from, const char *cgroup
         };
 
         watched.ops->changed(watched.userdata, watched.watch, &c);
+}
+
+static void report(const char *path) {
+        report_change(path, NULL, NULL);
 }
 
 static void test_changes_of_the_own_run_do_not_count(void **state) {
@@ -608,7 +946,7 @@ bool __wrap_batch_is_full(const Batch *b, bool until_now) {
 }
 
 static int find_full(const char *key, const char *path, const char *state, const char *message, void *userdata) {
-        *(bool *)userdata |= strstr(message, "no more are listed") != NULL;
+        *(bool *)userdata |= strstr(message, "no more are listed") && message[0] >= 'A' && message[0] <= 'Z';
         return 0;
 }
 
@@ -639,6 +977,12 @@ static void test_no_more_files_wait_than_may(void **state) {
         report_change("d", NULL, NULL);
         WAIT_FOR(f, counter(f, "all", "waiting") == 4);
         assert_false(is_held(f, "all"));
+        batches_are_full = true;
+        report_change("e", NULL, NULL);
+        WAIT_FOR(f, is_held(f, "all"));
+        batches_are_full = false;
+        paths_mark_ready(paths_of(f, "all")); /* runs have taken some */
+        WAIT_FOR(f, !is_held(f, "all"));
 }
 
 int __real_batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
@@ -894,11 +1238,55 @@ int __real_spool_done(Spool *s, const SpoolItem *item);
 int __wrap_spool_done(Spool *s, const SpoolItem *item);
 
 static unsigned n_done;
+static int done_error; /* that it returns, or 0 */
 
 int __wrap_spool_done(Spool *s, const SpoolItem *item) {
         n_done++;
-        return __real_spool_done(s, item);
+        return done_error < 0 ? done_error : __real_spool_done(s, item);
 }
+
+int __real_spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret);
+int __wrap_spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret);
+
+static int claim_error; /* of the next one */
+
+int __wrap_spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret) {
+        int r = claim_error;
+
+        claim_error = 0;
+        return r < 0 ? r : __real_spool_claim(s, name, now_realtime, ret);
+}
+
+int __real_spool_open(Spool **ret, const SpoolConfig *config, char **reterr);
+int __wrap_spool_open(Spool **ret, const SpoolConfig *config, char **reterr);
+
+static int open_error;
+
+int __wrap_spool_open(Spool **ret, const SpoolConfig *config, char **reterr) {
+        return open_error < 0 ? open_error : __real_spool_open(ret, config, reterr);
+}
+
+int __real_spool_recover(Spool *s, int (*visit)(void *userdata, const SpoolItem *i), void *userdata);
+int __wrap_spool_recover(Spool *s, int (*visit)(void *userdata, const SpoolItem *i), void *userdata);
+
+static int recover_error;
+
+int __wrap_spool_recover(Spool *s, int (*visit)(void *userdata, const SpoolItem *i), void *userdata) {
+        return recover_error < 0 ? recover_error : __real_spool_recover(s, visit, userdata);
+}
+
+char *__real_spool_item_path(const Spool *s, const SpoolItem *i);
+char *__wrap_spool_item_path(const Spool *s, const SpoolItem *i);
+
+static bool items_have_no_path; /* for want of memory */
+
+char *__wrap_spool_item_path(const Spool *s, const SpoolItem *i) {
+        return items_have_no_path ? NULL : __real_spool_item_path(s, i);
+}
+
+static int rename_first(const Fixture *f, const char *suffix);
+static void make_claim(const Fixture *f, const char *directory, const char *name);
+static bool told_problem(Fixture *f, char said[static 512]);
 
 /* By hand, and refused: it lies where it was. */
 static void test_an_item_by_hand_that_is_refused(void **state) {
@@ -912,15 +1300,27 @@ static void test_an_item_by_hand_that_is_refused(void **state) {
         touch(f, "spool/b");
         start_watching(f, "spool", 1);
         WAIT_FOR(f, counter(f, "spool", "waiting") == 2);
+        items_have_no_path = true;
+        assert_int_equal(request_files(f, "spool", in(f, "spool/a"), 1), -ENOMEM);
+        assert_true(exists(f, "spool/a"));
+        items_have_no_path = false;
         request_file(f, "spool", in(f, "spool/a"));
         WAIT_FOR(f, f->n_started == 1);
         assert_false(exists(f, "spool/a"));
+        assert_int_equal(counter(f, "spool", "waiting"), 1);
         request_file(f, "spool", in(f, "spool/b"));
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SKIPPED), 1);
         assert_true(exists(f, "spool/b"));
         let_go(f, 1);
         WAIT_FOR(f, f->n_finished == 1 && is_idle(f));
+        assert_true(becomes_quiet(f));
         assert_true(exists(f, "spool/b"));
+        assert_int_equal(f->n_started, 1);
+        /* Nor is one taken that cannot be: its directory is not there. */
+        assert_int_equal(rename(in(f, "spool"), in(f, "aside")), 0);
+        WAIT_FOR(f, watch_state(paths_of(f, "spool")->watches[0].watch) == WATCH_WAITING);
+        assert_int_equal(request_files(f, "spool", in(f, "spool/b"), 1), -ETXTBSY);
+        assert_int_equal(request_files(f, "spool", in(f, "elsewhere"), 1), -EXDEV);
 }
 
 /* Each of them once. */
@@ -944,6 +1344,100 @@ static void test_items_are_acknowledged(void **state) {
         WAIT_FOR(f, n_done == 2);
         (void)finish(f, "other"); /* it is written, which is when they would be put away again */
         assert_int_equal(n_done, 2);
+        assert_true(becomes_quiet(f));
+        assert_int_equal(n_kept(f, "spool", NULL), 0);
+}
+
+/* One that is gone, or is no item, is none, and waits no longer; nor does one whose spool is another one now, but that
+ * is looked at anew. */
+static void test_what_cannot_be_claimed(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "spool");
+        write_spool_job(f, "", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, n_active(f, "spool") == 1);
+        claim_error = -ENOENT;
+        touch(f, "spool/a");
+        WAIT_FOR(f, claim_error == 0);
+        WAIT_FOR(f, counter(f, "spool", "waiting") == 0);
+        assert_int_equal(f->n_started, 0);
+        assert_non_null(paths_of(f, "spool")->watches[0].spool);
+        claim_error = -ESTALE;
+        touch(f, "spool/b");
+        WAIT_FOR(f, claim_error == 0);
+        assert_null(paths_of(f, "spool")->watches[0].spool);
+        assert_int_equal(counter(f, "spool", "waiting"), 1);
+        (void)request_files(f, "spool", in(f, "spool/a"), 1); /* the spool is still closed */
+        assert_int_equal(counter(f, "spool", "waiting"), 1);
+        try_spool_again(f);
+        assert_int_equal(request_files(f, "spool", in(f, "spool/b"), 1), 0);
+        WAIT_FOR(f, f->n_finished == 1);
+        WAIT_FOR(f, !exists(f, "spool/b"));
+}
+
+/* What could not be put away is so by the next daemon, and by the next spool of this one; it is not run again. */
+static void test_an_item_is_put_away_later(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "spool");
+        make_directory(f, "done");
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        write_spool_job(f, "", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        n_done = 0;
+        done_error = -EIO;
+        touch(f, "spool/a");
+        WAIT_FOR(f, n_done == 1);
+        assert_non_null(paths_of(f, "spool")->watches[0].spool);
+        stop(f);
+        done_error = 0;
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, n_done == 2);
+        WAIT_FOR(f, n_kept(f, "spool", NULL) == 0);
+        assert_int_equal(rename_first(f, ".1"), -1);
+
+        done_error = -EIO;
+        touch(f, "spool/b");
+        WAIT_FOR(f, n_done == 3);
+        assert_true(becomes_quiet(f));
+        paths_of(f, "spool")->watches[0].settle_not_before = 0;
+        done_error = -ESTALE; /* the spool is another one now */
+        (void)finish(f, "other");
+        WAIT_FOR(f, n_done == 4);
+        assert_null(paths_of(f, "spool")->watches[0].spool);
+        paths_of(f, "spool")->watches[0].reopen_at = 0;
+        paths_of(f, "spool")->watches[0].settle_not_before = 0;
+        assert_int_equal(rename_first(f, ".2"), 0); /* as if an earlier daemon had done that */
+        done_error = 0;
+        WAIT_FOR(f, n_done == 5);
+        WAIT_FOR(f, n_kept(f, "spool", NULL) == 0);
+        assert_int_equal(rename_first(f, ".2"), -1);
+        assert_true(becomes_quiet(f));
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
+        assert_int_equal(counter(f, "spool", "failed-items"), 0);
+}
+
+/* A spool is closed while it cannot be read whole, and nothing is lost of what is in it. */
+static void test_a_spool_that_cannot_be_read(void **state) {
+        Fixture *f = *state;
+        char said[512] = "";
+        PathWatch *pw;
+
+        make_directory(f, "spool");
+        make_claim(f, "0000000000000001.1", "a");
+        write_spool_job(f, "", "Shell=test -f \"$VAKT_PATH\"");
+        recover_error = -EIO;
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, told_problem(f, said));
+        pw = &paths_of(f, "spool")->watches[0];
+        assert_null(pw->spool);
+        assert_true(becomes_quiet(f));
+        assert_true(spools_reopen(pw->paths, paths_now(pw->paths)) == pw->reopen_at);
+        recover_error = 0;
+        try_spool_again(f);
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(n_active(f, "spool"), 1);
 }
 
 static void test_items_are_tried_again_and_given_up(void **state) {
@@ -1006,18 +1500,6 @@ static void test_an_item_that_is_skipped_is_given_up(void **state) {
         WAIT_FOR(f, f->n_finished == 1);
         WAIT_FOR(f, !exists(f, "spool/two"));
         assert_false(exists(f, "failed/two"));
-}
-
-int __real_ledger_add(Ledger *l, RunRecord *run);
-int __wrap_ledger_add(Ledger *l, RunRecord *run);
-
-static unsigned n_adds_that_fail;
-
-int __wrap_ledger_add(Ledger *l, RunRecord *run) {
-        if (n_adds_that_fail == 0)
-                return __real_ledger_add(l, run);
-        n_adds_that_fail--;
-        return -ENOMEM;
 }
 
 static void test_an_item_that_gets_no_run_is_the_next_again(void **state) {
@@ -1186,6 +1668,23 @@ static void test_a_crash_makes_no_file_news_again(void **state) {
         assert_int_equal(counter(f, "all", "waiting") + f->n_started, 0);
 }
 
+static void test_a_crash_makes_no_skipped_file_news_again(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_skip(f->m, "all", 1), 0);
+        paths_of(f, "all")->save_not_before = 0;
+        touch(f, "w/a");
+        WAIT_FOR(f, f->n_refused == 1);
+        crash(f);
+        start_watching(f, "all", 1);
+        turn(f, 50);
+        assert_int_equal(counter(f, "all", "waiting") + f->n_started, 0);
+}
+
 static void write_pool(const Fixture *f, const char *settings) {
         char conf[256];
 
@@ -1219,6 +1718,30 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         stop(f);
         start_watching(f, "all", 1);
         assert_int_equal(counter(f, "all", "waiting"), 0);
+}
+
+/* And the same daemon, which has written them by then, does not leave that behind. */
+static void test_files_that_waited_again_are_written_once(void **state) {
+        Fixture *f = *state;
+
+        write_pool(f, "MaxWaitSec=200ms");
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "running") == 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        WAIT_FOR(f, f->n_refused == 1);
+        assert_int_equal(n_kept(f, "all", "waiting"), 1);
+        let_go(f, 1);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        WAIT_FOR(f, has_seen(f, "w/a"));
+        WAIT_FOR(f, is_idle(f));
+        path_store_save(paths_of(f, "all"), /* all= */ true);
+        assert_int_equal(n_kept(f, "all", "waiting"), 0);
 }
 
 /* The files of each such run are a row of their own. */
@@ -1403,6 +1926,71 @@ static void test_an_item_is_found_where_it_is(void **state) {
         assert_int_equal(rename_first(f, ".2"), -1);
 }
 
+/* Nor does it matter that its spool could not be opened at first. */
+static void test_an_item_is_found_where_it_is_later(void **state) {
+        Fixture *f = *state;
+        char run[256];
+
+        (void)snprintf(run, sizeof(run), "Shell=touch %s; read line <%s\nPool=p", in(f, "began"), f->gate);
+        hold_an_item(f, "", run);
+        stop(f);
+        assert_int_equal(rename_first(f, ".2"), 0);
+        open_error = -ENOMEM;
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, exists(f, "began"));
+        assert_int_equal(paths_of_run(f, "spool")->item.attempt, 1);
+        open_error = 0;
+        try_spool_again(f);
+        WAIT_FOR(f, paths_of(f, "spool")->watches[0].spool);
+        assert_int_equal(paths_of_run(f, "spool")->item.attempt, 2);
+        let_go(f, 1);
+        WAIT_FOR(f, is_idle(f));
+        WAIT_FOR(f, n_kept(f, "spool", NULL) == 0);
+        assert_int_equal(rename_first(f, ".2"), -1);
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 1);
+}
+
+/* One that is nowhere keeps its path. */
+static void test_an_item_that_is_nowhere(void **state) {
+        Fixture *f = *state;
+        char path[256];
+
+        hold_an_item(f, "", "Shell=true\nPool=p");
+        (void)snprintf(path, sizeof(path), "%s", paths_of_run(f, "spool")->list);
+        assert_non_null(strstr(path, ".1/item"));
+        stop(f);
+        assert_int_equal(unlink(path), 0);
+        start(f);
+        assert_string_equal(paths_of_run(f, "spool")->list, path);
+        assert_int_equal(paths_of_run(f, "spool")->item.attempt, 1);
+        WAIT_FOR(f, is_idle(f));
+}
+
+/* In a spool that belongs to the user whom its runs are. */
+static void test_an_item_of_a_user_is_found_where_it_is(void **state) {
+        static const char keys[] = "[Path]\nSpool=%s/spool\n[Run]\nShell=true\nPool=p\n[Service]\nUser=daemon\n";
+        Fixture *f = *state;
+
+        if (geteuid() != 0)
+                skip();
+        write_pool(f, "");
+        assert_int_equal(chmod(f->directory, 0755), 0);
+        make_directory(f, "spool");
+        assert_int_equal(chown(in(f, "spool"), 1, 1), 0);
+        write_path_job(f, "spool", keys, f->directory);
+        start_watching(f, "spool", 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "spool/item");
+        assert_int_equal(chown(in(f, "spool/item"), 1, 1), 0);
+        WAIT_FOR(f, manager_n_queued(f->m) == 1);
+        stop(f);
+        assert_int_equal(rename_first(f, ".2"), 0);
+        start(f);
+        assert_int_equal(paths_of_run(f, "spool")->item.attempt, 2);
+        assert_int_equal(paths_of_run(f, "spool")->size, strlen(paths_of_run(f, "spool")->list) + 1);
+}
+
 /* Also where its job has no spool any more, which would find it. */
 static void test_an_item_is_found_without_a_spool(void **state) {
         static const char run[] = "Shell=test -f \"$VAKT_PATH\"\nPool=p\n";
@@ -1480,6 +2068,22 @@ static void test_a_spool_is_tried_again(void **state) {
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
         assert_int_equal(n_active(f, "spool"), 1);
+}
+
+/* Also when nothing lies in it. */
+static void test_an_empty_spool_is_tried_again(void **state) {
+        Fixture *f = *state;
+        char keys[600];
+
+        make_directory(f, "spool");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->directory);
+        write_spool_job(f, keys, "Shell=true");
+        start_watching(f, "spool", 1);
+        assert_true(becomes_quiet(f));
+        assert_int_equal(n_active(f, "spool"), 0);
+        make_directory(f, "done");
+        try_spool_again(f);
+        WAIT_FOR(f, n_active(f, "spool") == 1);
 }
 
 /* The same of a single item. */
@@ -1870,6 +2474,66 @@ static void test_people_are_told_what_is_left_out(void **state) {
         assert_null(strstr(told(f, "all", "w"), "excludes"));
 }
 
+/* The others are watched all the same, and a reload tries again. */
+static void test_a_line_that_cannot_be_watched(void **state) {
+        char said[600] = "";
+        Fixture *f = *state;
+        uint64_t most;
+        unsigned n = 0;
+
+        make_directory(f, "v");
+        make_directory(f, "w");
+        touch(f, "v/a");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "v"),
+                       in(f, "w"), f->directory, f->directory);
+        unwatchable = "/w";
+        start_watching(f, "all", 2);
+        WAIT_FOR(f, n_active(f, "all") == 1);
+        assert_int_equal(manager_list_triggers(f->m, job(f, "all"), note_line, said), 0);
+        assert_string_equal(said, "PathChanged=W (degraded, It is not watched: No space left on device. Fix this and "
+                                  "reload vaktd.)");
+        assert_told(f, "all", NULL, "is degraded. It is not watched: No space left on device.");
+        assert_told(f, "all", "w/a", " covers it and is degraded.");
+        assert_int_equal(manager_plan(f->m, job(f, "all"), count_plan, &n, &most), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(most, 1);
+        touch(f, "v/a");
+        WAIT_FOR(f, has_seen(f, "v/a"));
+        WAIT_FOR(f, is_idle(f));
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(n_watching(f, "all"), 1); /* looked at anew */
+        WAIT_FOR(f, n_active(f, "all") == 1);
+        unwatchable = NULL;
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, n_active(f, "all") == 2);
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(n_active(f, "all"), 2); /* what is well is left as it is */
+        touch(f, "w/b");
+        WAIT_FOR(f, has_seen(f, "w/b"));
+}
+
+static int count_lines(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+/* Each line once, and none of a file that cannot be used. */
+static void test_people_are_told_of_each_line(void **state) {
+        Fixture *f = *state;
+        unsigned n = 0;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nPathModified=%s\n" WRITE_LIST, in(f, "w"), in(f, "w"),
+                       f->directory, f->directory);
+        write_path_job(f, "bad", "[Path]\nPathChanged=%s\nNonsense=1\n", in(f, "w"));
+        start_watching(f, "all", 2);
+        assert_int_equal(manager_list_triggers(f->m, job(f, "all"), count_lines, &n), 0);
+        assert_int_equal(n, 2);
+        assert_int_equal(manager_list_triggers(f->m, job(f, "bad"), count_lines, &n), 0);
+        assert_int_equal(n, 2);
+        (void)told(f, "bad", NULL);
+}
+
 static void test_people_are_told_of_the_limit(void **state) {
         Fixture *f = *state;
 
@@ -2050,8 +2714,12 @@ static void test_users_of_runs(void **state) {
 
 /* A test that fails leaves nothing broken for the next one. */
 static int teardown(void **state) {
-        batches_are_full = batches_have_no_memory = counters_are_made_up = false;
-        n_adds_that_fail = 0;
+        batches_are_full = batches_have_no_memory = counters_are_made_up = is_refusing = false;
+        items_have_no_path = false;
+        n_adds_that_fail = n_planned = 0;
+        done_error = claim_error = open_error = recover_error = 0;
+        unwatchable = NULL;
+        changed = 0;
         return fixture_teardown(state);
 }
 
@@ -2134,6 +2802,24 @@ int main(void) {
                 TEST(test_people_are_told_of_a_condition),
                 TEST(test_people_are_told_where_an_item_is),
                 TEST(test_strange_items),
+                TEST(test_files_by_hand),
+                TEST(test_too_many_files_by_hand),
+                TEST(test_a_request_that_is_refused_is_made_again),
+                TEST(test_a_run_that_cannot_be_started_is_asked_for_again),
+                TEST(test_the_limit_is_news_once),
+                TEST(test_a_job_that_is_gone_has_no_turn),
+                TEST(test_files_of_a_forgotten_run_are_no_news),
+                TEST(test_a_crash_makes_no_skipped_file_news_again),
+                TEST(test_files_that_waited_again_are_written_once),
+                TEST(test_what_cannot_be_claimed),
+                TEST(test_an_item_is_put_away_later),
+                TEST(test_a_spool_that_cannot_be_read),
+                TEST(test_an_item_is_found_where_it_is_later),
+                TEST(test_an_item_that_is_nowhere),
+                TEST(test_an_item_of_a_user_is_found_where_it_is),
+                TEST(test_an_empty_spool_is_tried_again),
+                TEST(test_a_line_that_cannot_be_watched),
+                TEST(test_people_are_told_of_each_line),
                 TEST(test_users_of_runs),
         };
 

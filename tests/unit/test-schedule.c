@@ -62,6 +62,7 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
         if (o->scheduled <= a->last && a->last > 0 && plan_is_wall(&job->def->timer, job->def->triggers))
                 fail_msg("%s: %" PRIu64 " after %" PRIu64, job->name, o->scheduled, a->last);
         a->last = o->scheduled;
+        assert_true(o->kind == OCCURRENCE_MISSED || (o->n == 1 && o->n_is_exact && o->since <= o->scheduled));
         if (o->kind == OCCURRENCE_MISSED) {
                 a->n_missed += o->n;
                 a->since = o->since;
@@ -979,6 +980,347 @@ static void test_without_memory(void **state) {
         assert_int_equal(a->n_due, 1);
 }
 
+/* --- what is easily mistaken --- */
+
+static void elapse(unsigned n) {
+        assert_int_equal(schedule_elapse(w.schedule, w.now, 64), n);
+}
+
+static void set_job(size_t i) {
+        assert_int_equal(schedule_set_job(w.schedule, w.jobs[i], w.now), 0);
+}
+
+/* One job with the triggers of both. */
+static Job *add_job_of_two(JobDef *a, JobDef *b) {
+        a->triggers = reallocarray(a->triggers, 2, sizeof(TriggerDef));
+        assert_non_null(a->triggers);
+        a->triggers[a->n_triggers++] = b->triggers[0];
+        b->n_triggers = 0;
+        job_def_unref(b);
+        return add_job(a);
+}
+
+static void test_preview_of_several(void **state) {
+        static const usec_t minutes[] = { 60, 90, 120, 180, 180 };
+        JobDef *delayed = new_def(TRIGGER_CALENDAR, "hourly", NULL);
+        usec_t list[5];
+
+        (void)add_job_of_two(new_def(TRIGGER_CALENDAR, "hourly", NULL), new_def(TRIGGER_INTERVAL, "5400", NULL));
+        (void)one_calendar("2026-01-02", CATCH_UP_NONE);
+        delayed->timer.random_delay = USEC_PER_HOUR / 2;
+        (void)add_job(delayed);
+        start_daemon();
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[0], w.now, list, ELEMENTSOF(list)), ELEMENTSOF(list));
+        for (size_t i = 0; i < ELEMENTSOF(list); i++)
+                assert_true(list[i] == JANUARY_2026 + minutes[i] * USEC_PER_MINUTE);
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[1], w.now, list, ELEMENTSOF(list)), 1);
+        assert_true(list[0] == JANUARY_2026 + USEC_PER_DAY);
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[2], w.now, list, 2), 2);
+        for (size_t i = 0; i < 2; i++) {
+                usec_t at = JANUARY_2026 + (i + 1) * USEC_PER_HOUR;
+
+                at += plan_delay(&delayed->timer, delayed->triggers, "job2", 4711, at);
+                assert_true(list[i] == at);
+                assert_true(i > 0 || w.jobs[2]->next == at);
+        }
+        w.jobs[0]->gone = true;
+        set_job(0);
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[0], w.now, list, 1), 0);
+}
+
+/* A job that is gone or disabled, or has no trigger, has no time any more. */
+static void test_removed(void **state) {
+        for (unsigned i = 0; i < 3; i++) {
+                usec_t at, latest;
+
+                teardown(NULL);
+                setup(NULL);
+                (void)one_calendar("hourly", CATCH_UP_ALL);
+                start_daemon();
+                assert_true(w.jobs[0]->next == JANUARY_2026 + USEC_PER_HOUR);
+                if (i == 0)
+                        w.jobs[0]->gone = true;
+                else if (i == 1)
+                        w.jobs[0]->def->enabled = false;
+                else
+                        schedule_remove_job(w.schedule, w.jobs[0]);
+                if (i < 2)
+                        set_job(0);
+                assert_null(w.jobs[0]->timers);
+                assert_true(w.jobs[0]->next == USEC_INFINITY);
+                assert_false(schedule_next(w.schedule, SCHEDULE_REALTIME, &at, &latest));
+                assert_false(schedule_job_started(w.schedule, w.jobs[0], w.now));
+                assert_false(schedule_job_ended(w.schedule, w.jobs[0], true, w.now));
+        }
+}
+
+/* Those that wake the machine have clocks of their own. */
+static void test_wake_system(void **state) {
+        JobDef *wall = new_def(TRIGGER_CALENDAR, "hourly", NULL), *span = new_def(TRIGGER_INTERVAL, "600", NULL);
+        usec_t at, latest;
+
+        wall->timer.wake_system = span->timer.wake_system = true;
+        (void)add_job(wall);
+        (void)add_job(span);
+        start_daemon();
+        assert_false(schedule_next(w.schedule, SCHEDULE_REALTIME, &at, &latest));
+        assert_false(schedule_next(w.schedule, SCHEDULE_BOOTTIME, &at, &latest));
+        assert_true(schedule_next(w.schedule, SCHEDULE_REALTIME_ALARM, &at, &latest));
+        assert_true(at == JANUARY_2026 + USEC_PER_HOUR);
+        assert_true(schedule_next(w.schedule, SCHEDULE_BOOTTIME_ALARM, &at, &latest));
+        assert_true(at == w.now.boottime + 600 * USEC_PER_SEC);
+        pass(USEC_PER_HOUR);
+        elapse(2);
+        assert_int_equal(w.accounts[0].n_due, 1);
+}
+
+/* The clock is set back while something waits for its moment of the ramp: nothing is due, and it is asked once. */
+static void test_set_back_in_the_ramp(void **state) {
+        Account *a = one_calendar("hourly", CATCH_UP_ONCE);
+
+        w.ramp = 30 * USEC_PER_SEC;
+        start_daemon();
+        stop_daemon();
+        pass(USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        start_daemon();
+        pass(w.ramp);
+        w.now.realtime -= USEC_PER_HOUR;
+        elapse(1);
+        assert_int_equal(a->n_due + a->n_catch_up + a->n_missed, 0);
+}
+
+/* An edit of something else, while the job waits for its moment of the ramp, loses nothing. */
+static void test_edit_in_the_ramp(void **state) {
+        unsigned seed = 1;
+        Account *a;
+
+        w.ramp = 30 * USEC_PER_SEC;
+        (void)add_job(new_def(TRIGGER_CALENDAR, "hourly", "Europe/Oslo"));
+        w.jobs[0]->def->timer.catch_up = CATCH_UP_ALL;
+        a = &w.accounts[0];
+        start_daemon();
+        stop_daemon();
+        pass(2 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        start_daemon();
+        job_def_unref(w.jobs[0]->def);
+        w.jobs[0]->def = new_def(TRIGGER_CALENDAR, "hourly", "Europe/Oslo");
+        w.jobs[0]->def->timer.catch_up = CATCH_UP_ALL;
+        set_job(0);
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_catch_up, 2);
+}
+
+/* Late while the daemon runs: the moment of the ramp is kept until it has passed. */
+static void test_ramp_while_running(void **state) {
+        Account *a = one_calendar("hourly", CATCH_UP_ONCE);
+
+        w.ramp = USEC_PER_HOUR / 2;
+        start_daemon();
+        pass(3 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        elapse(1);
+        assert_int_equal(a->n_catch_up, 0);
+        assert_true(a->ramp > w.now.realtime);
+        pass(w.ramp);
+        elapse(1);
+        assert_int_equal(a->n_catch_up, 1);
+        assert_true(a->ramp == 0);
+}
+
+/* However long the ramp is, what is caught up with is so before the next regular occurrence. */
+static void test_ramp_ends_with_the_next(void **state) {
+        unsigned seed = 1;
+
+        w.ramp = 10 * USEC_PER_HOUR;
+        for (unsigned i = 0; i < 20; i++)
+                (void)one_calendar("hourly", CATCH_UP_ONCE);
+        start_daemon();
+        stop_daemon();
+        pass(3 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        start_daemon();
+        live_until(JANUARY_2026 + 4 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        for (unsigned i = 0; i < 20; i++)
+                assert_int_equal(w.accounts[i].n_catch_up + w.accounts[i].n_due, 2);
+}
+
+/* The daemon starts within AccuracySec= of a time, or a moment after it. */
+static void test_start_near_a_time(void **state) {
+        for (unsigned i = 0; i < 2; i++) {
+                Account *a;
+
+                teardown(NULL);
+                setup(NULL);
+                w.ramp = 30 * USEC_PER_SEC;
+                a = one_calendar("hourly", CATCH_UP_NONE);
+                w.jobs[0]->def->timer.accuracy = i == 0 ? USEC_PER_MINUTE : 1;
+                start_daemon();
+                stop_daemon();
+                pass(USEC_PER_HOUR + 2 * USEC_PER_SEC);
+                start_daemon();
+                if (i == 1)
+                        pass(w.ramp);
+                elapse(1);
+                assert_int_equal(a->n_due, i == 0);
+                assert_int_equal(a->n_missed, i == 1);
+        }
+}
+
+/* With a delay, all of them are run, one by one, also within AccuracySec=. */
+static void test_delays_are_not_folded(void **state) {
+        Account *a = one_calendar("minutely", CATCH_UP_NONE);
+
+        w.jobs[0]->def->timer.accuracy = 10 * USEC_PER_MINUTE;
+        w.jobs[0]->def->timer.random_delay = USEC_PER_SEC;
+        start_daemon();
+        pass(5 * USEC_PER_MINUTE + 2 * USEC_PER_SEC);
+        elapse(1);
+        assert_int_equal(a->n_due, 5);
+}
+
+/* A time that lies in the future, because the clock was wrong then, keeps nothing waiting. */
+static void test_stamp_of_the_future(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("hourly", CATCH_UP_ALL);
+
+        (void)snprintf(a->key, sizeof(a->key), "OnCalendar=hourly");
+        a->stamp = JANUARY_2026 + 100 * USEC_PER_DAY;
+        start_daemon();
+        live_until(JANUARY_2026 + USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 1);
+}
+
+/* How many times an interval has passed is counted from a start, and not from an end, after which there is one. */
+static void test_missed_intervals(void **state) {
+        for (unsigned i = 0; i < 2; i++) {
+                JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+                Account *a;
+
+                teardown(NULL);
+                setup(NULL);
+                def->timer.interval_from = i == 0 ? INTERVAL_FROM_START : INTERVAL_FROM_END;
+                def->timer.catch_up = CATCH_UP_NONE;
+                (void)add_job(def);
+                a = &w.accounts[0];
+                start_daemon();
+                pass(3 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+                elapse(1);
+                assert_int_equal(a->n_missed, i == 0 ? 3 : 1);
+                assert_true(a->since == JANUARY_2026 + USEC_PER_HOUR);
+                elapse(0);
+                /* It counts from there after a restart, too. */
+                stop_daemon();
+                pass(USEC_PER_MINUTE);
+                start_daemon();
+                assert_true(w.jobs[0]->next ==
+                            JANUARY_2026 + (i == 0 ? 4 * USEC_PER_HOUR : 4 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE));
+        }
+}
+
+/* By a run that somebody asked for: from its start or its end on, over a restart. What is counted from a date stays.
+ */
+static void test_restarted_intervals(void **state) {
+        for (unsigned i = 0; i < 3; i++) {
+                JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+                usec_t stamp;
+
+                teardown(NULL);
+                setup(NULL);
+                def->timer.interval_from = i == 1 ? INTERVAL_FROM_END : INTERVAL_FROM_START;
+                if (i == 2)
+                        def->timer.anchor = JANUARY_2026;
+                (void)add_job(def);
+                start_daemon();
+                stamp = w.accounts[0].stamp;
+                pass(USEC_PER_HOUR / 2);
+                assert_int_equal(schedule_job_started(w.schedule, w.jobs[0], w.now), i != 1);
+                assert_int_equal(schedule_job_ended(w.schedule, w.jobs[0], true, w.now), i == 1);
+                assert_int_equal(w.accounts[0].stamp == stamp, i == 2);
+                stop_daemon();
+                pass(USEC_PER_MINUTE);
+                start_daemon();
+                assert_true(w.jobs[0]->next == JANUARY_2026 + (i == 2 ? 60 : 90) * USEC_PER_MINUTE);
+        }
+}
+
+/* The new length counts after a restart, too; and when the job is back after it was gone. */
+static void test_edit_interval_over_restart(void **state) {
+        unsigned seed = 1;
+        Account *a;
+
+        (void)add_job(new_def(TRIGGER_INTERVAL, "86400", NULL));
+        a = &w.accounts[0];
+        start_daemon();
+        live_until(JANUARY_2026 + 5 * USEC_PER_HOUR, &seed);
+        job_def_unref(w.jobs[0]->def);
+        w.jobs[0]->def = new_def(TRIGGER_INTERVAL, "7200", NULL);
+        set_job(0);
+        stop_daemon();
+        pass(USEC_PER_HOUR / 2);
+        start_daemon();
+        assert_true(w.jobs[0]->next == JANUARY_2026 + 6 * USEC_PER_HOUR);
+        schedule_remove_job(w.schedule, w.jobs[0]);
+        pass(6 * USEC_PER_HOUR);
+        set_job(0);
+        elapse(0);
+        assert_int_equal(a->n_due + a->n_missed + a->n_catch_up, 0);
+        assert_true(w.jobs[0]->next == JANUARY_2026 + 12 * USEC_PER_HOUR);
+}
+
+/* A moment that was dealt with late is said to have been when it was; that of a forgotten run is not dealt with again.
+ */
+static void test_moment_that_is_late(void **state) {
+        unsigned seed = 1;
+
+        (void)add_job(new_def(TRIGGER_BOOT, "1200", NULL));
+        start_daemon();
+        pass(USEC_PER_HOUR);
+        elapse(1);
+        assert_true(w.accounts[0].last == JANUARY_2026 + 200 * USEC_PER_SEC);
+        teardown(NULL);
+        setup(NULL);
+        (void)add_job(new_def(TRIGGER_BOOT, "1200", NULL));
+        start_daemon();
+        stop_daemon();
+        pass(USEC_PER_HOUR);
+        start_daemon();
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 210 * USEC_PER_SEC, w.now),
+                         RUN_TRIGGER_NONE);
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 200 * USEC_PER_SEC, w.now), 0);
+        stop_daemon();
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_int_equal(w.accounts[0].n_due, 0);
+}
+
+/* So many in a short time that a window which contains any contains too many. */
+static void test_look_back_at_bursts(void **state) {
+        JobDef *def = new_def(TRIGGER_CALENDAR, "*-*-* 00:*:*", NULL);
+        usec_t list[2];
+        uint64_t total;
+        bool exact;
+        size_t n;
+
+        (void)add_job(def);
+        plan_last(&def->timer, def->triggers, 0, JANUARY_2026 + 12 * USEC_PER_HOUR, list, ELEMENTSOF(list), &n, &total,
+                  &exact);
+        assert_int_equal(n, 2);
+        assert_true(list[1] == JANUARY_2026 + 3599 * USEC_PER_SEC);
+        assert_true(list[0] == list[1] - USEC_PER_SEC);
+        assert_true(total >= PLAN_COUNT_MAX && total < UINT64_C(8) * PLAN_COUNT_MAX);
+        assert_false(exact);
+        plan_last(&def->timer, def->triggers, JANUARY_2026, JANUARY_2026 + 9 * USEC_PER_SEC, NULL, 0, &n, &total,
+                  &exact);
+        assert_int_equal(n, 0);
+        assert_int_equal(total, 9);
+        assert_true(exact);
+}
+
+/* An update of the daemon moves no delay and no moment of a ramp. */
+static void test_chance_stays(void **state) {
+        assert_true(plan_spread(4711, "job", UINT64_C(1) << 32) == UINT64_C(584706471));
+        assert_true(plan_spread(0, "", UINT64_C(1) << 32) == 0);
+        assert_true(plan_spread(1, "a", UINT64_MAX) == UINT64_C(7625569042625062138));
+}
+
 /* --- a year --- */
 
 static const char *const zones[] = { NULL,           "Europe/Oslo",      "America/New_York", "Australia/Lord_Howe",
@@ -1148,6 +1490,22 @@ int main(void) {
                 TEST(test_preview),
                 TEST(test_spans_without_end),
                 TEST(test_without_memory),
+                TEST(test_preview_of_several),
+                TEST(test_removed),
+                TEST(test_wake_system),
+                TEST(test_set_back_in_the_ramp),
+                TEST(test_edit_in_the_ramp),
+                TEST(test_ramp_while_running),
+                TEST(test_ramp_ends_with_the_next),
+                TEST(test_start_near_a_time),
+                TEST(test_delays_are_not_folded),
+                TEST(test_stamp_of_the_future),
+                TEST(test_missed_intervals),
+                TEST(test_restarted_intervals),
+                TEST(test_edit_interval_over_restart),
+                TEST(test_moment_that_is_late),
+                TEST(test_look_back_at_bursts),
+                TEST(test_chance_stays),
                 TEST(test_quiet_year),
                 TEST(test_wild_year),
         };

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* WaitFor= of real jobs on a clock of their own, with probes that say what the test wants: what waits, where, and what
- * it holds up; and that restarts, reloads and edits change nothing about how long. */
+ * it holds up; and that restarts, reloads and edits change nothing about how long. And jobs that wait for their time:
+ * what the timers (trigger/timer.c) make of a schedule, whatever happens to the clock. */
 
 #include "condition-fixture.h"
 
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <systemd/sd-id128.h>
 
 #include "core/manager-body.h"
+#include "util/turn.h"
 
 #define WAITS "[Run]\nShell=x\nWaitFor=load1 < 2\n"
 
@@ -585,6 +589,331 @@ static void test_ledger_is_unread(void **state) {
         assert_int_equal(newest("m").result, RUN_RESULT_SUCCESS);
 }
 
+/* --- for their time --- */
+
+static void write_timer_job(const char *name, const char *settings) {
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "[Timer]\nAccuracySec=1us\n%s\n[Run]\nShell=x\n", settings);
+        write_job(name, text);
+}
+
+static bool says(const char *name, const char *words) {
+        return strstr(why(name), words);
+}
+
+static void test_timer(void **state) {
+        write_timer_job("j", "OnCalendar=hourly");
+        write_timer_job("over", "OnCalendar=2029-01-01");
+        write_timer_job("paused", "OnCalendar=hourly\nCatchUp=once");
+        write_timer_job("disabled", "OnCalendar=hourly\n[Job]\nEnabled=no");
+        start();
+        assert_int_equal(manager_pause(f.m, "paused"), 0);
+        assert_true(says("j", "timer: Its next timer elapses at Tue 2030-01-01 01:00:00 UTC, in 1h.\n"));
+        assert_true(says("over", "timer: None of its timers will elapse again.\n"));
+        assert_true(
+                says("paused", "timer: Its timers do not elapse while it is paused; missed occurrences are caught"));
+        assert_false(says("j", "It has no trigger") || says("disabled", "It has no trigger"));
+        advance(HOURS - USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 0);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(count_cause("j", RUN_CAUSE_TIMER), 1);
+        assert_int_equal(newest("j").trigger, 0);
+        advance(3 * HOURS);
+        assert_int_equal(count_runs("j"), 4);
+        assert_int_equal(count_runs("over") + count_runs("paused") + count_runs("disabled"), 0);
+}
+
+/* What was missed in a pause is made up for when it is over, or not; in both cases it goes on. */
+static void test_timer_of_a_pause(void **state) {
+        write_timer_job("j", "OnCalendar=hourly\nCatchUp=once");
+        write_timer_job("k", "OnCalendar=hourly\nCatchUp=none");
+        start();
+        assert_int_equal(manager_pause_all(f.m), 0);
+        advance(3 * HOURS + MINUTES);
+        assert_int_equal(count_runs("j"), 0);
+        assert_int_equal(manager_resume_all(f.m), 0);
+        advance(2 * MINUTES);
+        assert_int_equal(count_cause("j", RUN_CAUSE_CATCH_UP), 1);
+        assert_int_equal(count_result("j", RUN_RESULT_MISSED), 1);
+        advance(HOURS);
+        assert_int_equal(count_cause("j", RUN_CAUSE_TIMER), 2); /* what was missed, and the next one */
+        assert_int_equal(count_cause("k", RUN_CAUSE_TIMER) - count_result("k", RUN_RESULT_SKIPPED), 1);
+}
+
+/* An interval counts from a start, an end or a success, and nothing wakes up for what it was before. */
+static void test_timer_of_runs(void **state) {
+        write_timer_job("start", "OnInterval=1h\nIntervalFrom=start");
+        start();
+        advance(MINUTES / 2);
+        (void)request("start", RUN_TRIGGER_NONE);
+        advance(2 * MINUTES);
+        assert_true(fake_clock_next() >= 58 * MINUTES);
+        advance(fake_clock_next());
+        assert_int_equal(count_cause("start", RUN_CAUSE_TIMER), 1);
+        remove_job("start");
+        reload();
+        advance(2 * HOURS);
+
+        write_timer_job("end", "OnInterval=1h\nIntervalFrom=end");
+        reload();
+        advance(4 * HOURS);
+        assert_int_equal(count_cause("end", RUN_CAUSE_TIMER), 3);
+        remove_job("end");
+        reload();
+        advance(2 * HOURS);
+
+        write_timer_job("success", "OnInterval=1h\nIntervalFrom=success");
+        reload();
+        advance(HOURS / 2);
+        f.runs_fail = true;
+        (void)request("success", RUN_TRIGGER_NONE);
+        f.runs_fail = false;
+        advance(HOURS / 2 + MINUTES);
+        assert_int_equal(count_cause("success", RUN_CAUSE_TIMER), 1);
+        advance(HOURS / 2);
+        (void)request("success", RUN_TRIGGER_NONE);
+        advance(HOURS);
+        assert_int_equal(count_cause("success", RUN_CAUSE_TIMER), 1);
+        advance(2 * MINUTES);
+        assert_int_equal(count_cause("success", RUN_CAUSE_TIMER), 2);
+}
+
+/* Somebody sets the clock, again and again: what goes by it does so at once, and what does not goes on. */
+static void test_timer_of_a_clock_that_is_set(void **state) {
+        write_timer_job("wall", "OnCalendar=hourly");
+        write_timer_job("span", "OnInterval=1h");
+        start();
+        advance(HOURS / 2);
+        for (unsigned i = 0; i < 3; i++) {
+                fake_clock_step(-(int64_t)(10 * HOURS));
+                settle();
+                assert_true(says("span", i == 0   ? "elapses at Mon 2029-12-31 15:00:00 UTC, in 30min"
+                                         : i == 1 ? "elapses at Mon 2029-12-31 05:00:00 UTC, in 30min"
+                                                  : "elapses at Sun 2029-12-30 19:00:00 UTC, in 30min"));
+        }
+        fake_clock_step((int64_t)(20 * HOURS));
+        fake_clock_step(-(int64_t)(20 * HOURS) - (int64_t)(15 * MINUTES));
+        advance(MINUTES / 2);
+        assert_int_equal(count_runs("wall"), 0);
+        advance(45 * MINUTES);
+        assert_int_equal(count_cause("wall", RUN_CAUSE_TIMER), 1);
+        assert_int_equal(count_cause("span", RUN_CAUSE_TIMER), 1);
+}
+
+typedef struct Directory {
+        const char *path;
+        sd_event_source **source;
+        sd_event_inotify_handler_t handler;
+        void *userdata;
+} Directory;
+
+static Directory directories[8];
+static unsigned n_directories;
+
+int __real_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t handler, void *userdata);
+int __wrap_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t handler, void *userdata);
+
+int __wrap_sd_event_add_inotify(sd_event *event, sd_event_source **ret, const char *path, uint32_t mask,
+                                sd_event_inotify_handler_t handler, void *userdata) {
+        if (n_directories < ELEMENTSOF(directories))
+                directories[n_directories++] = (Directory){ path, ret, handler, userdata };
+        return __real_sd_event_add_inotify(event, ret, path, mask, handler, userdata);
+}
+
+int __real_zone_cache_refresh(ZoneCache *cache);
+int __wrap_zone_cache_refresh(ZoneCache *cache);
+
+static unsigned n_refreshed;
+static bool zones_change;
+
+int __wrap_zone_cache_refresh(ZoneCache *cache) {
+        n_refreshed++;
+        return zones_change;
+}
+
+/* Something of this name has changed there; true when all jobs were rescheduled for that. */
+static bool reschedules(const char *path, const char *name, uint32_t mask) {
+        struct inotify_event *e = calloc(1, sizeof(*e) + 64);
+        bool is_other;
+
+        assert_non_null(e);
+        e->mask = mask;
+        e->len = (uint32_t)strlen(name);
+        (void)snprintf(e->name, 64, "%s", name);
+        job("j")->next = 1;
+        for (unsigned i = 0; i < n_directories; i++)
+                if (streq(directories[i].path, path))
+                        assert_int_equal(directories[i].handler(*directories[i].source, e, directories[i].userdata),
+                                         0);
+        free(e);
+        is_other = job("j")->next != 1;
+        return is_other;
+}
+
+/* The rules of a zone change: all is rescheduled, before anything elapses. */
+static void test_timer_of_a_zone(void **state) {
+        static const char *const paths[] = { "/etc", "/usr/share/zoneinfo" };
+
+        n_directories = 0;
+        write_timer_job("j", "OnCalendar=hourly");
+        start();
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                int64_t priority = 0;
+                unsigned found = 0;
+
+                while (found < n_directories && !streq(directories[found].path, paths[i]))
+                        found++;
+                assert_true(found < n_directories);
+                assert_int_equal(sd_event_source_get_priority(*directories[found].source, &priority), 0);
+                assert_true(priority < SD_EVENT_PRIORITY_IMPORTANT);
+        }
+        zones_change = true;
+        assert_true(reschedules("/etc", "localtime", IN_MOVED_TO));
+        assert_false(reschedules("/etc", "passwd", IN_MOVED_TO));
+        assert_true(reschedules("/etc", "", IN_Q_OVERFLOW));
+        assert_true(reschedules("/usr/share/zoneinfo", "Europe", IN_CREATE));
+        n_refreshed = 0;
+        reload();
+        assert_true(n_refreshed > 0);
+        zones_change = false;
+        assert_false(reschedules("/etc", "localtime", IN_MOVED_TO));
+}
+
+int __real_event_add_timer(sd_event *event, sd_event_source **ret, const char *description, clockid_t clock,
+                           usec_t accuracy, sd_event_time_handler_t handler, void *userdata);
+int __wrap_event_add_timer(sd_event *event, sd_event_source **ret, const char *description, clockid_t clock,
+                           usec_t accuracy, sd_event_time_handler_t handler, void *userdata);
+
+static bool may_not_wake;
+static unsigned n_alarms;
+
+int __wrap_event_add_timer(sd_event *event, sd_event_source **ret, const char *description, clockid_t clock,
+                           usec_t accuracy, sd_event_time_handler_t handler, void *userdata) {
+        bool is_alarm = clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM;
+
+        n_alarms += is_alarm;
+        return is_alarm && may_not_wake
+                       ? -EPERM
+                       : __real_event_add_timer(event, ret, description, clock, accuracy, handler, userdata);
+}
+
+/* Where nobody may wake the machine, it elapses while that is awake. */
+static void test_timer_that_wakes(void **state) {
+        for (unsigned i = 0; i < 2; i++) {
+                may_not_wake = i > 0;
+                n_alarms = 0;
+                write_timer_job("j", "OnCalendar=hourly\nWakeSystem=yes");
+                write_timer_job("k", "OnInterval=1h\nWakeSystem=yes");
+                start();
+                assert_int_equal(n_alarms, 2);
+                advance(HOURS + MINUTES);
+                assert_int_equal(count_cause("j", RUN_CAUSE_TIMER), i + 1);
+                assert_int_equal(count_cause("k", RUN_CAUSE_TIMER), i + 1);
+                stop();
+                fake_clock_advance(50 * MINUTES);
+        }
+        may_not_wake = false;
+        start();
+}
+
+static int count_stamp(const char *name, const char *key, usec_t usec, void *userdata) {
+        *(unsigned *)userdata += strchr(key, '=') != NULL;
+        return 0;
+}
+
+static unsigned n_stamps(const char *name) {
+        unsigned n = 0;
+
+        assert_int_equal(ledger_list_stamps(f.m->ledger, name, count_stamp, &n), 0);
+        return n;
+}
+
+/* The stamp of a trigger goes with it, whether a daemon runs or not; that of a file that is gone stays. */
+static void test_timer_stamps(void **state) {
+        write_timer_job("j", "OnCalendar=hourly\nOnCalendar=daily");
+        write_timer_job("k", "OnCalendar=hourly\nOnCalendar=daily");
+        write_timer_job("gone", "OnCalendar=hourly\nOnCalendar=daily");
+        start();
+        assert_int_equal(n_stamps("j") + n_stamps("k") + n_stamps("gone"), 6);
+        write_timer_job("j", "OnCalendar=hourly");
+        reload();
+        assert_int_equal(n_stamps("j"), 1);
+        stop();
+        write_timer_job("j", "OnCalendar=weekly");
+        write_timer_job("k", "OnCalendar=hourly");
+        remove_job("gone");
+        start();
+        assert_int_equal(n_stamps("j"), 1);
+        assert_int_equal(n_stamps("k"), 1);
+        assert_int_equal(n_stamps("gone"), 2);
+}
+
+static uint32_t found_by(RunCause cause, usec_t scheduled) {
+        RunRecord r = { .job = "j", .cause = cause, .scheduled = scheduled, .trigger = RUN_TRIGGER_NONE };
+
+        TELL_TRIGGERS(f.m, run_found, job("j"), &r);
+        return r.trigger;
+}
+
+/* A run that the ledger forgot was of the trigger that has its time, and has not to be made up for. */
+static void test_timer_of_a_forgotten_run(void **state) {
+        write_timer_job("j", "OnCalendar=daily\nOnCalendar=*:30\nCatchUp=all");
+        start();
+        advance(HOURS + MINUTES);
+        assert_int_equal(found_by(RUN_CAUSE_MANUAL, fake_clock.realtime - 31 * MINUTES), RUN_TRIGGER_NONE);
+        assert_int_equal(found_by(RUN_CAUSE_TIMER, fake_clock.realtime - 31 * MINUTES), 1);
+        assert_int_equal(found_by(RUN_CAUSE_CATCH_UP, fake_clock.realtime - 31 * MINUTES), 1);
+        assert_int_equal(found_by(RUN_CAUSE_RETRY, fake_clock.realtime - 31 * MINUTES), 1);
+        assert_int_equal(found_by(RUN_CAUSE_TIMER, fake_clock.realtime), RUN_TRIGGER_NONE);
+}
+
+int __real_sd_id128_get_machine_app_specific(sd_id128_t app, sd_id128_t *ret);
+int __wrap_sd_id128_get_machine_app_specific(sd_id128_t app, sd_id128_t *ret);
+
+static uint8_t machine;
+
+int __wrap_sd_id128_get_machine_app_specific(sd_id128_t app, sd_id128_t *ret) {
+        memset(ret, machine, sizeof(*ret));
+        return 0;
+}
+
+/* Random delays are those of the machine, and the same after each start. */
+static void test_timer_of_a_machine(void **state) {
+        usec_t at[3];
+
+        write_timer_job("j", "OnCalendar=hourly\nRandomizedDelaySec=30min");
+        for (size_t i = 0; i < ELEMENTSOF(at); i++) {
+                machine = i == 1 ? 7 : 4;
+                start();
+                at[i] = job("j")->next;
+                stop();
+        }
+        assert_true(at[0] == at[2] && at[0] != at[1]);
+        start();
+}
+
+/* How long jobs that were missed are spread over is as the settings say by now. */
+static void test_timer_ramp(void **state) {
+        for (unsigned i = 0; i < 2; i++) {
+                write_config(i == 0 ? "[Manager]\nResumeRampSec=10h\n" : "[Manager]\nResumeRampSec=0\n");
+                write_timer_job(i == 0 ? "j" : "k", "OnCalendar=daily\nCatchUp=once");
+                if (i == 0)
+                        start();
+                else
+                        reload();
+                assert_int_equal(manager_pause(f.m, i == 0 ? "j" : "k"), 0);
+                advance(24 * HOURS + MINUTES);
+                assert_int_equal(manager_resume(f.m, i == 0 ? "j" : "k"), 0);
+                advance(2 * MINUTES);
+                assert_int_equal(count_cause(i == 0 ? "j" : "k", RUN_CAUSE_CATCH_UP), i);
+        }
+        advance(10 * HOURS);
+        assert_int_equal(count_cause("j", RUN_CAUSE_CATCH_UP), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, condition_setup, condition_teardown)
 
 int main(void) {
@@ -613,6 +942,16 @@ int main(void) {
                 TEST(test_for_a_job),
                 TEST(test_for_each_other),
                 TEST(test_ledger_is_unread),
+                TEST(test_timer),
+                TEST(test_timer_of_a_pause),
+                TEST(test_timer_of_runs),
+                TEST(test_timer_of_a_clock_that_is_set),
+                TEST(test_timer_of_a_zone),
+                TEST(test_timer_that_wakes),
+                TEST(test_timer_stamps),
+                TEST(test_timer_of_a_forgotten_run),
+                TEST(test_timer_of_a_machine),
+                TEST(test_timer_ramp),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
