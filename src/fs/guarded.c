@@ -13,6 +13,7 @@
 
 #include "fs/acl.h"
 #include "fs/identity.h"
+#include "fs/mount-table.h"
 
 #define LINKS_MAX 40 /* as the kernel has it */
 
@@ -25,7 +26,10 @@ typedef struct Walk {
         unsigned n_links;
         bool is_below_shared;
         bool follows_nothing; /* no link, and no mount */
-        bool makes;           /* what is missing, with */
+        bool follows_all;     /* links, and all rules are off */
+        bool stays_local;     /* on this file system and others that answer: */
+        dev_t local_device;
+        bool makes; /* what is missing, with */
         mode_t make_mode;
         char *error; /* for people */
 } Walk;
@@ -89,6 +93,7 @@ static int walk_root(Walk *w) {
         if (!done)
                 return -ENOMEM;
         walk_to(w, TAKE_FD(fd), &st, done);
+        w->local_device = st.st_dev;
         w->is_below_shared = false;
         return 0;
 }
@@ -114,7 +119,7 @@ static int walk_link(Walk *w, const char *name, int link_fd, const struct stat *
         char target[PATH_MAX], *rest;
         ssize_t n;
 
-        if (!w->is_trusted || w->is_shared || !is_trusted(link))
+        if (!w->follows_all && (!w->is_trusted || w->is_shared || !is_trusted(link)))
                 return refuse_link(w, name, link);
         if (++w->n_links > LINKS_MAX)
                 return refuse(w, -ELOOP, "%s has too many symbolic links", w->done);
@@ -142,7 +147,7 @@ static int refuse_step(Walk *w, const char *name, const struct stat *st) {
 
 /* A directory of ours in which other users may replace entries. */
 static int check_shared(Walk *w) {
-        if (!w->is_trusted || !w->is_shared || (w->st.st_mode & S_ISVTX))
+        if (w->follows_all || !w->is_trusted || !w->is_shared || (w->st.st_mode & S_ISVTX))
                 return 0;
         return refuse(
                 w, -EPERM,
@@ -199,7 +204,10 @@ static int walk_step(Walk *w, const char *name) {
                         return r;
                 fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         }
-        if (fd < 0 || fstat(fd, &st) < 0)
+        r = fd < 0 ? -errno : w->stays_local ? file_is_local(fd, &w->local_device) : 0;
+        if (r < 0)
+                return r;
+        if (fstat(fd, &st) < 0)
                 return -errno;
         if (S_ISLNK(st.st_mode))
                 return w->follows_nothing ? refuse(w, -ELOOP, "%s/%s is a symbolic link", w->done, name)
@@ -208,7 +216,7 @@ static int walk_step(Walk *w, const char *name) {
                 return -ENOTDIR;
         if (w->follows_nothing && is_mount(fd))
                 return refuse(w, -EXDEV, "%s/%s is where something else is mounted", w->done, name);
-        if (!w->is_trusted && st.st_uid != w->st.st_uid)
+        if (!w->follows_all && !w->is_trusted && st.st_uid != w->st.st_uid)
                 return refuse_step(w, name, &st);
         if (asprintf(&done, "%s/%s", w->done, name) < 0)
                 return -ENOMEM;
@@ -287,6 +295,13 @@ int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
         int r = walk(&w, path);
 
         return hand_over(&w, r, path, ret, reterr);
+}
+
+int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret) {
+        _cleanup_(walk_done) Walk w = { .fd = -EBADF, .stays_local = true, .follows_all = follow_all };
+        int r = walk(&w, path);
+
+        return hand_over(&w, r, path, ret, NULL);
 }
 
 static int walk_entry(Walk *w, const GuardedDirectory *parent, const char *path, const char *name) {

@@ -44,6 +44,10 @@ void guarded_close(GuardedDirectory *d);
  * the final dot, with the place, the reason and what to do; the caller frees it; NULL without memory. */
 int guarded_open(const char *path, GuardedDirectory *ret, char **reterr);
 
+/* The same for the loop of a daemon, which may not wait: -EREMOTE instead of a look at a file system that may not
+ * answer, see file_is_local(). follow_all: all links are followed, and the rules above do not hold. */
+int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret);
+
 /* Opens an entry of an open directory, whose path is for messages, by the same rules; but no link is followed, and no
  * mount is crossed. -ELOOP: a link; -EXDEV: another mount begins there; and the errors above. */
 int guarded_open_entry(const GuardedDirectory *parent, const char *path, const char *name, GuardedDirectory *ret,

@@ -7,8 +7,11 @@
 #include "fs/mount-table.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "util/array.h"
+#include "util/strv.h"
 
 typedef struct Mount {
         long id;
@@ -148,6 +151,58 @@ int mount_table_update(MountTable *t, void (*changed)(void *userdata, const char
         t->list = l;
         return n;
 }
+
+/* --- who answers --- */
+
+/* What comes behind a dot is a kind of FUSE: "fuse.sshfs". */
+static bool is_remote_type(const char *type) {
+        static const char *const types[] = {
+                "9p",    "afs",      "autofs", "beegfs", "ceph",   "cifs",   "coda",     "davfs",
+                "fuse",  "fuseblk",  "gfs2",   "gpfs",   "lustre", "ncpfs",  "nfs",      "nfs4",
+                "ocfs2", "orangefs", "pvfs2",  "smb3",   "smbfs",  "vboxsf", "virtiofs",
+        };
+        size_t n = strcspn(type, ". \n");
+
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                if (strlen(types[i]) == n && memcmp(types[i], type, n) == 0)
+                        return true;
+        return false;
+}
+
+/* "36 35 98:0 /root /mount/point options … - type source …" */
+static bool is_remote_device(dev_t device) {
+        _cleanup_free_ char *line = NULL;
+        bool is_remote = false;
+        unsigned major, minor;
+        const char *type;
+        size_t size = 0;
+        FILE *f;
+
+        f = fopen("/proc/self/mountinfo", "re");
+        while (f && !is_remote && getline(&line, &size, f) > 0)
+                if (sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 && makedev(major, minor) == device) {
+                        type = strstr(line, " - ");
+                        is_remote = type && is_remote_type(type + 3);
+                }
+        if (f)
+                (void)fclose(f);
+        return is_remote;
+}
+
+int file_is_local(int fd, dev_t *device) {
+        struct statx s;
+        dev_t found;
+
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &s) < 0)
+                return -errno;
+        found = makedev(s.stx_dev_major, s.stx_dev_minor);
+        if (found != *device && is_remote_device(found))
+                return -EREMOTE;
+        *device = found;
+        return 0;
+}
+
+/* --- the table --- */
 
 bool mount_table_has(const MountTable *t, const char *path) {
         size_t i = BISECT(t->list.n_mounts, k, strcmp(t->list.mounts[k].path, path) < 0);

@@ -3,7 +3,15 @@
 
 /* What is mounted where, and what has changed: a mount over a watched directory causes no inotify event. */
 
+#include <sys/types.h>
+
 #include "util/macro.h"
+
+/* Is a file, opened with O_PATH, on this machine? 0; -EREMOTE: on a file system that somebody else answers for (a
+ * server, a FUSE program, an automounter), who may be gone: then even fstat(2) may wait for ever, and this does not.
+ * *device is the last one that was asked for, so that the table is read only where another file system begins; at
+ * first it is 0, or that of a directory whose file system is fine anyway. Other errors of statx(2). */
+int file_is_local(int fd, dev_t *device);
 
 typedef struct MountTable MountTable;
 

@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 
 #include "core/trigger.h"
-#include "fs/beneath.h"
 #include "fs/guarded.h"
+#include "fs/mount-table.h"
 #include "time/span.h"
 #include "upkeep/copies.h"
 #include "util/array.h"
@@ -220,9 +220,7 @@ static usec_t pause_of(const Log *log, uint64_t max) {
 }
 
 /* Another file has the name, or there is none: what was known of the log is over. */
-static void log_begin(Log *log, int fd, const struct stat *st) {
-        FileSystemTraits traits;
-
+static void log_begin(Log *log, const struct stat *st) {
         log_ignore(log);
         log_wait(log, USEC_INFINITY);
         log->device = st ? st->st_dev : 0;
@@ -231,7 +229,7 @@ static void log_begin(Log *log, int fd, const struct stat *st) {
         log->not_before = 0;
         log->n_failed = 0;
         log->is_full = log->was_tried = log->is_refused = false;
-        log->unheard = st && file_system_traits(fd, &traits) >= 0 && traits.is_remote ? -EREMOTE : 0;
+        log->unheard = 0;
 }
 
 static void log_take_size(Log *log, uint64_t size, usec_t now) {
@@ -248,42 +246,40 @@ static bool log_listen(Log *log, int fd) {
         struct stat st;
         int r;
 
-        if (log->unheard == -EREMOTE)
-                return false;
         r = event_queue_subscribe(log->line->logs->trigger->queue, &log->subscriber, fd, IN_MODIFY);
         log->unheard = MIN(r, 0);
         return r >= 0 && fstat(fd, &st) >= 0 && (uint64_t)st.st_size == log->size;
 }
 
 /* By the rules for directories that others can change: they must not have us tell the size of what is not theirs.
- * (Nothing is kept open: that would keep a file system from being unmounted.) Also finds out whether its writer has
- * still to be told. */
+ * (Nothing is kept open: that would keep a file system from being unmounted.) -EREMOTE: what may not answer was
+ * mounted over it since the line was looked at. Also finds out whether its writer has still to be told. */
 static int open_log(Log *log) {
         _cleanup_(guarded_close) GuardedDirectory directory = { .fd = -EBADF };
         const char *name = strrchr(log->path, '/') + 1;
         _cleanup_free_ char *path = strndup(log->path, MAX((size_t)(name - log->path), (size_t)2) - 1);
         char tell[NAME_MAX + 1];
-        struct stat st;
+        struct statx st;
+        dev_t device;
         int r, fd;
 
         log->must_tell = false;
         if (!path)
                 return -ENOMEM;
-        if (geteuid() == 0) {
-                r = guarded_open(path, &directory, NULL);
-                if (r < 0)
-                        return r;
-                log->is_users = !directory.is_trusted || directory.is_shared;
-        } else {
-                directory.fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-                if (directory.fd < 0)
-                        return -errno;
-        }
+        r = guarded_open_local(path, /* follow_all= */ geteuid() != 0, &directory);
+        if (r < 0)
+                return r;
+        log->is_users = geteuid() == 0 && (!directory.is_trusted || directory.is_shared);
         fd = openat(directory.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        r = fd < 0 ? -errno : fd;
+        device = directory.device;
+        r = fd < 0 ? -errno : file_is_local(fd, &device);
+        if (r < 0)
+                safe_close(fd);
         log->must_tell = leftover_name(name, LEFTOVER_TELL, tell) >= 0 &&
-                         fstatat(directory.fd, tell, &st, AT_SYMLINK_NOFOLLOW) >= 0 && S_ISREG(st.st_mode);
-        return r;
+                         statx(directory.fd, tell, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+                               STATX_TYPE, &st) >= 0 &&
+                         S_ISREG(st.stx_mode);
+        return r < 0 ? r : fd;
 }
 
 static void log_look(Log *log) {
@@ -296,13 +292,15 @@ static void log_look(Log *log) {
         l->n_looks++;
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
                 if (log->inode != 0 || !log->must_tell)
-                        log_begin(log, -EBADF, NULL); /* its directory tells when there is one again */
+                        log_begin(log, NULL); /* its directory tells when there is one again */
                 log->is_refused = fd == -EPERM || fd == -ELOOP;
+                if (fd == -EREMOTE)
+                        mark_stale(log->line);
                 if (!log->must_tell)
                         return;
                 st.st_size = 0;
         } else if (st.st_dev != log->device || st.st_ino != log->inode)
-                log_begin(log, fd, &st);
+                log_begin(log, &st);
         before = log->size;
         log_take_size(log, (uint64_t)st.st_size, now);
         if (log->size >= max || log->must_tell) {
@@ -674,6 +672,8 @@ static int logs_new(Rotations *t, Job *job) {
                 line->pattern = *path;
                 r = path_chain_new(&line->chain, t->queue, *path, /* glob= */ true,
                                    /* follow_all= */ geteuid() != 0, on_line_changed, line);
+                if (r >= 0)
+                        path_chain_stay_local(line->chain);
         }
         if (r < 0)
                 return r;
@@ -843,8 +843,14 @@ static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
         else if (n_unheard > 0)
                 (void)snprintf(buf, TEXT_MAX,
                                "The sizes of %zu log%s are sampled at least every 10s, because writes cannot be heard "
-                               "of: a network file system, or fs.inotify.max_user_watches is too low.",
+                               "of: fs.inotify.max_user_watches is too low.",
                                n_unheard, PLURAL(n_unheard));
+        else if (path_chain_is_remote(line->chain))
+                (void)snprintf(
+                        buf, TEXT_MAX,
+                        "Logs on network file systems, FUSE and automounts are not watched, because these may not "
+                        "answer: they are rotated when the job runs. Add section [Timer], or [Monitor] with "
+                        "When=file-size.");
         else if (path_chain_is_blind(line->chain))
                 (void)snprintf(buf, TEXT_MAX,
                                "Not all directories can be watched: new logs are looked for each minute.");

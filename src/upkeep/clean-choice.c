@@ -315,11 +315,22 @@ static int remove_file(Clean *c, RememberedFile *f, const char *reason) {
         return r;
 }
 
+/* By what there is at the beginning: that older ones cannot go is no reason for the newest. What was forgotten is
+ * newer than all that is remembered. */
+static void keep_newest(Clean *c) {
+        for (size_t i = 0; c->def->paths[i]; i++)
+                c->rules[i].n_newer = c->rules[i].n_files;
+        for (uint32_t i = 0; i < c->n_files; i++)
+                c->rules[c->files[i].rule].n_newer--;
+        for (uint32_t i = c->n_files; i-- > 0;)
+                c->files[i].is_newest = c->rules[c->files[i].rule].n_newer++ < c->def->keep_min;
+}
+
 /* The reason that a rule by itself has; NULL: none. */
 static const char *reason_of_rule(const Clean *c, const RememberedFile *f) {
         const Rule *rule = &c->rules[f->rule];
 
-        if (rule->n_files <= c->def->keep_min)
+        if (f->is_newest)
                 return NULL;
         if (is_older(c, f->when))
                 return "is older than MaxAge=";
@@ -434,7 +445,7 @@ static int make_room(Clean *c, uint32_t directory) {
                 RememberedFile *f = &c->files[i];
                 CleanTotals before = c->totals;
 
-                if (f->is_done || !is_on(c, f, device) || c->rules[f->rule].n_files <= c->def->keep_min)
+                if (f->is_done || f->is_newest || !is_on(c, f, device))
                         continue;
                 r = remove_file(c, f, reason_of_room(&room));
                 if (r < 0)
@@ -448,13 +459,13 @@ static int make_room(Clean *c, uint32_t directory) {
                         counted = room;
                 }
         }
-        if (r >= 0 && !has_room(&room)) {
-                r = set_path(c, directory, NULL);
-                if (r >= 0)
-                        clean_report(c, CLEAN_REFUSED, true,
-                                     "is on a file system that has too little room, and nothing more may go");
-        }
-        return r == -ENOMEM ? r : 0;
+        if (r >= 0 && has_room(&room))
+                return 0;
+        if (set_path(c, directory, NULL) < 0)
+                return -ENOMEM;
+        clean_report(c, r < 0 ? CLEAN_FAILED : CLEAN_REFUSED, true,
+                     r < 0 ? strerror(-r) : "is on a file system that has too little room, and nothing more may go");
+        return 0;
 }
 
 /* Once for each file system. */
@@ -520,9 +531,7 @@ static int report_kept(Clean *c) {
                 r = set_path(c, f->directory, c->file_names.bytes + f->name);
                 if (r >= 0)
                         clean_report(c, CLEAN_KEPT, false,
-                                     c->rules[f->rule].n_files <= c->def->keep_min
-                                             ? "is among the newest, for KeepMin="
-                                             : "is within the limits");
+                                     f->is_newest ? "is among the newest, for KeepMin=" : "is within the limits");
         }
         return r;
 }
@@ -531,6 +540,7 @@ int choose(Clean *c) {
         int r;
 
         sort_files(c);
+        keep_newest(c);
         r = apply_rules(c);
         if (r >= 0)
                 r = make_rooms(c);

@@ -38,10 +38,11 @@ typedef struct Names {
 /* A file that may go. */
 typedef struct RememberedFile {
         uint64_t when;        /* µs since 1970: the newest of its times */
-        uint64_t blocks : 46; /* of 512 bytes */
+        uint64_t blocks : 45; /* of 512 bytes */
         uint64_t rule : 16;
         uint64_t has_links : 1;
-        uint64_t is_done : 1; /* gone, or known to stay */
+        uint64_t is_done : 1;   /* gone, or known to stay */
+        uint64_t is_newest : 1; /* of its rule, so that KeepMin= keeps it */
         uint32_t directory;
         uint32_t name;
 } RememberedFile;
@@ -59,6 +60,7 @@ typedef struct RememberedDirectory {
 
 typedef struct Rule {
         uint64_t n_files, bytes; /* there are */
+        uint64_t n_newer;        /* for keep_newest() */
 } Rule;
 
 /* A file with several names: of a rule; or, with NOTHING, of a plan. */

@@ -12,6 +12,7 @@
 
 #include "fs/beneath.h"
 #include "fs/guarded.h"
+#include "fs/mount-table.h"
 #include "util/file.h"
 #include "util/glob.h"
 
@@ -36,7 +37,7 @@ LIST_HEAD(LinkList, Link);
 struct PathChain {
         EventQueue *queue;
         char *path;
-        bool glob, follow_all, blind, refused, cut;
+        bool glob, follow_all, stays_local, blind, refused, cut, remote;
         void (*changed)(void *userdata);
         void *userdata;
         int (*visit)(void *userdata, int fd, const char *path); /* NULL: the first that is there is wanted */
@@ -44,7 +45,7 @@ struct PathChain {
         struct LinkList links;
         unsigned n_links, n_symlinks, left; /* left: of the cost */
         PathText found;
-        dev_t device;
+        dev_t device, local_device;
 };
 
 static void links_free(struct LinkList *list) {
@@ -181,6 +182,10 @@ static int chain_enter(PathChain *c, Position *p, const char *name) {
 
         if (fd < 0)
                 return -errno;
+        if (c->stays_local && file_is_local(fd, &c->local_device) == -EREMOTE) {
+                c->remote = c->blind = true;
+                return -EREMOTE;
+        }
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (S_ISDIR(st.st_mode)) /* on overlayfs, a file's is not that of its directory */
@@ -217,7 +222,7 @@ static int chain_try(PathChain *c, const Position *p, const Glob *glob, bool dot
                 c->found.length = before;
                 c->found.bytes[before] = '\0';
         }
-        return r == -ENOTDIR || r == -EACCES || r == -ELOOP || r == -ENAMETOOLONG ? -ENOENT : r;
+        return r == -ENOTDIR || r == -EACCES || r == -ELOOP || r == -ENAMETOOLONG || r == -EREMOTE ? -ENOENT : r;
 }
 
 static int chain_enter_pattern(PathChain *c, const Position *p, const Glob *glob, bool dot, int *ret_fd) {
@@ -298,9 +303,9 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
                 LIST_FIRST(&old)->links.le_prev = &LIST_FIRST(&old);
         LIST_INIT(&c->links);
         c->n_links = c->n_symlinks = 0;
-        c->blind = c->refused = c->cut = false;
+        c->blind = c->refused = c->cut = c->remote = false;
         c->left = c->glob ? PATTERN_COST_MAX : PLAIN_COST_MAX;
-        c->device = 0;
+        c->device = c->local_device = 0;
         path_text_clear(&c->found);
         p.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         r = p.fd < 0 ? -errno : path_text_append(&c->found, "/", 1);
@@ -330,7 +335,7 @@ int path_chain_visit(PathChain *c, int (*visit)(void *userdata, int fd, const ch
         r = path_chain_resolve(c, &fd, NULL, NULL);
         c->visit = NULL;
         assert(r < 0); /* there is never a first */
-        return r == -ENOENT || r == -ENOTDIR || r == -EACCES || r == -ELOOP ? 0 : r;
+        return r == -ENOENT || r == -ENOTDIR || r == -EACCES || r == -ELOOP || r == -EREMOTE ? 0 : r;
 }
 
 bool path_chain_is_blind(const PathChain *c) {
@@ -339,6 +344,14 @@ bool path_chain_is_blind(const PathChain *c) {
 
 bool path_chain_is_refused(const PathChain *c) {
         return c->refused;
+}
+
+bool path_chain_is_remote(const PathChain *c) {
+        return c->remote;
+}
+
+void path_chain_stay_local(PathChain *c) {
+        c->stays_local = true;
 }
 
 bool path_chain_is_cut(const PathChain *c) {

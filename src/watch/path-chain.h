@@ -22,6 +22,10 @@ int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool gl
 PathChain *path_chain_free(PathChain *c);
 DEFINE_CLEANUP(PathChain, path_chain_free)
 
+/* From now on nothing is looked at on file systems that may not answer, see file_is_local(): it is as if it were not
+ * there, path_chain_is_remote() tells, and it is blind. */
+void path_chain_stay_local(PathChain *c);
+
 /* Looks the path up, watching first and looking then. ret_fd: opened with O_PATH, the last name's link followed; for a
  * pattern, of the first that is there. ret_path (may be NULL): what was found, as it would be written. -ENOENT,
  * -ENOTDIR: not there; -ELOOP; -E2BIG; -EACCES, -EMFILE, … ret_device (may be NULL) is set on failure, too: that of
@@ -37,6 +41,9 @@ bool path_chain_is_blind(const PathChain *c) _pure_;
 
 /* True when the path was not found because of a symbolic link that is not followed. */
 bool path_chain_is_refused(const PathChain *c) _pure_;
+
+/* True when a part of what was to be looked at is on a file system that may not answer. */
+bool path_chain_is_remote(const PathChain *c) _pure_;
 
 /* True when there was more to look through than one look may (-E2BIG). */
 bool path_chain_is_cut(const PathChain *c) _pure_;

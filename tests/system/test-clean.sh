@@ -229,6 +229,98 @@ test_killed_anywhere() {
         rm -rf $TREE-outside
 }
 
+# Twenty files of 64 KiB and one that is excluded on 2 MiB, number 1 the oldest; nine have to go for UntilFree=60%.
+make_full_tree() {
+        { local -; set +x; } 2>/dev/null
+        local i
+        mountpoint -q $TREE || {
+                fresh_tree
+                mount -t tmpfs -o size=2M,mode=0755 clean $TREE
+                rm -rf $TREE-full
+                mkdir -p $TREE-full/a/b $TREE-full/user
+                for ((i = 0; i <= 20; i++)); do
+                        head -c 65536 /dev/zero >$TREE-full/$i
+                        touch -d "$((100 - i)) days ago" $TREE-full/$i
+                done
+                mv $TREE-full/0 $TREE-full/a/keep
+                mv $TREE-full/[1-6] $TREE-full/a
+                mv $TREE-full/[789] $TREE-full/1? $TREE-full/a/b
+                mv $TREE-full/20 $TREE-full/a
+                mv $TREE-full/a/[56] $TREE-full/user
+                chown -R 54321:54321 $TREE-full/user
+        }
+        rm -rf $TREE/*
+        cp -a $TREE-full/. $TREE
+}
+
+files_left() {
+        find $TREE -type f -printf '%f\n' | sort -n | xargs
+}
+
+make_room() { # COMMAND that it is run by…
+        "$@" "$CLEAN" Path=$TREE AgeBy=modify Exclude=keep UntilFree=60% KeepMin=3 >/dev/null 2>&1
+}
+
+# Whatever happened before: never more than necessary is gone, the oldest first, and the next run makes room.
+check_room() { # "killed" or "failed"
+        { local -; set +x; } 2>/dev/null
+        local left
+        left=$(files_left)
+        if [ "$1" = killed ]; then
+                [[ " $(seq -s' ' 20) " = *" ${left#keep }"* && "$left" = "keep "*"10 11 12 13 14 15 16 17 18 19 20" ]] ||
+                        { echo "left: $left"; return 1; }
+        fi
+        make_room || return 1
+        left=$(files_left)
+        if [ "$1" = killed ]; then
+                same "keep $(seq -s" " 10 20)" "$left"
+        else
+                [[ "$left" = "keep "*" 18 19 20" && $(wc -w <<<"$left") = 12 ]] || { echo "left: $left"; return 1; }
+        fi
+}
+
+test_killed_and_failing_while_it_makes_room() {
+        local call n status injected points=0
+        make_full_tree
+        make_room
+        check_room killed
+        for call in openat openat2 newfstatat statx getdents64 flock unlinkat fstatfs statfs fcntl close write setfsuid; do
+                for injected in signal=KILL error=EIO; do
+                        [ "$call $injected" != "close error=EIO" ] || continue
+                        for ((n = 1; n < 500; n++)); do
+                                { set +x; } 2>/dev/null
+                                # Errors while the program is loaded are nobody's business, and close(2) closes all the same.
+                                [ $injected = signal=KILL ] || [[ ! $call =~ ^(openat|newfstatat|fcntl)$ || $n -gt 12 ]] || continue
+                                make_full_tree
+                                status=0
+                                make_room strace -qq -o /tmp/trace -e trace=$call -e inject=$call:$injected:when=$n || status=$?
+                                # Who says that all is well has made room.
+                                if [ $status = 0 ] && [ "$(free_percent)" -lt 60 ]; then
+                                        echo "$call $n $injected: no room, and no word of it"
+                                        false
+                                fi
+                                if [ $injected = signal=KILL ]; then
+                                        check_room killed
+                                else
+                                        check_room failed
+                                fi || { echo "at $call $n $injected"; false; }
+                                shows -E 'INJECTED|killed by' </tmp/trace || break
+                                points=$((points + 1))
+                        done
+                        set -x
+                        [ "$n" -lt 500 ]
+                done
+        done
+        [ $points -gt 100 ]
+        echo "# figure: calls at which it was killed or that failed: $points"
+        # With too little that may go, the floor of the rule is what stays.
+        make_full_tree
+        fails "$CLEAN" Path=$TREE AgeBy=modify Exclude=keep UntilFree=95% KeepMin=3
+        same "keep 18 19 20" "$(files_left)"
+        umount $TREE
+        rm -rf $TREE-full
+}
+
 # Both clean the same place at once, and both respect the same locks.
 test_beside_systemd_tmpfiles() {
         local i pid

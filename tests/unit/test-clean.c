@@ -603,6 +603,34 @@ static void test_count_and_size(void **state) {
         stays("a/1");
 }
 
+/* That older ones cannot go is no reason to remove them. */
+static void test_newest_stay(void **state) {
+        CleanDef def = def_of("a");
+        int locks[3];
+
+        make("a", 0, 0755);
+        make_file("a/1", 1 * DAY);
+        make_file("a/2", 2 * DAY);
+        make_file("a/3", 3 * DAY);
+        for (unsigned i = 0; i < ELEMENTSOF(locks); i++) {
+                char name[16];
+
+                (void)snprintf(name, sizeof(name), "a/%u", i + 4);
+                make_file(name, (i + 4) * DAY);
+                locks[i] = open(at(name), O_RDONLY | O_CLOEXEC);
+                assert_int_equal(flock(locks[i], LOCK_SH), 0);
+        }
+        def.max_count = 0;
+        def.keep_min = 2;
+        clean_up(&def);
+        gone("a/3");
+        stays("a/2");
+        stays("a/1");
+        assert_int_equal(totals.n_files, 1);
+        for (unsigned i = 0; i < ELEMENTSOF(locks); i++)
+                safe_close(locks[i]);
+}
+
 static void test_rules_by_path(void **state) {
         CleanDef def = def_of("a");
         char second[128];
@@ -946,6 +974,7 @@ int main(void) {
                 CASE(test_keep_open),
                 CASE(test_open_often),
                 CASE(test_count_and_size),
+                CASE(test_newest_stay),
                 CASE(test_rules_by_path),
                 CASE(test_hard_links),
                 CASE(test_until_free),

@@ -6,6 +6,8 @@
 #include "condition-fixture.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "core/manager-body.h"
@@ -385,6 +387,68 @@ static void test_dear_line(void **state) {
         advance(20 * MSEC);
         assert_int_equal(counter("logs"), 1);
         spent_each = 0;
+}
+
+/* --- what does not answer --- */
+
+/* A FUSE whose questions nobody reads. */
+static bool mount_silent(const char *path, int *ret_fd) {
+        char options[128];
+
+        *ret_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        (void)snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", *ret_fd);
+        return *ret_fd >= 0 && mount("silent", path, "fuse", 0, options) >= 0;
+}
+
+static void unmount_silent(const char *path, int fd) {
+        (void)close(fd);
+        assert_int_equal(umount2(path, MNT_DETACH), 0);
+}
+
+/* One on the way from the beginning, and one that is mounted over a log that is watched: the loop does not wait. */
+static void test_no_answer(void **state) {
+        _cleanup_free_ char *text = NULL;
+        int far, near, log;
+
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                skip();
+        assert_int_equal(mkdir(in("far"), 0755), 0);
+        assert_int_equal(mkdir(in("near"), 0755), 0);
+        if (!mount_silent(in("far"), &far))
+                skip();
+        (void)alarm(100); /* what waits for it is killed */
+        append("near/x.log", 1);
+        assert_int_equal(
+                string_format(&text, "[Rotate]\nPath=%s\nPath=%s\nMaxSize=10000\n", in("*/x.log"), in("far/y.log")),
+                0);
+        write_job("a", text);
+        start();
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "Logs on network file systems, FUSE and automounts are not watched"));
+        assert_int_equal(counter("logs"), 1);
+        append("near/x.log", 20000);
+        advance(20 * MSEC);
+        assert_int_equal(count_runs("a"), 1);
+        assert_int_equal(truncate(in("near/x.log"), 0), 0);
+        advance(2 * MINUTES);
+
+        log = open(in("near/x.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+        assert_true(log >= 0);
+        assert_true(mount_silent(in("near"), &near));
+        assert_int_equal(write(log, "x", 1), 1);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 0);
+        assert_int_equal(ftruncate(log, 20000), 0);
+        settle();
+        assert_int_equal(count_runs("a"), 1);
+        unmount_silent(in("near"), near);
+        advance(2 * MINUTES);
+        assert_int_equal(counter("logs"), 1);
+        assert_int_equal(count_runs("a"), 2);
+        (void)close(log);
+        unmount_silent(in("far"), far);
+        (void)alarm(0);
 }
 
 /* --- logs come and go --- */
@@ -1029,6 +1093,7 @@ int main(void) {
                 TEST(test_exclude),
                 TEST(test_another_log),
                 TEST(test_emptied),
+                TEST(test_no_answer),
                 TEST(test_own_copies),
                 TEST(test_directories),
                 TEST(test_replaced_directory),
