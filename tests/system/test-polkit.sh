@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
+# shellcheck disable=SC2086 # words: $CALL, $MANAGER, $SOCKET
 readonly USER=vaktuser RULES=/etc/polkit-1/rules.d CALL="busctl call $MANAGER"
 
 as_user() {
