@@ -238,6 +238,11 @@ static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_opt
         return r < 0 ? r : options_read(m, &run_options, ret_options, e);
 }
 
+/* Whether output will arrive: that of a unit goes to the journal, and so that a client takes no place for nothing. */
+static bool may_be_followed(const Connection *c, const RunOptions *o) {
+        return o->follow && streq(manager_executor(c->api->manager), "child");
+}
+
 static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         const RunRecord *record;
         char path[OBJECT_PATH_MAX];
@@ -248,6 +253,7 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         r = read_run(m, &job, &o, e);
         if (r < 0)
                 return r;
+        o.follow = may_be_followed(c, &o);
         if (o.follow && followers_are_full(c->api->followers))
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
                                         "Too many clients follow runs already; run the job without 'follow'.");
@@ -274,7 +280,7 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
  * those alone who may see everything (in units, it goes to the journal); and a call with more files than are to be
  * kept while polkit is asked is for those who are not put to it. */
 static const char *action_of_run(const Connection *c, const Job *j, const RunOptions *o) {
-        if (o->files_size > FILES_KEPT_MAX || (o->follow && streq(manager_executor(c->api->manager), "child")))
+        if (o->files_size > FILES_KEPT_MAX || may_be_followed(c, o))
                 return NULL;
         return o->files || o->now || !j ? ACTION_MANAGE : ACTION_RUN;
 }

@@ -471,7 +471,28 @@ static void test_reload(void **state) {
         with_authority(state, reload);
 }
 
-int main(void) {
+/* --- time --- */
+
+/* In real time, so it is a test of its own. */
+static void authority_is_silent(Fixture *f) {
+        ASK(f, false, "Run", "sa{sv}", "a", 0);
+        WAIT_UNTIL(f, f->n_replies == 1 && f->questions[0].is_cancelled);
+        assert_string_equal(f->error, DENIED);
+        assert_non_null(strstr(f->text, "does not answer"));
+        answer(f, 0, true, false);
+        sd_bus_message_unref(harness_call(f->root, "Resume", "s", "a")); /* by now vaktd has read the answer */
+        assert_int_equal(count_runs(f), 0);
+        ASK(f, false, "Run", "sa{sv}", "a", 0); /* the place is free, and another answer counts */
+        ANSWER(f, true, false);
+        assert_int_equal(count_runs(f), 1);
+}
+
+static void test_authority_is_silent(void **state) {
+        with_authority(state, authority_is_silent);
+}
+
+int main(int argc, char *argv[]) {
+        const struct CMUnitTest long_tests[] = { bus_test(test_authority_is_silent) };
         const struct CMUnitTest tests[] = {
                 bus_test(test_actions),          bus_test(test_owner_only),  bus_test(test_many_files),
                 bus_test(test_answers),          bus_test(test_job_changes), bus_test(test_caller_leaves),
@@ -479,5 +500,6 @@ int main(void) {
                 bus_test(test_file_descriptors), bus_test(test_reload),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return argc > 1 && streq(argv[1], "long") ? cmocka_run_group_tests(long_tests, NULL, NULL)
+                                                  : cmocka_run_group_tests(tests, NULL, NULL);
 }

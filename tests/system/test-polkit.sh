@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
+# shellcheck disable=SC2086 # words: $CALL, $MANAGER, $SOCKET
 readonly USER=vaktuser RULES=/etc/polkit-1/rules.d CALL="busctl call $MANAGER"
 
 as_user() {
@@ -104,7 +105,9 @@ END
         status 0 as_user vaktctl pause backup-home
         vaktctl --json list backup-home | shows '"paused": *true'
         status 0 as_user vaktctl resume backup-home
-        status 0 as_user vaktctl run backup-home --now --wait # implied
+        status 0 as_user vaktctl run backup-home --now --wait
+        status 0 as_user vaktctl run backup-home --wait # which is implied, for the same jobs
+        status 5 as_user vaktctl run other
         status 5 as_user vaktctl pause other
         status 0 as_user vaktctl pause --all
         status 0 as_user vaktctl resume --all
