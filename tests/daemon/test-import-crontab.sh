@@ -128,13 +128,16 @@ runs() { # COMMAND EXPECTED [REMARK…]
 runs 'a "b" $c `d` ${e:-f}; g | h >i 2>&1 && j' 'Shell=a "b" $c `d` ${e:-f}; g | h >i 2>&1 && j'
 runs 'FOO=bar prog' 'Shell=FOO=bar prog'
 runs 'date +\%Y\%m' 'Shell=date +%%Y%%m'
-runs 'printf \\x \\\% \n' 'Shell=printf \\x \\%% \n'
+two="2: Debian's cron reads two backslashes of a"
+runs 'printf \\x \\\% \n' 'Shell=printf \x \%% \n' "$two"
 runs 'cat%one' 'Shell=cat|StandardInput=data|StandardInputText=one'
 runs 'cat % one %%two\%\a\\b % ' 'Shell=cat |StandardInput=data|StandardInputText=\x20one \n\ntwo%%\\a\\\\b \n\x20'
 runs 'cat%%' 'Shell=cat|StandardInput=data|StandardInputData=Cg=='
 runs 'cat%%%' 'Shell=cat|StandardInput=data|StandardInputText=\n'
 runs 'cat%' 'Shell=cat'
-runs 'cat\\%x' 'Shell=cat\\;|StandardInput=data|StandardInputText=x'
+becomes "$M
+0 0 * * * cat\\\\%x" "" "$two" "2: A command that ends in a backslash ca"
+runs 'cat \\\\%x' 'Shell=cat \\;|StandardInput=data|StandardInputText=x' "$two"
 runs 'echo a\ ' 'Shell=echo a\ ;'
 runs 'sleep 9 &' 'Shell=sleep 9 &|KillMode=process' "2: What the command leaves in the backgr"
 runs 'a >&2 && b &>c && wget "http://x/?a&b" \& '"'&'" 'Shell=a >&2 && b &>c && wget "http://x/?a&b" \& '"'&'"
