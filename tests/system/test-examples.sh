@@ -341,6 +341,27 @@ END
         printed report-failure 2 | shows -x 'Job breaks needs a look: exit.'
 }
 
+test_mail_failure() {
+        [ ! -e /usr/sbin/sendmail ]
+        printf '#!/bin/sh\n[ "$*" = "-i -t" ] && cat >%s/mail.part && mv %s/mail.part %s/mail\n' $SEEN $SEEN $SEEN |
+                install -m 755 /dev/stdin /usr/sbin/sendmail
+        example mail-failure
+        job breaks <<'END'
+[Job]
+OnFailure=mail-failure
+[Run]
+Shell=echo I am the reason; exit 3
+END
+        begin
+        fails vaktctl run --wait breaks
+        within 30 test -e $SEEN/mail
+        same "To: root
+Subject: breaks on $(hostname): exit
+
+I am the reason" "$(cat $SEEN/mail)"
+        rm /usr/sbin/sendmail
+}
+
 # The list is right, and so is what becomes of it on the command line; the other machine is a directory here.
 test_mirror_site() {
         [ ! -e /usr/bin/rsync ] || mv /usr/bin/rsync /usr/bin/rsync.real
