@@ -21,6 +21,7 @@
 #define COMMENTS_MAX     3 /* lines above an entry that describe it; more are of the file */
 #define DEFAULT_PATH     "/usr/bin:/bin"
 #define DEFAULT_SHELL    "/bin/sh"
+#define SCRIPTS_PATH     "/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin" /* of Debian's /etc/crontab */
 #define ANACRON_START    (7 * 60 + 30) /* minutes of the day, where START_HOURS_RANGE= does not say */
 #define ANACRON_DAYS_MAX 36500
 
@@ -174,21 +175,22 @@ static void put_input(FILE *f, const char *input) {
 
 /* --- commands --- */
 
-/* What is behind the first "%" is standard input, and each further one a newline. "\%" is a "%". The two parts differ
- * in what they make of "\\%". */
-static void split_command(Entry *e, const char *text) {
+/* What is behind the first "%" is standard input, and each further one a newline. "\%" is a "%". In the command only,
+ * "\\" is a backslash. Returns whether there was one. */
+static bool split_command(Entry *e, const char *text) {
         size_t n = 0, n_input = 0;
-        bool escaped = false;
+        bool escaped = false, is_shorter = false;
 
         e->command = alloc_array(NULL, strlen(text) + 1, 1);
         for (; *text && (*text != '%' || escaped); text++) {
-                n -= *text == '%'; /* the backslash */
+                n -= escaped && strchr("%\\", *text) ? 1 : 0; /* the backslash */
+                is_shorter |= escaped && *text == '\\';
                 e->command[n++] = *text;
                 escaped = *text == '\\' && !escaped;
         }
         e->command[n] = '\0';
         if (*text == '\0' || *++text == '\0')
-                return;
+                return is_shorter;
         e->input = alloc_array(NULL, strlen(text) + 1, 1);
         for (escaped = false; *text; text++) {
                 bool is_newline = *text == '%' && !escaped;
@@ -198,6 +200,7 @@ static void split_command(Entry *e, const char *text) {
                 escaped = *text == '\\';
         }
         e->input[n_input] = '\0';
+        return is_shorter;
 }
 
 /* For the name of the job: the program, or the directory of run-parts. */
@@ -436,7 +439,10 @@ static bool read_cron_entry(Table *t, Entry *e, const char *text) {
         e->user = t->kind == TABLE_SYSTEM ? take_word(&text) : alloc_string(t->owner);
         if (!e->user || *text == '\0')
                 return false;
-        split_command(e, text);
+        if (split_command(e, text))
+                import_note(&t->import->out, t->file, e->line,
+                            "Debian's cron reads two backslashes of a command as one, and so does the job. Cronie "
+                            "leaves both.");
         return true;
 }
 
@@ -582,7 +588,9 @@ static void add_script(Crontab *c, const char *path, const char *directory, cons
         import_put(f, "Description", path);
         fprintf(f, "\n[Timer]\nOnCron=%s\n\n[Run]\nExec=:", schedule);
         import_put_word(f, path);
-        fputs("\nOverlap=skip\n", f);
+        fputs("\nOverlap=skip\n\n[Service]\n", f);
+        import_put_variable(f, "SHELL", DEFAULT_SHELL);
+        import_put_variable(f, "PATH", SCRIPTS_PATH);
         close_text(f);
         (void)import_add_job(&c->out, path, 0, import_name(&c->out, "cron-", base, ""), text);
 }

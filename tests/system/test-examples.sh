@@ -341,6 +341,27 @@ END
         printed report-failure 2 | shows -x 'Job breaks needs a look: exit.'
 }
 
+test_mail_failure() {
+        [ ! -e /usr/sbin/sendmail ]
+        printf '#!/bin/sh\n[ "$*" = "-i -t" ] && cat >%s/mail.part && mv %s/mail.part %s/mail\n' $SEEN $SEEN $SEEN |
+                install -m 755 /dev/stdin /usr/sbin/sendmail
+        example mail-failure
+        job breaks <<'END'
+[Job]
+OnFailure=mail-failure
+[Run]
+Shell=echo I am the reason; exit 3
+END
+        begin
+        fails vaktctl run --wait breaks
+        within 30 test -e $SEEN/mail
+        same "To: root
+Subject: breaks on $(hostname): exit
+
+I am the reason" "$(cat $SEEN/mail)"
+        rm /usr/sbin/sendmail
+}
+
 # The list is right, and so is what becomes of it on the command line; the other machine is a directory here.
 test_mirror_site() {
         [ ! -e /usr/bin/rsync ] || mv /usr/bin/rsync /usr/bin/rsync.real
@@ -420,6 +441,69 @@ test_unpack() {
         same "" "$(ls /srv/intake/new)"
         within 20 run_is_over unpack 5 # three of them are tries
         ran unpack 5
+}
+
+# --- upkeep ---
+
+test_rotate_app() {
+        rm -rf /var/log/app
+        mkdir -p /var/log/app
+        printf '[Service]\nExecStart=/bin/sleep infinity\nExecReload=/bin/touch %s/reloaded\n' $SEEN >/run/systemd/system/app.service
+        systemctl daemon-reload
+        echo small >/var/log/app/small.log
+        example rotate-app
+        begin
+        systemctl start app
+        within 20 eval 'vaktctl status rotate-app | shows "(active)"'
+        truncate --size=101M /var/log/app/big.log
+        within 30 run_is_over rotate-app 1
+        same "success 0" "$(outcome "$(newest_run rotate-app)")"
+        same $((101 << 20)) "$(stat --format=%s /var/log/app/big.log.1)"
+        same 0 "$(stat --format=%s /var/log/app/big.log)"
+        within 20 test -e $SEEN/reloaded
+        systemctl stop app
+        rm -r /run/systemd/system/app.service /var/log/app
+}
+
+# A test cannot set back when a file was created or its attributes were changed.
+test_clean_tmp() {
+        rm -rf /srv/one
+        mkdir -p /srv/one/tmp/empty /srv/one/tmp/a /srv/one/other
+        touch -d '11 days ago' /srv/one/tmp/{old,.gitkeep,a/old} /srv/one/other/old
+        touch /srv/one/tmp/new
+        touch -d '11 days ago' /srv/one/tmp/empty
+        example clean-tmp 's/^AgeBy=.*/AgeBy=modify/'
+        begin
+        vaktctl run --wait clean-tmp
+        fails test -e /srv/one/tmp/old
+        fails test -e /srv/one/tmp/a/old
+        test -e /srv/one/tmp/new
+        test -e /srv/one/tmp/.gitkeep
+        test -e /srv/one/other/old
+        rm -r /srv/one
+}
+
+test_clean_full() {
+        local i
+        mkdir -p $DISK
+        mount -t tmpfs -o size=10M tmpfs $DISK
+        mkdir $DISK/recordings $DISK/cache
+        for i in {10..29}; do
+                head -c 470K /dev/zero >$DISK/recordings/$i
+                touch -d "$((40 - i)) days ago" $DISK/recordings/$i
+        done
+        example clean-full "s,/srv,$DISK,"
+        faster clean-full
+        begin
+        within 20 run_is_over clean-full 1
+        same "success 0" "$(outcome "$(newest_run clean-full)")"
+        fails test -e $DISK/recordings/10 # the oldest
+        for i in {20..29}; do
+                test -e $DISK/recordings/$i
+        done
+        [ "$(df --output=avail -k $DISK | tail -n 1)" -ge 1536 ]
+        within 20 is_in_state clean-full ok
+        umount $DISK
 }
 
 run_tests

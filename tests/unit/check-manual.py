@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Holds the manual pages against the tables of the source, and against each other: verbs, options and exit statuses,
+"""Holds the manual pages against the tables of the source, and against each other: verbs, options, exit statuses and settings,
 the interfaces of D-Bus with the type of each argument, the names of errors, the pages and sections that are referred
 to. With mandoc, there is no warning about a page, and as HTML all links have a target. TAP on standard output."""
 
@@ -92,6 +92,15 @@ def exit_statuses():
     daemon = {sysexits[name] for name in re.findall(r"\b(EX_\w+)", read("src/vaktd.c")) if name in sysexits}
     return same("exit status", ctl, statuses_of_manual("vaktctl.1"), 8) + \
         same("exit status", daemon, statuses_of_manual("vaktd.8"), 6)
+
+
+def settings():
+    of_source = {(s.strip('"').replace("POOL_SECTION", "Pool"), k) for s, k in
+                 re.findall(r'^ +\{ ("Manager"|POOL_SECTION), "(\w+)"', read("src/config/settings.c"), re.M)}
+    of_manual = set()
+    for title, name in ("[MANAGER] SECTION", "Manager"), ("[POOL NAME] SECTION", "Pool"):
+        of_manual |= {(name, i.split()[2]) for i in items(section("vaktd.conf.5", title), "Va")}
+    return same("key", {" ".join(k) for k in of_source}, {" ".join(k) for k in of_manual}, 8)
 
 
 # --- D-Bus ---
@@ -229,6 +238,7 @@ result("verbs of vaktctl(1) are those of vaktctl", verbs())
 result("options of vaktctl(1) are those of vaktctl", options_of_vaktctl())
 result("options of vaktd(8) are those of vaktd", options_of_vaktd())
 result("exit statuses of the manual are those of the source", exit_statuses())
+result("keys in vaktd.conf(5) are those of the source", settings())
 result("methods, signals and properties of org.vaktd1(5) are those of org.vaktd1.xml", api())
 result("errors of org.vaktd1(5) are those of bus/errors.h", errors())
 result("pages that are referred to exist", references())
