@@ -101,11 +101,21 @@ ctl --json list no-such-job
 [ "$(cat "$scratch/out")" = '[]' ]
 ok $? "no record is an empty array"
 ctl --json status
-json "status of the daemon" "j['jobs'] == 9 and [d['line'] for d in j['diagnostics']] == [3]"
+json "status of the daemon" "j['failed_jobs'] == ['fail', 'nothing'] and j['alarms'] == [] and j['jobs'] == 9 and [d['line'] for d in j['diagnostics']] == [3]"
 ctl --json status good
 json "status of a job is an object" "j['job'] == 'good'"
 ctl --json status good fail tree watch clean bad 1
 json "of several an array" "[r['job'] for r in j] == ['good', 'fail', 'tree', 'watch', 'clean', 'bad', j[-1]['job']]"
+ln -s /dev/null "$jobs/off.job"
+job many@ <<<$'[Run]\nExec=/bin/echo %i'
+mkdir "$jobs/good.job.d"
+echo '[Job]' >"$jobs/good.job.d/10.conf"
+ctl --json status off many@ good
+json "what makes no job has a state" "[(r['state'], r['file']) for r in j[:2]] == [('masked', '$jobs/off.job'), ('template', '$jobs/many@.job')]"
+json "drop-ins are told" "[r['drop_ins'] for r in j] == [[], [], ['$jobs/good.job.d/10.conf']]"
+ctl --json is-failed good fail
+ends 0 "is-failed of a job that did and one that did not"
+json "is-failed" "[(r['job'], r['failed'], r['last_code']) for r in j] == [('fail', True, 7), ('good', False, 0)]"
 ctl --json status 1
 json "of a run an object" "j['run'] == 1 and j['host']"
 ctl --json history
