@@ -401,7 +401,7 @@ static json_object *values_json(const JobLine *const *lines, size_t n, bool has_
 
                 json_add_string(o, "value", lines[i]->value);
                 if (has_places) {
-                        json_add_string(o, "file", strempty(lines[i]->file));
+                        json_add_word(o, "file", lines[i]->file);
                         json_add_number(o, "line", lines[i]->line);
                 }
                 json_append(array, o);
@@ -424,7 +424,7 @@ static json_object *problems_json(const Diagnostics *d) {
                 json_object *o = json_new_object();
 
                 json_add_string(o, "file", d->items[i].file);
-                json_add_number(o, "line", d->items[i].line);
+                json_add_known(o, "line", d->items[i].line ?: UINT64_MAX);
                 json_add_string(o, "message", d->items[i].message);
                 json_append(array, o);
         }
@@ -440,8 +440,8 @@ json_object *job_diff_json(const JobDiff *d) {
 
         json_add_string(o, "job", d->name);
         json_add_string(o, "change", changes[d->change]);
-        json_add_string(o, "file_before", strempty(d->before->file));
-        json_add_string(o, "file_after", strempty(d->after->file ?: d->after->mask));
+        json_add_word(o, "file_before", d->before->file);
+        json_add_word(o, "file_after", d->after->file ?: d->after->mask);
         for (size_t i = 0; i < d->n_keys; i++) {
                 const KeyDiff *k = &d->keys[i];
                 const JobLine *any = k->n_after > 0 ? k->after[0] : k->before[0];

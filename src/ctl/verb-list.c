@@ -382,7 +382,9 @@ static json_object *job_json(const List *l, const JobRow *row) {
         json_add_strings(o, "tags", tags);
         if (!code_is_known(row->last_result, (int)row->last_code))
                 json_add(o, "last_code", NULL);
-        json_add_bool(o, "changed_on_disk", is_changed_on_disk(&l->daemon, row));
+        json_add(o, "changed_on_disk", NULL); /* of another machine */
+        if (l->daemon.loaded > 0)
+                json_add_bool(o, "changed_on_disk", is_changed_on_disk(&l->daemon, row));
         return o;
 }
 

@@ -328,11 +328,14 @@ static int wait_for_runs(Ctl *c, RunWaiter *w, const Requested *runs, size_t n, 
                         complain_of_lost_output(&v);
                 if (c->json)
                         json_append(array, run_view_json(&v, /* with_object= */ true));
+                else if (c->quiet)
+                        printf("%" PRIu64 "\n", v.id);
                 if (run_view_is_success(&v)) {
                         say_of_run(c, stdout, &v);
                         continue;
                 }
                 complain_of_run(&v);
+                ctl_error_ends(CTL_RUN_FAILED);
                 ret = MAX(ret, (int)CTL_RUN_FAILED);
         }
         return ret;
@@ -355,11 +358,13 @@ static int run_jobs(Ctl *c, char **jobs, json_object *array) {
                 int r;
 
                 *run = (Requested){ .job = *job };
+                ctl_about(*job, 0);
                 r = request(c, *job, NULL, &run->id, &run->object);
                 if (r == 0)
                         n++;
                 if (r == 0 && !c->wait)
                         r = report_request(c, run->id, run->object, array);
+                ctl_error_ends(r);
                 ret = MAX(ret, r);
         }
         if (c->wait)

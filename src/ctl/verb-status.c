@@ -358,9 +358,13 @@ static int print_running(Ctl *c, const JobView *v) {
         return r < 0 ? ctl_failed(c, r, NULL) : 0;
 }
 
+/* The caller frees them. Those of another machine are not here. */
+static char **drop_ins_of(const Ctl *c, const JobView *v) {
+        return isempty(v->fragment) || ctl_is_remote(c) ? NULL : ctl_drop_ins(c->user, v->name, v->fragment);
+}
+
 static void print_files(const Ctl *c, const JobView *v) {
-        _cleanup_(strv_freep) char **drop_ins =
-                isempty(v->fragment) ? NULL : ctl_drop_ins(c->user, v->name, v->fragment);
+        _cleanup_(strv_freep) char **drop_ins = drop_ins_of(c, v);
 
         if (!isempty(v->fragment))
                 print_line(c, "File", COLOR_NONE, "%s", v->fragment);
@@ -422,8 +426,7 @@ static int print_file(Ctl *c, const char *name, const char *state, const char *p
 static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses, json_object *array) {
         json_object *o = view_json(job_properties, n_job_properties, v), *next = json_new_array(),
                     *runs = json_new_array();
-        _cleanup_(strv_freep) char **drop_ins =
-                isempty(v->fragment) ? NULL : ctl_drop_ins(c->user, v->name, v->fragment);
+        _cleanup_(strv_freep) char **drop_ins = drop_ins_of(c, v);
         int r;
 
         json_add_strings(o, "drop_ins", drop_ins);
@@ -451,7 +454,8 @@ static int status_file(Ctl *c, const char *name, json_object *array) {
         r = daemon_view_get(c->connection, &c->error, &daemon);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        for (char **directory = daemon.directories; directory && *directory && !strchr(name, '/'); directory++) {
+        for (char **directory = daemon.directories; directory && *directory && !strchr(name, '/') && !ctl_is_remote(c);
+             directory++) {
                 _cleanup_free_ char *path = alloc_format("%s/%s.job", *directory, name);
                 struct stat st;
                 bool is_masked;

@@ -116,6 +116,16 @@ json "drop-ins are told" "[r['drop_ins'] for r in j] == [[], [], ['$jobs/good.jo
 ctl --json is-failed good fail
 ends 0 "is-failed of a job that did and one that did not"
 json "is-failed" "[(r['job'], r['failed'], r['last_code']) for r in j] == [('fail', True, 7), ('good', False, 0)]"
+ctl --json run good fail --wait
+ends 3 "runs of two jobs"
+json "are an array" "[(r['job'], r['result']) for r in j] == [('good', 'success'), ('fail', 'exit')]"
+error "and an error for the one that failed" "(e['job'], e['exit_status']) == ('fail', 3)"
+printf '[Run]\nExec=/bin/false\n' >"$jobs/good.job.d/10.conf"
+ctl --json diff
+json "diff" "[(d['job'], d['change']) for d in j if d['change'] != 'invalid'] == [('good', 'changed')]"
+rm -r "$jobs/good.job.d"
+status=0
+"$VAKTCTL_BIN" --socket="$socket" --json edit good --stdin <<<$'[Job]\nDescription=edited' >"$scratch/json/c.edit" 2>"$scratch/err"
 ctl --json status 1
 json "of a run an object" "j['run'] == 1 and j['host']"
 ctl --json history
