@@ -464,7 +464,7 @@ static int daemon_open(Daemon *d) {
                 return EX_CANTCREAT;
         r = open_manager(d);
         if (r < 0)
-                return EX_OSERR;
+                return r == -EBUSY ? EX_UNAVAILABLE : EX_OSERR;
         return open_bus(d) < 0 ? EX_UNAVAILABLE : EX_OK;
 }
 

@@ -301,6 +301,7 @@ static const sd_bus_vtable job_vtable[] = {
         /* They change with every event: for queries only, never in signals. */
         SD_BUS_PROPERTY("WatchCounters", "a{st}", get_watch_counters, 0, 0),
         SD_BUS_PROPERTY("LastResult", "s", get_last_result, 0, CHANGES),
+        SD_BUS_PROPERTY("LastCode", "i", NULL, offsetof(Job, last_code), CHANGES),
         SD_BUS_PROPERTY("LastStart", "t", NULL, offsetof(Job, last_start), CHANGES),
         SD_BUS_PROPERTY("LastEnd", "t", NULL, offsetof(Job, last_end), CHANGES),
         SD_BUS_PROPERTY("NextElapse", "t", NULL, offsetof(Job, next), CHANGES),

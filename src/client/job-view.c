@@ -45,6 +45,7 @@ const PropertyMap job_properties[] = {
         { "Priority", "i", offsetof(JobView, priority), "priority" },
         { "Retry", "u", offsetof(JobView, retry), "retry", NULL_IF_MAX },
         { "LastResult", "s", offsetof(JobView, last_result), "last_result" },
+        { "LastCode", "i", offsetof(JobView, last_code), "last_code" },
         { "NextElapse", "t", offsetof(JobView, next), "next_usec", NULL_IF_EITHER },
         { "LastStart", "t", offsetof(JobView, last_start), "last_start_usec", NULL_IF_EITHER },
         { "LastEnd", "t", offsetof(JobView, last_end), "last_end_usec", NULL_IF_EITHER },

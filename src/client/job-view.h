@@ -28,6 +28,7 @@ typedef struct JobView {
         usec_t pause_until; /* 0: not paused, USEC_INFINITY: until it is resumed */
         uint64_t runs;
         uint32_t running, queued, skip;
+        int32_t last_code; /* as of a run */
         int enabled, paused;
 } JobView;
 

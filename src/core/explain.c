@@ -152,21 +152,24 @@ static int tell_alarms(const Telling *t) {
         return manager_list_alarms(t->m, t->job->name, tell_alarm, (void *)t);
 }
 
+static bool is_refusal(RunResult result) {
+        return result == RUN_RESULT_SKIPPED || result == RUN_RESULT_MISSED || result == RUN_RESULT_START_FAILED ||
+               result == RUN_RESULT_LOST || result == RUN_RESULT_CANCELLED;
+}
+
 static int tell_last(const RunRecord *r, void *userdata) {
         const Telling *t = userdata;
         char at[TIMESTAMP_TEXT_MAX];
 
+        if (!is_refusal(r->result))
+                return 0;
         return tell(t, "last", "Run %" PRIu64 " of %s was %s: %s", r->id, when(t, r->scheduled, at),
                     run_result_to_string(r->result), strempty(r->reason));
 }
 
+/* What did not run; not what is settled because a later run did. */
 static int tell_last_refusal(const Telling *t) {
-        LedgerFilter filter = {
-                .job = t->job->name,
-                .results = 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED | 1U << RUN_RESULT_START_FAILED |
-                           1U << RUN_RESULT_LOST | 1U << RUN_RESULT_CANCELLED,
-                .limit = 1,
-        };
+        LedgerFilter filter = { .job = t->job->name, .results = ~(1U << RUN_RESULT_NONE), .limit = 1 };
 
         return ledger_query(t->m->ledger, &filter, tell_last, (void *)t, NULL);
 }

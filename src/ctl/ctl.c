@@ -50,7 +50,9 @@ void ctl_init_output(Ctl *c) {
 }
 
 void ctl_open_pager(Ctl *c) {
-        if (!c->pager && c->terminal && !c->json && !c->no_pager)
+        const char *term = getenv("TERM");
+
+        if (!c->pager && c->terminal && !c->json && !c->no_pager && term && !streq(term, "dumb"))
                 c->pager = pager_open();
 }
 
@@ -229,10 +231,13 @@ bool ctl_is_run_number(const char *argument) {
 }
 
 int ctl_end_on_interrupt(sd_event *event) {
-        int r;
+        static const int signals[] = { SIGINT, SIGTERM };
+        int r = 0;
 
-        r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
-        return r < 0 ? r : sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(signals); i++)
+                r = sd_event_add_signal(event, NULL, signals[i] | SD_EVENT_SIGNAL_PROCMASK, NULL,
+                                        (void *)(intptr_t)(EXIT_SIGNAL_BASE + signals[i]));
+        return r;
 }
 
 int ctl_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret) {
@@ -251,7 +256,7 @@ int ctl_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret) {
 }
 
 int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *object, RunView *ret) {
-        int r;
+        int r, code = CTL_FAILED;
 
         r = run_waiter_wait(w, id, object, &c->error, ret);
         if (r >= 0)
@@ -259,12 +264,13 @@ int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *obj
         if (r != -EINTR && r != -ESTALE)
                 return ctl_failed(c, r, NULL);
         sd_bus_error_free(&c->error);
-        if (r == -EINTR)
+        if (r == -EINTR) {
+                (void)sd_event_get_exit_code(run_waiter_event(w), &code);
                 ctl_complain("Run %" PRIu64 " of job %s continues; use 'vaktctl cancel %" PRIu64 "' to end it.", id,
                              job, id);
-        else
+        } else
                 ctl_complain("vaktd was restarted and no longer knows run %" PRIu64 " of job %s; see 'vaktctl "
                              "history %s' and the journal.",
                              id, job, job);
-        return CTL_FAILED;
+        return code;
 }

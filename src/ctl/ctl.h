@@ -80,6 +80,7 @@ typedef struct Ctl {
 typedef int (*VerbFunction)(Ctl *c, char **args);
 
 int verb_list(Ctl *c, char **args);
+int verb_is_failed(Ctl *c, char **args);
 int verb_status(Ctl *c, char **args);
 int verb_run(Ctl *c, char **args);
 int verb_cancel(Ctl *c, char **args);
@@ -158,10 +159,13 @@ int ctl_failed(Ctl *c, int error, const char *look_at);
 /* The directories that job files and drop-ins are read from, for a job with this file. The caller frees them. */
 char **ctl_job_directories(bool user, const char *fragment);
 
+/* The drop-ins of a job with this file, in the order in which they are applied. The caller frees them. */
+char **ctl_drop_ins(bool user, const char *job, const char *fragment);
+
 /* Whether an argument is the number of a run and not the name of a job. */
 bool ctl_is_run_number(const char *argument) _pure_;
 
-/* Lets SIGINT and SIGTERM end a loop. Negative errno. */
+/* Lets SIGINT and SIGTERM end a loop, with the code with which a program exits then. Negative errno. */
 int ctl_end_on_interrupt(sd_event *event);
 
 /* Like run_waiter_new() and run_waiter_wait(), until it is interrupted. Returns like ctl_call(). */

@@ -13,3 +13,5 @@ typedef enum ExitCode {
         CTL_NO_DAEMON = 6,
         CTL_UNKNOWN = 7, /* the condition that was tested; 0 and CTL_FAILED: it is true, false */
 } ExitCode;
+
+#define EXIT_SIGNAL_BASE 128 /* of a program that a signal ends, as shells count */

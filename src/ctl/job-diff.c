@@ -424,7 +424,7 @@ static json_object *problems_json(const Diagnostics *d) {
                 json_object *o = json_new_object();
 
                 json_add_string(o, "file", d->items[i].file);
-                json_add_number(o, "line", d->items[i].line);
+                json_add_known(o, "line", d->items[i].line ?: UINT64_MAX);
                 json_add_string(o, "message", d->items[i].message);
                 json_append(array, o);
         }

@@ -104,6 +104,10 @@ void json_append(json_object *array, json_object *value) {
                 alloc_failed();
 }
 
+void json_append_string(json_object *array, const char *s) {
+        json_append(array, new_string(s));
+}
+
 void json_append_number(json_object *array, uint64_t n) {
         json_append(array, checked(json_object_new_uint64(n)));
 }

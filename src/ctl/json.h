@@ -32,6 +32,7 @@ void json_add_time(json_object *o, const char *key, usec_t realtime);
 
 /* Appends to an array, and takes over the value. */
 void json_append(json_object *array, json_object *value);
+void json_append_string(json_object *array, const char *s);
 void json_append_number(json_object *array, uint64_t n);
 
 /* Prints it on standard output and releases it: an array with one item a line, anything else on one line, except on a

@@ -130,6 +130,7 @@ static const Option options[] = {
 static const Verb verbs[] = {
         { "list", "[PATTERN...]", 0, UINT_MAX, verb_list, "List jobs, and problems of files (default)" },
         { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
+        { "is-failed", "[JOB|PATTERN...]", 0, UINT_MAX, verb_is_failed, "Succeed if the last run of a job failed" },
         { "top", "", 0, 0, verb_top, "Follow runs, due times, failures and conditions on a screen" },
         { "run", "JOB [JOB|FILE...]", 1, UINT_MAX, verb_run, "Run jobs now, or one with files that it watches" },
         { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "Cancel a run, or all runs of a job" },

@@ -96,40 +96,30 @@ char **ctl_job_directories(bool user, const char *fragment) {
         return own;
 }
 
-/* Prints the drop-ins in the directories NAME.job.d, in the order in which they are applied. */
-static int cat_drop_ins(Ctl *c, const Directory *directories, unsigned n, const char *name, json_object *array) {
+/* Those in the directories NAME.job.d. */
+static void find_drop_ins(const Directory *directories, unsigned n, const char *name, char ***paths) {
         _cleanup_free_ char *directory = alloc_format("%s.job.d", name);
         _cleanup_free_ unsigned *which = alloc_array(NULL, n, sizeof(unsigned));
         _cleanup_(diagnostics_done) Diagnostics unused = { 0 };
         _cleanup_(sources_done) Sources found = { 0 };
-        int ret = CTL_DONE;
 
         for (unsigned i = 0; i < n; i++)
                 which[i] = i;
         if (sources_add_dropins(&found, directories, which, n, directory, getuid(), &unused) < 0)
                 alloc_failed();
-        for (size_t i = 0; i < found.n_items; i++) {
-                _cleanup_free_ char *path =
-                        directory_join(&directories[found.items[i].directory], found.items[i].name);
-                int r;
-
-                if (!path)
+        for (size_t i = 0; i < found.n_items; i++)
+                if (strv_consume(paths, directory_join(&directories[found.items[i].directory], found.items[i].name)) <
+                    0)
                         alloc_failed();
-                if (!c->json)
-                        putchar('\n');
-                r = cat_file(c, path, array);
-                ret = ret ?: r;
-        }
-        return ret;
 }
 
-/* The drop-ins of a job, those of the template before those of the instance. */
-static int cat_all_drop_ins(Ctl *c, const char *job, const char *fragment, json_object *array) {
-        _cleanup_(strv_freep) char **paths = ctl_job_directories(c->user, fragment);
+/* Those of the template before those of the instance. */
+char **ctl_drop_ins(bool user, const char *job, const char *fragment) {
+        _cleanup_(strv_freep) char **paths = ctl_job_directories(user, fragment);
         Directory *directories = alloc_array(NULL, strv_length(paths), sizeof(Directory));
         const char *at = strchr(job, '@');
+        char **ret = NULL;
         unsigned n = 0;
-        int q, r = 0;
 
         STRV_FOREACH(p, paths) {
                 int fd = open(*p, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -137,16 +127,16 @@ static int cat_all_drop_ins(Ctl *c, const char *job, const char *fragment, json_
                 if (fd >= 0)
                         directories[n++] = (Directory){ .path = alloc_string(*p), .fd = fd };
         }
-        if (at) {
+        if (at && at[1] != '\0') {
                 _cleanup_free_ char *template = alloc_format("%.*s", (int)(at + 1 - job), job);
 
-                r = cat_drop_ins(c, directories, n, template, array);
+                find_drop_ins(directories, n, template, &ret);
         }
-        q = cat_drop_ins(c, directories, n, job, array);
+        find_drop_ins(directories, n, job, &ret);
         while (n > 0)
                 directory_done(&directories[--n]);
         free(directories);
-        return r ?: q;
+        return ret;
 }
 
 /* The file that a job was read from; that of a job that was never valid is in its problem, "file:line: message". */
@@ -161,7 +151,8 @@ static char *job_file(const JobView *v) {
 static int cat_job(Ctl *c, const char *job, json_object *array) {
         _cleanup_(job_view_done) JobView v = { 0 };
         _cleanup_free_ char *file = NULL;
-        int q, r;
+        _cleanup_(strv_freep) char **drop_ins = NULL;
+        int r;
 
         r = job_view_get(c->connection, job, &c->error, &v);
         if (r < 0)
@@ -172,8 +163,16 @@ static int cat_job(Ctl *c, const char *job, json_object *array) {
                 return CTL_FAILED;
         }
         r = cat_file(c, file, array);
-        q = cat_all_drop_ins(c, v.name, file, array);
-        return r ?: q;
+        drop_ins = ctl_drop_ins(c->user, v.name, file);
+        STRV_FOREACH(path, drop_ins) {
+                int q;
+
+                if (!c->json)
+                        putchar('\n');
+                q = cat_file(c, *path, array);
+                r = r ?: q;
+        }
+        return r;
 }
 
 int verb_cat(Ctl *c, char **args) {

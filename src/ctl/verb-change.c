@@ -17,6 +17,8 @@
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 
+#define ALL_STILL_PAUSED "all jobs are paused: no trigger starts it until 'vaktctl resume --all'."
+
 /* What is done for one argument; its result is appended for --json. */
 typedef int (*ArgumentFunction)(Ctl *c, const char *argument, json_object *array, void *userdata);
 
@@ -70,7 +72,7 @@ static int pause_job(Ctl *c, const char *job, json_object *array, void *until_us
         return 0;
 }
 
-static int resume_job(Ctl *c, const char *job, json_object *array, void *userdata) {
+static int resume_job(Ctl *c, const char *job, json_object *array, void *all_paused) {
         static const MethodCall resume = { .member = "Resume", .changes = true };
         _cleanup_free_ char *look_at = alloc_format("vaktctl status %s", job);
         int r;
@@ -79,7 +81,10 @@ static int resume_job(Ctl *c, const char *job, json_object *array, void *userdat
         if (r != 0)
                 return r;
         append_pause(array, job, /* paused= */ false, USEC_INFINITY);
-        ctl_say(c, stdout, "Job %s is no longer paused.", job);
+        if (!*(const bool *)all_paused)
+                ctl_say(c, stdout, "Job %s is no longer paused.", job);
+        else
+                ctl_say(c, stdout, "Job %s is no longer paused by name, but %s", job, ALL_STILL_PAUSED);
         return 0;
 }
 
@@ -143,11 +148,19 @@ int verb_pause(Ctl *c, char **args) {
 }
 
 int verb_resume(Ctl *c, char **args) {
+        _cleanup_(daemon_view_done) DaemonView daemon = { 0 };
         int r = check_all(c, args, "resume");
+        bool all_paused;
 
         if (r != CTL_DONE)
                 return r;
-        return c->all ? pause_or_resume_all(c, /* pause= */ false) : for_each_argument(c, args, resume_job, NULL);
+        if (c->all)
+                return pause_or_resume_all(c, /* pause= */ false);
+        /* A daemon that is started now, or does not tell, has the jobs that the calls below tell about. */
+        if (daemon_view_get(c->connection, &c->error, &daemon) < 0)
+                sd_bus_error_free(&c->error);
+        all_paused = daemon.paused;
+        return for_each_argument(c, args, resume_job, &all_paused);
 }
 
 static int reset_job(Ctl *c, const char *job, json_object *array, void *userdata) {
@@ -331,10 +344,11 @@ int verb_reload(Ctl *c, char **args) {
                 return ctl_failed(c, r, "vaktctl status");
         if (c->json)
                 json_print(diagnostics_json(d.diagnostics));
-        for (size_t i = 0; !c->json && i < d.n_items; i++)
+        /* ExecReload= writes to the log to which the daemon has written them. */
+        for (size_t i = 0; !c->json && c->daemon_pid == 0 && i < d.n_items; i++)
                 diagnostic_print(stderr, &d.diagnostics[i]);
         if (d.n_items > 0) {
-                if (!c->json)
+                if (!c->json && c->daemon_pid == 0)
                         ctl_complain("Reloaded with %zu problem%s: fix the files and reload again; previous versions "
                                      "stay in use until then.",
                                      d.n_items, d.n_items == 1 ? "" : "s");

@@ -516,12 +516,9 @@ static void show_difference(Edit *e, DefinitionView *in_force) {
         if (!in_force->message)
                 before = (JobVersion){ .file = e->texts[0].path, .texts = e->texts };
         d = job_diff_new(&e->context, e->name, &before, &after, NULL);
-        if (e->ctl->json) {
-                json_object *array = json_new_array();
-
-                json_append(array, job_diff_json(d));
-                json_print(array);
-        } else if (!e->ctl->quiet)
+        if (e->ctl->json)
+                json_print(job_diff_json(d));
+        else if (!e->ctl->quiet)
                 job_diff_print(e->ctl, d, "BEFORE", "NOW");
 }
 

@@ -13,7 +13,6 @@
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
-#include "job/run.h"
 #include "util/array.h"
 #include "util/places.h"
 #include "util/strv.h"
@@ -44,9 +43,7 @@ static const JobRow *job_rows_find(const Rows *rows, const char *name) {
 /* --- which jobs, in which order --- */
 
 static bool has_failed(const JobRow *row) {
-        int result = run_result_from_string(row->last_result);
-
-        return result >= 0 && run_result_is_failure((RunResult)result);
+        return result_is_failure(row->last_result);
 }
 
 /* Whether any of words is in the list, which separators separate. */
@@ -73,12 +70,16 @@ static bool has_tag(const JobRow *row, const char *tags) {
         return false;
 }
 
-static bool is_wanted(const Ctl *c, const JobRow *row, char *const *patterns) {
+static bool matches_any(const JobRow *row, char *const *patterns) {
         bool matches = !patterns[0];
 
         for (char *const *p = patterns; *p && !matches; p++)
                 matches = fnmatch(*p, row->name, 0) == 0;
-        return matches && (!c->failed || has_failed(row)) &&
+        return matches;
+}
+
+static bool is_wanted(const Ctl *c, const JobRow *row, char *const *patterns) {
+        return matches_any(row, patterns) && (!c->failed || has_failed(row)) &&
                (!c->states || list_contains(c->states, ",", row->state) ||
                 (row->paused && list_contains(c->states, ",", "paused"))) &&
                (!c->tags || has_tag(row, c->tags));
@@ -365,7 +366,6 @@ static json_object *job_json(const List *l, const JobRow *row) {
                 "next_usec", "next_retry_usec", "last_start_usec", "last_end_usec", "runs", "running",     "queued",
                 "degraded",  "paused",          "invalid_file",    "object",
         };
-        static const char *const alarm_members[] = { "job", "key", "raised_usec", "run", "message" };
         json_object *o = row_json(row, JOB_ROWS_TYPE, members), *alarms = json_new_array();
         _cleanup_free_ char *copy = alloc_string(row->tags);
         _cleanup_(strv_freep) char **tags = NULL;
@@ -382,7 +382,9 @@ static json_object *job_json(const List *l, const JobRow *row) {
         json_add_strings(o, "tags", tags);
         if (!code_is_known(row->last_result, (int)row->last_code))
                 json_add(o, "last_code", NULL);
-        json_add_bool(o, "changed_on_disk", is_changed_on_disk(&l->daemon, row));
+        json_add(o, "changed_on_disk", NULL); /* of another machine */
+        if (l->daemon.loaded > 0)
+                json_add_bool(o, "changed_on_disk", is_changed_on_disk(&l->daemon, row));
         return o;
 }
 
@@ -440,4 +442,51 @@ int verb_list(Ctl *c, char **args) {
         if (l.rows.n_items == 0 && !c->no_legend)
                 print_first_step(c);
         return c->no_legend || is_selection ? CTL_DONE : print_problems(c, &l.rows, &l.diagnostics);
+}
+
+/* --- is-failed --- */
+
+static json_object *failed_json(const JobRow *row) {
+        json_object *o = json_new_object();
+
+        json_add_string(o, "job", row->name);
+        json_add_bool(o, "failed", has_failed(row));
+        json_add_word(o, "last_result", row->last_result);
+        json_add(o, "last_code",
+                 code_is_known(row->last_result, (int)row->last_code) ? json_object_new_int((int)row->last_code)
+                                                                      : NULL);
+        return o;
+}
+
+/* One line for each job that matches, as systemctl has it. 0: one of them has failed. */
+int verb_is_failed(Ctl *c, char **args) {
+        _cleanup_(json_putp) json_object *array = json_new_array();
+        _cleanup_(rows_done) Rows rows = { 0 };
+        bool any_failed = false;
+        int r;
+
+        r = job_rows_get(c->connection, &c->error, &rows);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        for (char **name = args; *name; name++)
+                if (!strpbrk(*name, "*?[") && !job_rows_find(&rows, *name)) {
+                        ctl_about_argument(*name);
+                        return ctl_call(c, &(MethodCall){ .member = "GetJob" }, NULL, "s", *name);
+                }
+        for (size_t i = 0; i < rows.n_items; i++) {
+                const JobRow *row = &rows.jobs[i];
+                _cleanup_free_ char *words = job_result_text(row->last_result, (int)row->last_code);
+
+                if (!matches_any(row, args))
+                        continue;
+                any_failed = any_failed || has_failed(row);
+                json_append(array, failed_json(row));
+                if (!isempty(args[0]) && !args[1] && !strpbrk(args[0], "*?["))
+                        ctl_say(c, stdout, "%s", isempty(words) ? "-" : words);
+                else
+                        ctl_say(c, stdout, "%s: %s", row->name, isempty(words) ? "-" : words);
+        }
+        if (c->json)
+                json_print(json_object_get(array));
+        return any_failed ? CTL_DONE : CTL_FAILED;
 }

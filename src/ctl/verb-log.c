@@ -419,7 +419,7 @@ static int follow_job(Log *l) {
         if (r != 0)
                 return r;
         r = sd_event_loop(l->event);
-        return r < 0 ? CTL_FAILED : CTL_DONE;
+        return r < 0 ? CTL_FAILED : r; /* only a signal ends it */
 }
 
 int verb_log(Ctl *c, char **args) {

@@ -21,8 +21,6 @@
 #include "util/array.h"
 #include "util/strv.h"
 
-#define EXIT_SIGNAL_BASE 128 /* as shells count */
-
 /* Requests a run of a job with these files. Returns like ctl_call(); the caller frees the object path. */
 static int request(Ctl *c, const char *job, char **arguments, uint64_t *ret_id, char **ret_object) {
         _cleanup_free_ char *look_at = alloc_format("vaktctl history %s", job);
@@ -231,6 +229,8 @@ static int run_and_wait(Ctl *c, char **args) {
                 complain_of_lost_output(&v);
         if (c->json)
                 json_print(run_view_json(&v, /* with_object= */ true));
+        else if (c->quiet && !c->follow)
+                printf("%" PRIu64 "\n", v.id);
         if (!run_view_is_success(&v)) {
                 complain_of_run(&v);
                 return c->follow ? exit_code_of_run(&v) : CTL_RUN_FAILED;
@@ -328,11 +328,14 @@ static int wait_for_runs(Ctl *c, RunWaiter *w, const Requested *runs, size_t n, 
                         complain_of_lost_output(&v);
                 if (c->json)
                         json_append(array, run_view_json(&v, /* with_object= */ true));
+                else if (c->quiet)
+                        printf("%" PRIu64 "\n", v.id);
                 if (run_view_is_success(&v)) {
                         say_of_run(c, stdout, &v);
                         continue;
                 }
                 complain_of_run(&v);
+                ctl_error_ends(CTL_RUN_FAILED);
                 ret = MAX(ret, (int)CTL_RUN_FAILED);
         }
         return ret;
@@ -355,11 +358,13 @@ static int run_jobs(Ctl *c, char **jobs, json_object *array) {
                 int r;
 
                 *run = (Requested){ .job = *job };
+                ctl_about(*job, 0);
                 r = request(c, *job, NULL, &run->id, &run->object);
                 if (r == 0)
                         n++;
                 if (r == 0 && !c->wait)
                         r = report_request(c, run->id, run->object, array);
+                ctl_error_ends(r);
                 ret = MAX(ret, r);
         }
         if (c->wait)

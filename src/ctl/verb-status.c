@@ -2,17 +2,22 @@
 
 /* vaktctl status: the daemon, jobs, or runs, each as a block like that of systemctl. */
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include "client/daemon-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
-#include "util/size.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "util/size.h"
+#include "util/strv.h"
 
 #define STATUS_RUNS    10 /* runs shown below a job */
 #define STATUS_ELAPSES 5
+#define STATUS_LINES   10 /* failed jobs, and alarms, of the daemon */
 #define LABEL_WIDTH    12
 
 /* "     Label: text" */
@@ -46,17 +51,69 @@ static void print_strings(const Ctl *c, const char *label, char *const *strings)
 
 /* --- the daemon --- */
 
-static int daemon_json(const DaemonView *v, const Rows *pools, const Rows *diagnostics) {
-        static const char *const members[] = { "pool", "slots", "running", "waiting" };
-        json_object *o = view_json(daemon_properties, n_daemon_properties, v);
+/* All that is said about it. */
+typedef struct DaemonStatus {
+        DaemonView view;
+        Rows pools, diagnostics, alarms, jobs;
+} DaemonStatus;
 
-        json_add(o, "pools", rows_json(pools->pools, "a(suuu)", members));
-        json_add(o, "diagnostics", diagnostics_json(diagnostics->diagnostics));
+static void daemon_status_done(DaemonStatus *s) {
+        daemon_view_done(&s->view);
+        rows_done(&s->pools);
+        rows_done(&s->diagnostics);
+        rows_done(&s->alarms);
+        rows_done(&s->jobs);
+}
+
+static int daemon_json(const DaemonStatus *s) {
+        static const char *const members[] = { "pool", "slots", "running", "waiting" };
+        json_object *o = view_json(daemon_properties, n_daemon_properties, &s->view), *failed = json_new_array();
+
+        for (size_t i = 0; i < s->jobs.n_items; i++)
+                if (result_is_failure(s->jobs.jobs[i].last_result))
+                        json_append_string(failed, s->jobs.jobs[i].name);
+        json_add(o, "failed_jobs", failed);
+        json_add(o, "alarms", rows_json(s->alarms.alarms, "a(sstts)", alarm_members));
+
+        json_add(o, "pools", rows_json(s->pools.pools, "a(suuu)", members));
+        json_add(o, "diagnostics", diagnostics_json(s->diagnostics.diagnostics));
         return json_print(o);
 }
 
-static void print_daemon(const Ctl *c, const DaemonView *v, const Rows *pools, const Rows *d) {
+/* "backup: failed (exit 3), 2min ago"; as many as are read. */
+static void print_failed_jobs(const Ctl *c, const Rows *jobs) {
+        char age[RELATIVE_TIME_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < jobs->n_items; i++) {
+                const JobRow *row = &jobs->jobs[i];
+                _cleanup_free_ char *words = job_result_text(row->last_result, (int)row->last_code);
+
+                if (result_is_failure(row->last_result) && n++ < STATUS_LINES)
+                        print_line(c, n == 1 ? "Failed" : "", COLOR_RED, "%s: %s, %s", row->name, words,
+                                   relative_time_format(age, row->last_end ?: row->last_start, now_realtime()));
+        }
+        if (n > STATUS_LINES)
+                print_line(c, "", COLOR_RED, "and %zu more; see 'vaktctl list --failed'", n - STATUS_LINES);
+}
+
+static void print_all_alarms(const Ctl *c, const Rows *alarms) {
+        char age[RELATIVE_TIME_MAX];
+
+        for (size_t i = 0; i < MIN(alarms->n_items, (size_t)STATUS_LINES); i++) {
+                const AlarmRow *a = &alarms->alarms[i];
+
+                print_line(c, i == 0 ? "Alarms" : "", COLOR_RED, "%s: %s (%s)", a->job, a->message,
+                           relative_time_format(age, a->raised, now_realtime()));
+        }
+        if (alarms->n_items > STATUS_LINES)
+                print_line(c, "", COLOR_RED, "and %zu more; see 'vaktctl list'", alarms->n_items - STATUS_LINES);
+}
+
+static void print_daemon(const Ctl *c, const DaemonStatus *s) {
         char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
+        const Rows *d = &s->diagnostics, *pools = &s->pools;
+        const DaemonView *v = &s->view;
 
         print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs jobs when they are due");
         print_line(c, "Version", COLOR_NONE, "%s", v->version);
@@ -80,6 +137,8 @@ static void print_daemon(const Ctl *c, const DaemonView *v, const Rows *pools, c
 
                 print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->pools[i].name, text);
         }
+        print_failed_jobs(c, &s->jobs);
+        print_all_alarms(c, &s->alarms);
         print_line(c, "Problems", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
         for (size_t i = 0; i < d->n_items; i++) {
                 if (i == 0)
@@ -89,22 +148,24 @@ static void print_daemon(const Ctl *c, const DaemonView *v, const Rows *pools, c
 }
 
 static int status_daemon(Ctl *c) {
-        _cleanup_(rows_done) Rows d = { 0 };
-        _cleanup_(rows_done) Rows pools = { 0 };
-        _cleanup_(daemon_view_done) DaemonView v = { 0 };
+        _cleanup_(daemon_status_done) DaemonStatus s = { 0 };
         int r;
 
-        r = daemon_view_get(c->connection, &c->error, &v);
+        r = daemon_view_get(c->connection, &c->error, &s.view);
         if (r >= 0)
-                r = pool_views_get(c->connection, &c->error, &pools);
+                r = pool_views_get(c->connection, &c->error, &s.pools);
         if (r >= 0)
-                r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &d);
+                r = job_rows_get(c->connection, &c->error, &s.jobs);
+        if (r >= 0)
+                r = alarm_rows_get(c->connection, &c->error, &s.alarms);
+        if (r >= 0)
+                r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &s.diagnostics);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (c->json)
-                return daemon_json(&v, &pools, &d);
+                return daemon_json(&s);
         ctl_open_pager(c);
-        print_daemon(c, &v, &pools, &d);
+        print_daemon(c, &s);
         return CTL_DONE;
 }
 
@@ -123,13 +184,14 @@ static void print_state(const Ctl *c, const JobView *v) {
 }
 
 static void print_last(const Ctl *c, const JobView *v) {
+        _cleanup_free_ char *result = job_result_text(v->last_result, v->last_code);
         char age[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
         usec_t at = v->last_end ?: v->last_start, now = now_realtime();
 
         if (isempty(v->last_result))
                 print_line(c, "Last", COLOR_NONE, "-");
         else
-                print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)", v->last_result,
+                print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)", result,
                            relative_time_format(age, at, now), local_time_format(when, at));
 }
 
@@ -264,6 +326,51 @@ static void print_triggers(const Ctl *c, const JobView *v) {
                 }
 }
 
+static int keep_object(const RunView *v, void *objects) {
+        if (!run_view_is_done(v) && v->started > 0 && strv_extend(objects, v->object) < 0)
+                alloc_failed();
+        return 0;
+}
+
+/* The runs that go on, with where they are. */
+static int print_running(Ctl *c, const JobView *v) {
+        _cleanup_(strv_freep) char **objects = NULL;
+        const char *label = "Active";
+        int r = 0;
+
+        if (v->running > 0)
+                r = run_view_list(c->connection, &(RunFilter){ .job = v->name }, STATUS_RUNS, keep_object, &objects,
+                                  &c->error);
+        for (char **object = objects; r >= 0 && object && *object; object++, label = "") {
+                _cleanup_(run_view_done) RunView run = { 0 };
+                _cleanup_free_ char *unit = NULL, *pid = NULL;
+
+                r = run_view_get_object(c->connection, *object, /* once= */ false, &c->error, &run);
+                if (r < 0)
+                        break;
+                if (!isempty(run.unit))
+                        unit = alloc_format(", %s", run.unit);
+                if (run.pid > 0)
+                        pid = alloc_format(", main PID %" PRIu32, run.pid);
+                print_line(c, label, COLOR_GREEN, "run %" PRIu64 "%s%s%s%s", run.id, strempty(unit), strempty(pid),
+                           isempty(run.status_text) ? "" : ": ", run.status_text);
+        }
+        return r < 0 ? ctl_failed(c, r, NULL) : 0;
+}
+
+/* The caller frees them. Those of another machine are not here. */
+static char **drop_ins_of(const Ctl *c, const JobView *v) {
+        return isempty(v->fragment) || ctl_is_remote(c) ? NULL : ctl_drop_ins(c->user, v->name, v->fragment);
+}
+
+static void print_files(const Ctl *c, const JobView *v) {
+        _cleanup_(strv_freep) char **drop_ins = drop_ins_of(c, v);
+
+        if (!isempty(v->fragment))
+                print_line(c, "File", COLOR_NONE, "%s", v->fragment);
+        print_strings(c, "Drop-ins", drop_ins);
+}
+
 static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses) {
         Color state = job_state_color(v->state), result = job_result_color(v->last_result);
         int r;
@@ -272,8 +379,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         print_state(c, v);
         print_alarms(c, v);
         print_held_back(c, v);
-        if (!isempty(v->fragment))
-                print_line(c, "File", COLOR_NONE, "%s", v->fragment);
+        print_files(c, v);
         if (!isempty(v->problem))
                 print_line(c, "Problem", COLOR_RED, "%s", v->problem);
         if (!isempty(v->problem) && !streq(v->state, "invalid"))
@@ -282,7 +388,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         print_strings(c, "Tags", v->tags);
         print_triggers(c, v);
         print_watches(c, v);
-        r = print_policy(c, v);
+        r = print_policy(c, v) ?: print_running(c, v);
         print_last(c, v);
         print_next(c, v, elapses, n_elapses);
         print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " in all", v->runs);
@@ -294,10 +400,38 @@ static int append_run(const RunView *v, void *userdata) {
         return 0;
 }
 
+/* What a file is that makes no job. */
+static int print_file(Ctl *c, const char *name, const char *state, const char *path, json_object *array) {
+        _cleanup_(strv_freep) char **drop_ins = ctl_drop_ins(c->user, name, path);
+        json_object *o;
+
+        if (c->json) {
+                o = json_new_object();
+                json_add_string(o, "job", name);
+                json_add_string(o, "state", state);
+                json_add_string(o, "file", path);
+                json_add_strings(o, "drop_ins", drop_ins);
+                json_append(array, o);
+                return 0;
+        }
+        print_head(c, COLOR_GREY, name, NULL);
+        print_line(c, "State", COLOR_GREY, "%s", state);
+        print_line(c, "File", COLOR_NONE, "%s%s", path, streq(state, "masked") ? " (a link to /dev/null)" : "");
+        print_strings(c, "Drop-ins", drop_ins);
+        if (streq(state, "template"))
+                print_line(c, "Instances", COLOR_NONE, "'vaktctl run %sNAME'", name);
+        return 0;
+}
+
 static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses, json_object *array) {
         json_object *o = view_json(job_properties, n_job_properties, v), *next = json_new_array(),
                     *runs = json_new_array();
+        _cleanup_(strv_freep) char **drop_ins = drop_ins_of(c, v);
         int r;
+
+        json_add_strings(o, "drop_ins", drop_ins);
+        if (!code_is_known(v->last_result, v->last_code))
+                json_add(o, "last_code", NULL);
 
         for (size_t i = 0; i < n_elapses; i++)
                 json_append_number(next, elapses[i]);
@@ -306,6 +440,37 @@ static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_
         json_append(array, o);
         r = run_view_list(c->connection, &(RunFilter){ .job = v->name }, STATUS_RUNS, append_run, runs, &c->error);
         return r < 0 ? ctl_failed(c, r, NULL) : 0;
+}
+
+/* A name of which the daemon has no job, because its file is a template, or a link that masks it. Both are looked for
+ * where the daemon says that its files are. */
+static int status_file(Ctl *c, const char *name, json_object *array) {
+        _cleanup_(sd_bus_error_free) sd_bus_error no_such_job = c->error;
+        _cleanup_(daemon_view_done) DaemonView daemon = { 0 };
+        bool is_template = name[strlen(name) - 1] == '@';
+        int r;
+
+        c->error = SD_BUS_ERROR_NULL;
+        r = daemon_view_get(c->connection, &c->error, &daemon);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        for (char **directory = daemon.directories; directory && *directory && !strchr(name, '/') && !ctl_is_remote(c);
+             directory++) {
+                _cleanup_free_ char *path = alloc_format("%s/%s.job", *directory, name);
+                struct stat st;
+                bool is_masked;
+
+                if (stat(path, &st) < 0)
+                        continue;
+                is_masked = S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+                if (!is_masked && !is_template)
+                        break;
+                return is_masked ? print_file(c, name, "masked", path, array)
+                                 : print_file(c, name, "template", path, array);
+        }
+        c->error = no_such_job;
+        no_such_job = SD_BUS_ERROR_NULL;
+        return ctl_failed(c, -ENOENT, NULL);
 }
 
 /* One job as a block, or appended to the array. */
@@ -317,20 +482,19 @@ static int status_job(Ctl *c, const char *job, json_object *array) {
         int r;
 
         r = job_view_get(c->connection, job, &c->error, &v);
+        if (r == -ENOENT)
+                return status_file(c, job, array);
         if (r >= 0)
                 r = job_view_next_elapses(c->connection, &v, STATUS_ELAPSES, &c->error, &elapses, &n_elapses);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        if (c->json)
-                return append_job(c, &v, elapses, n_elapses, array);
         ctl_open_pager(c);
-        r = print_job(c, &v, elapses, n_elapses);
-        if (r != 0)
-                return r;
-        if (v.runs == 0 && isempty(v.last_result) && v.running == 0 && v.queued == 0)
-                return 0;
-        putchar('\n');
-        return run_view_print_table(c, &(RunFilter){ .job = v.name }, STATUS_RUNS, &any);
+        r = c->json ? append_job(c, &v, elapses, n_elapses, array) : print_job(c, &v, elapses, n_elapses);
+        if (r == 0 && !c->json && (v.runs > 0 || !isempty(v.last_result) || v.running > 0 || v.queued > 0)) {
+                putchar('\n');
+                r = run_view_print_table(c, &(RunFilter){ .job = v.name }, STATUS_RUNS, &any);
+        }
+        return r == 0 && result_is_failure(v.last_result) ? CTL_RUN_FAILED : r;
 }
 
 /* --- a run --- */
@@ -421,11 +585,11 @@ static int status_run(Ctl *c, const char *number, json_object *array) {
                 return ctl_failed(c, r, NULL);
         if (c->json) {
                 json_append(array, run_view_json(&v, /* with_object= */ true));
-                return 0;
+        } else {
+                ctl_open_pager(c);
+                print_run(c, &v);
         }
-        ctl_open_pager(c);
-        print_run(c, &v);
-        return 0;
+        return result_is_failure(v.result) ? CTL_RUN_FAILED : 0;
 }
 
 int verb_status(Ctl *c, char **args) {

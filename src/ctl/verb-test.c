@@ -14,7 +14,7 @@
 #include "ctl/ctl.h"
 #include "ctl/json.h"
 #include "ctl/relative-time.h"
-#include "job/run.h"
+#include "ctl/view-text.h"
 #include "probe/probe.h"
 #include "util/turn.h"
 
@@ -235,11 +235,8 @@ static void on_changed(ProbeUse *use) {
 static bool job_is(const JobView *v, const char *state) {
         if (streq(state, "running"))
                 return v->running > 0;
-        if (streq(state, "failed")) {
-                int result = run_result_from_string(v->last_result);
-
-                return result >= 0 && run_result_is_failure((RunResult)result);
-        }
+        if (streq(state, "failed"))
+                return result_is_failure(v->last_result);
         for (const PropertyAlarm *a = v->alarms; a->key; a++)
                 if (streq(a->key, "expect"))
                         return true;

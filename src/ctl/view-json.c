@@ -84,6 +84,8 @@ json_object *view_json(const PropertyMap *map, size_t n, const void *view) {
         return o;
 }
 
+const char *const alarm_members[] = { "job", "key", "raised_usec", "run", "message" };
+
 json_object *diagnostics_json(const DiagnosticView *rows) {
         return rows_json(rows, "a(sus)", (const char *const[]){ "file", "line", "message" });
 }

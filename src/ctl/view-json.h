@@ -18,6 +18,8 @@ json_object *rows_json(const void *rows, const char *type, const char *const *me
 /* One such row. */
 json_object *row_json(const void *row, const char *type, const char *const *members);
 
+extern const char *const alarm_members[]; /* of a row of ListAlarms */
+
 json_object *diagnostics_json(const DiagnosticView *rows);
 
 /* What a walk gives of a run, or all that is known of its object. */

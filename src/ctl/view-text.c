@@ -47,10 +47,14 @@ Color job_state_color(const char *state) {
         return COLOR_NONE;
 }
 
-Color job_result_color(const char *result) {
+bool result_is_failure(const char *result) {
         int r = run_result_from_string(result);
 
-        return r >= 0 && run_result_is_failure((RunResult)r) ? COLOR_RED : COLOR_NONE;
+        return r >= 0 && run_result_is_failure((RunResult)r);
+}
+
+Color job_result_color(const char *result) {
+        return result_is_failure(result) ? COLOR_RED : COLOR_NONE;
 }
 
 static const char *signal_name(int signal) {
@@ -89,11 +93,9 @@ char *run_view_outcome(const RunView *v, char buf[static RUN_OUTCOME_MAX]) {
 }
 
 Color run_view_color(const RunView *v) {
-        int result = run_result_from_string(v->result);
-
         if (!run_view_is_done(v))
                 return streq(v->state, "running") ? COLOR_GREEN : COLOR_NONE;
-        return result >= 0 && run_result_is_failure((RunResult)result) ? COLOR_RED : COLOR_NONE;
+        return job_result_color(v->result);
 }
 
 /* The result of a run, without its duration. The caller frees it. */

@@ -23,6 +23,9 @@ char *pool_view_text(const PoolView *v);
 Color job_state_color(const char *state) _pure_;
 Color job_result_color(const char *result) _pure_;
 
+/* Whether this is the result of a failure. */
+bool result_is_failure(const char *result) _pure_;
+
 /* "failed (exit 3)": the last result of a job. */
 char *job_result_text(const char *result, int code);
 

@@ -431,13 +431,29 @@ bool cron_is_reboot(const Cron *cron) {
         return cron->reboot;
 }
 
-/* The bits of a field as a list of values and ranges. When the field began with a star the list does, too, for what
- * that means: a star with a step of that size is the first value alone, which is in the mask then. */
+/* Of a field that is star and step, the step; 0: it is not. The first value alone is every so many values as there
+ * are, and later values that are not in step begin a list. */
+static int step_of(uint64_t mask, int min, int max) {
+        uint64_t rest = mask & ~(UINT64_C(1) << min), all = 0;
+        int step = rest != 0 ? __builtin_ctzll(rest) - min : max - min + 1;
+
+        for (int i = min; i <= max; i += step)
+                all |= UINT64_C(1) << i;
+        return mask == all ? step : 0;
+}
+
+/* The bits of a field as a list of values and ranges. When the field began with a star it does so here, too, for what
+ * that means: in a list of other values, a star with a step of that size is the first value alone. */
 static void format_mask(FILE *f, uint64_t mask, int min, int max, bool star, const char **separator) {
         if (mask >> min == (UINT64_MAX >> (63 - max)) >> min) {
                 fprintf(f, "%s%s", *separator, star ? "*" : "");
                 if (!star)
                         fprintf(f, "%d-%d", min, max);
+                *separator = ",";
+                return;
+        }
+        if (star && step_of(mask, min, max) > 0) {
+                fprintf(f, "%s*/%d", *separator, step_of(mask, min, max));
                 *separator = ",";
                 return;
         }

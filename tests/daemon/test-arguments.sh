@@ -32,7 +32,7 @@ expect() {
 places=(--no-bus "--jobs-dir=$scratch/jobs.d" "--state-dir=$scratch/state" "--socket=$scratch/control"
         "--config=$scratch/vaktd.conf")
 
-echo 1..13
+echo 1..14
 expect 0 "--help" "--jobs-dir=DIR" --help
 expect 0 "--version" "^vaktd [0-9]" --version
 expect 64 "an unknown option" "nonsense" --nonsense
@@ -56,4 +56,12 @@ expect 73 "a state directory that cannot be made" "state directory" --no-bus "--
         "--socket=$scratch/control"
 expect 69 "a socket that cannot be made" "control" --no-bus "--jobs-dir=$scratch/jobs.d" "--state-dir=$scratch/state" \
         "--socket=/proc/control"
+# Whoever holds the lock of the directory for the state is another daemon.
+mkdir -p "$scratch/state"
+(
+        exec 5>"$scratch/state/ledger.lock"
+        flock 5
+        expect 69 "a state directory that another daemon uses" "Another vaktd uses" "${places[@]}" "--socket=$scratch/other"
+)
+n=$((n + 1))
 XDG_RUNTIME_DIR='' HOME='' expect 71 "a user instance without a home" "HOME" --user

@@ -66,7 +66,7 @@ for text in '' $'\n' "$(cat "$dropin")"; do
 done
 edit_stdin $'[Timer]\nOnCalendar=hourly\n[Run]\nExec=/bin/true 2\n' backup --full --json
 ends 0 "the whole file"
-json "what has changed in JSON" "(j[0]['job'], j[0]['change']) == ('backup', 'changed')"
+json "what has changed in JSON" "(j['job'], j['change']) == ('backup', 'changed')"
 ctl cat backup
 out "is replaced" '^Exec=/bin/true 2$'
 edit_stdin $'[Run]\nTimeoutSec=2h\n' each@

@@ -101,11 +101,31 @@ ctl --json list no-such-job
 [ "$(cat "$scratch/out")" = '[]' ]
 ok $? "no record is an empty array"
 ctl --json status
-json "status of the daemon" "j['jobs'] == 9 and [d['line'] for d in j['diagnostics']] == [3]"
+json "status of the daemon" "j['failed_jobs'] == ['fail', 'nothing'] and j['alarms'] == [] and j['jobs'] == 9 and [d['line'] for d in j['diagnostics']] == [3]"
 ctl --json status good
 json "status of a job is an object" "j['job'] == 'good'"
 ctl --json status good fail tree watch clean bad 1
 json "of several an array" "[r['job'] for r in j] == ['good', 'fail', 'tree', 'watch', 'clean', 'bad', j[-1]['job']]"
+ln -s /dev/null "$jobs/off.job"
+job many@ <<<$'[Run]\nExec=/bin/echo %i'
+mkdir "$jobs/good.job.d"
+echo '[Job]' >"$jobs/good.job.d/10.conf"
+ctl --json status off many@ good
+json "what makes no job has a state" "[(r['state'], r['file']) for r in j[:2]] == [('masked', '$jobs/off.job'), ('template', '$jobs/many@.job')]"
+json "drop-ins are told" "[r['drop_ins'] for r in j] == [[], [], ['$jobs/good.job.d/10.conf']]"
+ctl --json is-failed good fail
+ends 0 "is-failed of a job that did and one that did not"
+json "is-failed" "[(r['job'], r['failed'], r['last_code']) for r in j] == [('fail', True, 7), ('good', False, 0)]"
+ctl --json run good fail --wait
+ends 3 "runs of two jobs"
+json "are an array" "[(r['job'], r['result']) for r in j] == [('good', 'success'), ('fail', 'exit')]"
+error "and an error for the one that failed" "(e['job'], e['exit_status']) == ('fail', 3)"
+printf '[Run]\nExec=/bin/false\n' >"$jobs/good.job.d/10.conf"
+ctl --json diff
+json "diff" "[(d['job'], d['change']) for d in j if d['change'] != 'invalid'] == [('good', 'changed')]"
+rm -r "$jobs/good.job.d"
+status=0
+"$VAKTCTL_BIN" --socket="$socket" --json edit good --stdin <<<$'[Job]\nDescription=edited' >"$scratch/json/c.edit" 2>"$scratch/err"
 ctl --json status 1
 json "of a run an object" "j['run'] == 1 and j['host']"
 ctl --json history

@@ -57,7 +57,7 @@ wait_for_run
 kill -INT $waiter
 status=0
 wait $waiter || status=$?
-ends 1 "run --wait of several jobs that is interrupted"
+ends 130 "run --wait of several jobs that is interrupted"
 err "it says that the first one goes on" '^Run [0-9]+ of job slow continues; use '
 err "and the other one, too" '^Run [0-9]+ of job hello (continues, too|succeeded)'
 release_run

@@ -264,7 +264,9 @@ test_log_follows_a_job() {
         last=$(run_id talk)
         within 20 shows -x "said-$last" /tmp/out
         kill -INT $follower
-        wait $follower
+        status=0
+        wait $follower || status=$?
+        same 130 "$status"
 }
 
 test_log_without_permission() {
@@ -345,7 +347,8 @@ assert r["unit"] == "vakt-bad-%d.service" % r["run"], r
 assert len(r["invocation"]) == 32 and r["cpu_usec"] > 0, r
 assert (r["result"], r["code"]) == ("exit", 3), r'
         same 1 "$(vaktctl --no-legend history --result=failed | wc -l)"
-        vaktctl status "$(run_id bad)" >/tmp/out
+        ctl status "$(run_id bad)"
+        same 3 "$status"
         shows -E '^ +Unit: vakt-bad-[0-9]+\.service$' /tmp/out
         shows -E '^ +Invocation: [0-9a-f]{32}$' /tmp/out
         shows -E '^ +CPU: [0-9.]+[mu]?s$' /tmp/out

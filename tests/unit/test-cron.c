@@ -122,6 +122,36 @@ static void test_table(void **state) {
         }
 }
 
+/* What begins with a star is written as one, since that decides about days and clock changes. */
+static void test_form(void **state) {
+        static const struct {
+                int line;
+                const char *text, *form;
+        } forms[] = {
+                { __LINE__, "* * * * *", "0 * * * * *" },
+                { __LINE__, "*/5 * * * *", "0 */5 * * * *" },
+                { __LINE__, "0 */24 */2 */6 */2", "0 0 */24 */2 */6 */2" },
+                { __LINE__, "*/7 0 * * *", "0 */7 0 * * *" },
+                { __LINE__, "*/59 0 * * *", "0 */59 0 * * *" },
+                { __LINE__, "*/100 0 * * *", "0 */60 0 * * *" },
+                { __LINE__, "0 0 */31 * 1", "0 0 0 */31 * 1" },
+                { __LINE__, "*/30,7 0 * * *", "0 */100,7,30 0 * * *" },
+                { __LINE__, "0-59/5 0-20/10 * * *", "0 0,5,10,15,20,25,30,35,40,45,50,55 0,10,20 * * *" },
+                { __LINE__, "0 0 * * 5-7", "0 0 0 * * 0,5-6" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                _cleanup_(cron_freep) Cron *c = NULL, *again = NULL;
+                _cleanup_free_ char *text = NULL;
+
+                assert_int_equal(cron_parse(forms[i].text, NULL, &c, NULL), 0);
+                assert_int_equal(cron_format(c, &text), 0);
+                if (!streq(text, forms[i].form))
+                        fail_msg("line %d: \"%s\" is \"%s\"", forms[i].line, forms[i].text, text);
+                assert_int_equal(cron_parse(text, NULL, &again, NULL), 0);
+        }
+}
+
 static void test_refusals(void **state) {
         static const struct {
                 int line;
@@ -571,10 +601,8 @@ static void test_model(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_table),
-                cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_clock_changes),
-                cmocka_unit_test(test_model),
+                cmocka_unit_test(test_table),         cmocka_unit_test(test_form),  cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_clock_changes), cmocka_unit_test(test_model),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
