@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the files of org.vaktd1.Manager share: api-manager.c has the interface, api-lists.c the methods that return
- * lists, api-values.c those about values of conditions, api-definitions.c those about definitions in force,
- * api-explain.c those that explain. */
+ * lists, api-values.c those about values of conditions, api-definitions.c those about definitions in force, api-once.c
+ * those about jobs that run once, api-explain.c those that explain. */
 
 #include "bus/authorize.h"
 #include "bus/connection.h"
@@ -37,6 +37,8 @@ int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, Auth
 
 int method_list_definitions(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_get_definition(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_create_once(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_remove_once(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_explain_path(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *e);

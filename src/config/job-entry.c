@@ -269,6 +269,8 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
                         e->texts = TAKE_PTR(texts);
         } else
                 r = job_file_build(e->name, &file_context, texts, n, &e->problems, &e->def);
+        if (e->def && context->once > 0 && e->directory == context->once - 1)
+                e->def->once_since = (usec_t)(e->stamp.mtime / NSEC_PER_USEC);
         /* A zone that is installed tomorrow leaves no trace in the file. */
         e->recheck = e->recheck || file_context.zones_at_problem;
         return r == -EINVAL ? 0 : r;

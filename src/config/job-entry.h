@@ -34,6 +34,7 @@ typedef struct EntryContext {
         ZoneCache *zones; /* may be NULL */
         LoaderTarget target;
         const char *state_dir; /* as JobFileContext */
+        unsigned once;         /* number, from 1, of the directory of jobs that run once; 0: there is none */
         size_t n_read;         /* files that were opened; counted up */
 } EntryContext;
 

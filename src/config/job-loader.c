@@ -24,6 +24,7 @@ struct JobLoader {
         ZoneCache *zones;
         LoaderTarget target;
         const char *state_dir;
+        bool has_once;        /* the last directory is that of jobs that run once */
         int64_t loaded_at;    /* ns of CLOCK_REALTIME */
         char host[HOST_SIZE]; /* %h in what was read */
         Entry **entries;      /* by name */
@@ -40,6 +41,16 @@ static const Entry *find_entry(const JobLoader *l, const char *name) {
         size_t at = BISECT(l->n_entries, i, strcmp(l->entries[i]->name, name) < 0);
 
         return at < l->n_entries && streq(l->entries[at]->name, name) ? l->entries[at] : NULL;
+}
+
+static JobFileContext file_context_of(const JobLoader *l) {
+        return (JobFileContext){
+                .host = l->host,
+                .zones = l->zones,
+                .target = l->target,
+                .state_dir = l->state_dir,
+                .now = (usec_t)l->loaded_at / NSEC_PER_USEC,
+        };
 }
 
 /* One load under way. */
@@ -202,14 +213,14 @@ static int gather_problems(Load *load) {
         return 0;
 }
 
-static int list_jobs(const Load *load, LoadedJob **ret, size_t *ret_n) {
-        LoadedJob *jobs = calloc(MAX(load->n_entries, (size_t)1), sizeof(LoadedJob));
+static int list_jobs(Entry *const *entries, size_t n_entries, LoadedJob **ret, size_t *ret_n) {
+        LoadedJob *jobs = calloc(MAX(n_entries, (size_t)1), sizeof(LoadedJob));
         size_t n = 0;
 
         if (!jobs)
                 return -ENOMEM;
-        for (size_t i = 0; i < load->n_entries; i++) {
-                const Entry *e = load->entries[i];
+        for (size_t i = 0; i < n_entries; i++) {
+                const Entry *e = entries[i];
 
                 if (!e->masked && !e->hidden && !job_name_is_template(e->name))
                         jobs[n++] = (LoadedJob){
@@ -275,7 +286,8 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
                              .host = load.host,
                              .zones = l->zones,
                              .target = l->target,
-                             .state_dir = l->state_dir },
+                             .state_dir = l->state_dir,
+                             .once = l->has_once ? (unsigned)l->n_directories : 0 },
                 .entries_max = entries_max,
         };
         LoadedJob *jobs = NULL;
@@ -296,7 +308,7 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
         if (r >= 0)
                 r = gather_problems(&load);
         if (r >= 0)
-                r = list_jobs(&load, &jobs, &n_jobs);
+                r = list_jobs(load.entries, load.n_entries, &jobs, &n_jobs);
         if (r < 0)
                 return r;
         load_commit(&load, jobs, n_jobs);
@@ -359,6 +371,96 @@ size_t job_loader_files_read(const JobLoader *l) {
         return l->n_read;
 }
 
+/* --- jobs that run once --- */
+
+void job_loader_set_once(JobLoader *l) {
+        l->has_once = true;
+}
+
+/* After a change of the entries. Without memory, the list is empty until the next load. */
+static void list_again(JobLoader *l) {
+        l->jobs = mfree(l->jobs);
+        l->n_jobs = 0;
+        (void)list_jobs(l->entries, l->n_entries, &l->jobs, &l->n_jobs);
+}
+
+static int read_once(JobLoader *l, const char *name, usec_t now, Entry **ret) {
+        unsigned last = (unsigned)l->n_directories - 1;
+        Directory *directory = &l->directories[last];
+        EntryContext context = {
+                .directories = l->directories,
+                .owner = l->owner,
+                .now = (int64_t)(now * NSEC_PER_USEC),
+                .host = l->host,
+                .zones = l->zones,
+                .target = l->target,
+                .state_dir = l->state_dir,
+                .once = last + 1,
+        };
+        _cleanup_(job_scan_done) JobScan scan = {};
+        _cleanup_(finding_done) Finding f = { .name = name };
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        directory->fd = directory_open(AT_FDCWD, directory->path, l->owner, &message);
+        if (directory->fd < 0)
+                return directory->fd == -EINVAL ? -EACCES : directory->fd;
+        r = job_scan_add(&scan, name, strlen(name), last, CANDIDATE_FILE);
+        if (r >= 0) {
+                job_scan_sort(&scan);
+                f.n_candidates = job_scan_find(&scan, name, strlen(name), &f.candidates);
+                r = finding_search(&f, &context, &scan);
+        }
+        if (r >= 0)
+                r = r == 0 ? -ENOENT : entry_read(ret, &context, &f, /* old= */ NULL);
+        directory->fd = safe_close(directory->fd);
+        return r;
+}
+
+int job_loader_add_once(JobLoader *l, const char *name, usec_t now, Diagnostics *d, JobDef **ret) {
+        _cleanup_(job_entry_freep) Entry *e = NULL;
+        Entry **place;
+        size_t at;
+        int r;
+
+        assert(l->has_once && l->n_directories > 0);
+        if (find_entry(l, name))
+                return -EEXIST;
+        r = read_once(l, name, now, &e);
+        if (r < 0)
+                return r;
+        if (!e->def) {
+                r = diagnostics_merge(d, &e->problems);
+                return r < 0 ? r : -EINVAL;
+        }
+        at = BISECT(l->n_entries, i, strcmp(l->entries[i]->name, name) < 0);
+        place = ARRAY_INSERT(l->entries, l->n_entries, at);
+        if (!place)
+                return -ENOMEM;
+        e->changed = false;
+        *ret = job_def_ref(e->def);
+        *place = TAKE_PTR(e);
+        list_again(l);
+        return 0;
+}
+
+void job_loader_remove(JobLoader *l, const char *name) {
+        size_t at = BISECT(l->n_entries, i, strcmp(l->entries[i]->name, name) < 0);
+
+        if (at == l->n_entries || !streq(l->entries[at]->name, name))
+                return;
+        job_entry_free(l->entries[at]);
+        ARRAY_REMOVE(l->entries, l->n_entries, at);
+        list_again(l);
+}
+
+int job_loader_try(JobLoader *l, const char *name, const char *text, Diagnostics *d, JobDef **ret) {
+        JobText texts[] = { { .path = (char *)name, .bytes = (char *)text, .n = strlen(text) } };
+        JobFileContext context = file_context_of(l);
+
+        return find_entry(l, name) ? -EEXIST : job_file_build(name, &context, texts, 1, d, ret);
+}
+
 /* --- instances --- */
 
 size_t job_loader_n_instances(const JobLoader *l) {
@@ -390,13 +492,7 @@ static int remember_instance(JobLoader *l, JobDef **d) {
 
 static int build_instance(JobLoader *l, const char *name, const Entry *template, JobDef **ret, Diagnostics *d) {
         _cleanup_(job_def_unrefp) JobDef *def = NULL;
-        JobFileContext context = {
-                .host = l->host,
-                .zones = l->zones,
-                .target = l->target,
-                .state_dir = l->state_dir,
-                .now = (usec_t)l->loaded_at / NSEC_PER_USEC,
-        };
+        JobFileContext context = file_context_of(l);
         size_t n = 0;
         int r;
 

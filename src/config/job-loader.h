@@ -28,6 +28,19 @@ int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *z
 JobLoader *job_loader_free(JobLoader *l);
 DEFINE_CLEANUP(JobLoader, job_loader_free)
 
+/* The last directory is that of jobs that run once, which come and go one by one. */
+void job_loader_set_once(JobLoader *l);
+
+/* Reads the file of a new job in that directory, as a load would, and nothing else. 0; -EEXIST if the name is known;
+ * -EINVAL with the problems in d; -ENOENT, -ENOMEM. */
+int job_loader_add_once(JobLoader *l, const char *name, usec_t now_realtime, Diagnostics *d, JobDef **ret);
+
+/* Forgets a job whose file is gone, until a load finds one. */
+void job_loader_remove(JobLoader *l, const char *name);
+
+/* Builds a job of a text as a load would; name and errors as of job_file_build(). -EEXIST if the name is known. */
+int job_loader_try(JobLoader *l, const char *name, const char *text, Diagnostics *d, JobDef **ret);
+
 /* Reads all directories. Jobs that request each other in a cycle (OnSuccess=, OnFailure=, OnAlarm=) are problems of
  * those files that are new; the problem names the cycle. Afterwards job_loader_jobs() is sorted by name (strcmp) and
  * job_loader_diagnostics() holds what is wrong now. Returns 0, also with problems in files; negative errno only when

@@ -16,6 +16,7 @@
 #include "core/drain.h"
 #include "core/follow-ups.h"
 #include "core/manager-body.h"
+#include "core/once.h"
 #include "core/outbox.h"
 #include "core/pauses.h"
 #include "core/pools.h"
@@ -174,6 +175,7 @@ static int on_readable(sd_event_source *source, void *userdata) {
 
         pauses_reload(m);
         load_what_was(m);
+        once_look_at_all(m);
         if (!m->is_unread)
                 TELL_TRIGGERS(m, hold, /* hold= */ !m->is_surveyed || m->stopping);
         return 0;
@@ -193,9 +195,14 @@ static int open_parts(Manager *m) {
         target = !m->executor->ops->outlives_daemon ? LOADER_FOR_CHILDREN
                  : m->options.user_instance         ? LOADER_FOR_USER_UNITS
                                                     : LOADER_FOR_UNITS;
-        r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, target, m->options.state_dir);
+        r = once_init(m);
         if (r >= 0)
-                r = deadlines_init(m);
+                r = job_loader_new(&m->loader, once_job_dirs(m), m->options.owner, m->zones, target,
+                                   m->options.state_dir);
+        if (r < 0)
+                return r;
+        job_loader_set_once(m->loader);
+        r = deadlines_init(m);
         if (r >= 0)
                 r = conditions_init(m);
         if (r >= 0)
@@ -282,6 +289,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->readable_source);
         executor_free(m->executor);
         executor_free(m->former_executor);
+        once_done(m);
         job_loader_free(m->loader);
         zone_cache_free(m->zones);
         diagnostics_done(&m->diagnostics);
@@ -302,6 +310,7 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return r;
         take_over_start(m);
+        once_look_at_all(m);
         queues_pump(m);
         return 0;
 }
@@ -348,6 +357,7 @@ int manager_reload(Manager *m) {
                 return log_error_errno(r, "Cannot load the job files: %m; previous versions stay in use");
         set_retention(m);
         absences_look(m);
+        once_look_at_all(m);
         if (m->take_over.has_left_runs)
                 (void)take_over_runs(m);
         log_reloaded(m);

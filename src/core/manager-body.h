@@ -10,11 +10,12 @@
 #include "util/turn.h"
 
 #define RUNS_STAMP    "runs" /* not a time: how many runs of the job were started; beside the stamps of the triggers */
-#define OBSERVERS_MAX 5      /* one of them is conditions.c */
+#define OBSERVERS_MAX 6      /* two of them are conditions.c and once.c */
 
 typedef struct Conditions Conditions;
 typedef struct Deadlines Deadlines;
 typedef struct Drain Drain;
+typedef struct Once Once;
 typedef struct Outbox Outbox;
 typedef struct Pools Pools;
 
@@ -76,6 +77,7 @@ struct Manager {
         sd_event_source *acknowledge_source; /* a deferred source that tells the executor what is in the ledger */
         Deadline acknowledge_again;
 
+        Once *once;
         Conditions *conditions;
         Values *values;
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */

@@ -102,6 +102,18 @@ int manager_pause_all(Manager *m);
 int manager_resume_all(Manager *m);
 bool manager_is_paused(const Manager *m);
 
+/* Creates a job that runs once, at a time (µs of CLOCK_REALTIME; 0: as soon as its other conditions allow), and is
+ * then removed. text: its file without that time. name: NULL or "": one is made. It is on disk when this returns.
+ * -ERANGE: the time has passed; -EEXIST: there is a job with that name, or a file of one; -ENOENT: it is no name;
+ * -EINVAL: *reterr says what is wrong with the text, and is the caller's; -ENOBUFS: there are too many; -EIO: it
+ * cannot be written; -ESHUTDOWN, -ENOMEM. */
+#define ONCE_JOBS_MAX 10000
+int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, char **reterr, const Job **ret);
+
+/* Removes such a job before its time, which is recorded. -ENOENT; -EADDRINUSE: its file belongs to somebody else;
+ * -EBUSY: it has a run, which can be cancelled; or the errno of a disk. */
+int manager_remove_once(Manager *m, const char *name);
+
 /* Forgets that the job failed: its alarms, a retry that waits, that result, also over a restart; when it last ran and
  * succeeded stays. Does nothing to a job that did not fail. -ENOENT. */
 int manager_reset_failed(Manager *m, const char *job);

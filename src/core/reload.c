@@ -195,6 +195,26 @@ int reload_jobs(Manager *m) {
         return diagnostics_merge(&m->diagnostics, job_loader_diagnostics(m->loader));
 }
 
+int reload_add_once(Manager *m, const char *name, const Job **ret) {
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        _cleanup_(diagnostics_done) Diagnostics d = {};
+        Job *job;
+        int r;
+
+        r = job_loader_add_once(m->loader, name, turn_now(m->event).realtime, &d, &def);
+        if (r < 0)
+                return r;
+        r = job_add(m, name, def, NULL, &job);
+        if (r < 0) {
+                job_loader_remove(m->loader, name);
+                return r;
+        }
+        job->generation = m->generation;
+        *ret = job;
+        NOTIFY_OBSERVERS(m, summary_changed);
+        return 0;
+}
+
 int reload_get_job(Manager *m, const char *name, Job **ret) {
         _cleanup_(job_def_unrefp) JobDef *def = NULL;
         Job *job = job_table_get(m->jobs, name);

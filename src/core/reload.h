@@ -8,6 +8,9 @@
 /* Reads all job files and makes the table what they say. */
 int reload_jobs(Manager *m);
 void reload_log_problems(const Diagnostics *diagnostics);
+/* Puts a new job into force whose file is in the directory of jobs that run once. 0; the errors of
+ * job_loader_add_once(). */
+int reload_add_once(Manager *m, const char *name, const Job **ret);
 /* What the job did last, as the ledger has it. */
 void reload_load_last(Manager *m, Job *job);
 /* The job of this name; an instance of a template is made when it is not there. -ENOENT, -ENOEXEC, -ENOMEM. */

@@ -12,6 +12,7 @@
 
 #include "core/alarms.h"
 #include "core/manager-body.h"
+#include "core/once.h"
 #include "core/outbox.h"
 #include "core/triggers.h"
 #include "core/pools.h"
@@ -241,6 +242,7 @@ static void survey_done(Manager *m) {
         m->is_surveyed = true;
         deadline_set(m, &m->take_over.deadline, USEC_INFINITY);
         TELL_TRIGGERS(m, hold, /* hold= */ m->stopping);
+        once_look_at_all(m);
 }
 
 static void on_survey_time(Manager *m, Deadline *d) {

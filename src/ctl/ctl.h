@@ -59,6 +59,9 @@ typedef struct Ctl {
         const char *calendar; /* or NULL: when a new job elapses, */
         const char *path;     /* or NULL: which path it watches, */
         const char *when;     /* or NULL: on which condition it runs */
+        const char *at;       /* or NULL: when a job runs once, */
+        const char *in;       /* or NULL: in which time, */
+        const char *name;     /* or NULL: under which name */
         bool null;            /* file names end in a NUL */
         unsigned limit;       /* files to list; 0: not given */
         unsigned daemon_pid;  /* the process with which we exit; 0: not given */
@@ -100,6 +103,7 @@ int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_new(Ctl *c, char **args);
 int verb_diff(Ctl *c, char **args);
 int verb_edit(Ctl *c, char **args);
+int verb_once(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);

@@ -9,6 +9,7 @@
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
+#include "client/once.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/json.h"
@@ -259,6 +260,20 @@ static int collect_live(const RunView *v, void *userdata) {
         return live->n_ids >= live->n_expected;
 }
 
+/* A job that was to run once, and has not begun to. */
+static int remove_once(Ctl *c, const char *job, json_object *array) {
+        json_object *o;
+        int r = once_remove(c->connection, job, &c->error);
+
+        if (r < 0)
+                return ctl_failed(c, r, "vaktctl once");
+        o = json_new_object();
+        json_add_string(o, "job", job);
+        json_append(array, o);
+        ctl_say(c, stdout, "Job %s is removed and does not run.", job);
+        return 0;
+}
+
 static int cancel_job(Ctl *c, const char *job, json_object *array) {
         _cleanup_(job_view_done) JobView v = { 0 };
         _cleanup_free_ uint64_t *ids = NULL;
@@ -273,6 +288,8 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
         ids = live.ids;
         if (r < 0)
                 return ctl_failed(c, r, NULL);
+        if (live.n_ids == 0 && once_is_file(v.fragment))
+                return remove_once(c, job, array);
         if (live.n_ids == 0)
                 ctl_say(c, stdout, "No run of job %s is active or waiting.", job);
         for (size_t i = 0; i < live.n_ids; i++) { /* newest first: no waiting run starts in between */

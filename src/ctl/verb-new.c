@@ -10,6 +10,7 @@
 #include "config/job-file.h"
 #include "config/job-scan.h"
 #include "ctl/alloc.h"
+#include "ctl/command-text.h"
 #include "ctl/expression.h"
 #include "ctl/file-name.h"
 #include "ctl/import.h"
@@ -37,56 +38,6 @@ static void new_job_done(NewJob *n) {
         free(n->command);
         free(n->user);
         zone_cache_free(n->zones);
-}
-
-/* --- the command --- */
-
-/* One word, in quotes if need be. */
-static void put_word(FILE *f, const char *word) {
-        bool is_plain = !strpbrk(word, " \t\n\"'\\;");
-
-        for (const char *p = word; is_plain && *p; p++)
-                is_plain = (unsigned char)*p >= ' ';
-        if (!is_plain)
-                fputc('"', f);
-        for (const char *p = word; *p; p++)
-                if ((unsigned char)*p < ' ')
-                        fprintf(f, "\\x%02x", (unsigned)*p);
-                else
-                        fprintf(f, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
-        if (!is_plain)
-                fputc('"', f);
-}
-
-static bool wants_shell(const char *line) {
-        return strpbrk(line, "|&;<>()$`*?~") || startswith(line, "cd ");
-}
-
-/* The words of a command line; a single one that only a shell can read is a line for a shell. */
-static void take_command(NewJob *n, char **words) {
-        size_t size;
-        FILE *f;
-
-        n->uses_shell = !words[1] && wants_shell(words[0]);
-        if (n->uses_shell) {
-                n->command = alloc_string(words[0]);
-                return;
-        }
-        f = open_memstream(&n->command, &size);
-        if (!f)
-                alloc_failed();
-        for (char **word = words; *word; word++)
-                if (strchr(*word, '$')) {
-                        fputc(':', f); /* no variable is meant: the caller's shell has replaced those */
-                        break;
-                }
-        for (char **word = words; *word; word++) {
-                if (word > words)
-                        fputc(' ', f);
-                put_word(f, *word);
-        }
-        if (fclose(f) != 0)
-                alloc_failed();
 }
 
 /* --- when --- */
@@ -171,7 +122,7 @@ static bool ask_all(const Ctl *c, NewJob *n) {
                 if (!n->command)
                         return false;
         }
-        n->uses_shell = wants_shell(n->command);
+        n->uses_shell = command_wants_shell(n->command);
         while (!is_known) {
                 _cleanup_free_ char *answer =
                         ask("When (Mon 05:30; every 10min; /a/path; load1 > 8; empty: by hand)?");
@@ -381,7 +332,7 @@ int verb_new(Ctl *c, char **args) {
         if (r != CTL_DONE)
                 return r;
         if (args[1])
-                take_command(&n, args + 1);
+                n.command = command_text(args + 1, &n.uses_shell);
         else if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
                 ctl_complain("Write 'vaktctl new NAME [--calendar=|--path=|--when=...] -- COMMAND...', or answer "
                              "questions on a terminal.");

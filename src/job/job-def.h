@@ -126,7 +126,8 @@ typedef struct JobDef {
         char *description;
         char **documentation; /* NULL-terminated or NULL */
         char **tags;
-        char *fragment; /* path of the job file */
+        char *fragment;    /* path of the job file */
+        usec_t once_since; /* realtime: when this job was created, which runs once; 0: any other job */
         bool enabled;
 
         TriggerDef *triggers;

@@ -329,7 +329,7 @@ static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *
 /* A trigger that is seen for the first time in the life of the daemon. */
 static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
-        bool was_there = s->starting && !timers->job->came_back;
+        bool was_there = (s->starting && !timers->job->came_back) || timers->def->once_since > 0;
         bool goes_on = !was_there && !is_moment(t) && !plan_is_wall(&timers->def->timer, t);
         usec_t stamp = USEC_INFINITY;
 

@@ -234,7 +234,9 @@ static usec_t get_stamp(void *userdata, const Job *job, const char *key) {
         Timers *t = userdata;
         usec_t stamp;
 
-        return ledger_get_stamp(t->base.ledger, job->name, key, &stamp) < 0 ? USEC_INFINITY : stamp;
+        if (ledger_get_stamp(t->base.ledger, job->name, key, &stamp) >= 0)
+                return stamp;
+        return strchr(key, '=') && job->def && job->def->once_since > 0 ? job->def->once_since : USEC_INFINITY;
 }
 
 static void set_stamp(void *userdata, const Job *job, const char *key, usec_t stamp) {

@@ -18,6 +18,8 @@ int places_settings(bool user, char **ret);
 /* The directory of the persistent state. */
 int places_state_dir(bool user, char **ret);
 
+#define PLACES_ONCE "once.d" /* in it: the files of jobs that run once */
+
 /* The path of the control socket. */
 int places_socket(bool user, char **ret);
 

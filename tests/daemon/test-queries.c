@@ -630,12 +630,52 @@ static void test_definitions(void **state) {
         }
 }
 
+/* --- jobs that run once --- */
+
+static void test_once(void **state) {
+        static const char bad_option[] = "org.vaktd1.Error.BadOption", run[] = "[Run]\nExec=/bin/true\n";
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *large = calloc(1, 64 * 1024 + 2);
+        const uint64_t at = UINT64_C(7226625600000000);
+        const char *job;
+        uint64_t next;
+
+        assert_non_null(large);
+        memset(large, '#', 64 * 1024 + 1);
+        harness_add_job(h, "other", run);
+        harness_start(h);
+        bus = harness_connect(h);
+        reply = harness_call(bus, "CreateOnce", "sts", "", at - 1, run);
+        assert_true(sd_bus_message_read(reply, "st", &job, &next) > 0);
+        assert_string_equal(job, "once-21990101-120000");
+        assert_true(next == at);
+        harness_call_fails(bus, bad_option, "CreateOnce", "sts", job, at, run);
+        harness_call_fails(bus, bad_option, "CreateOnce", "sts", "../x", at, run);
+        harness_call_fails(bus, bad_option, "CreateOnce", "sts", "x", UINT64_C(1), run);
+        harness_call_fails(bus, bad_option, "CreateOnce", "sts", "x", at, "[Run]\n");
+        harness_call_fails(bus, bad_option, "CreateOnce", "sts", "x", at, large);
+        harness_call_fails(bus, bad_option, "RemoveOnce", "s", "other");
+        harness_call_fails(bus, "org.vaktd1.Error.NoSuchJob", "RemoveOnce", "s", "nothing");
+        sd_bus_message_unref(harness_call(bus, "RemoveOnce", "s", job));
+        harness_call_fails(bus, "org.vaktd1.Error.NoSuchJob", "RemoveOnce", "s", job);
+        if (geteuid() == 0) {
+                _cleanup_(sd_bus_flush_close_unrefp) sd_bus *other = NULL;
+
+                assert_int_equal(chmod(harness_directory(h), 0755), 0);
+                other = harness_connect_as(h, 65534);
+                harness_call_fails(other, "org.vaktd1.Error.AccessDenied", "CreateOnce", "sts", "", at, run);
+                harness_call_fails(other, "org.vaktd1.Error.AccessDenied", "RemoveOnce", "s", "other");
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 harness_test(test_query_runs),     harness_test(test_query_columns), harness_test(test_bad_filters),
                 harness_test(test_alarms),         harness_test(test_pools),         harness_test(test_pause_all),
                 harness_test(test_executor),       harness_test(test_private_file),  harness_test(test_live_runs),
-                harness_test(test_values_changed), harness_test(test_definitions),
+                harness_test(test_values_changed), harness_test(test_definitions),   harness_test(test_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

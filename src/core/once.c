@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Jobs that run once are job files like all others, with one time of the wall clock, in a directory of their own in
+ * the state directory. That makes them survive whatever the daemon survives: a job is accepted when its file is on
+ * disk, the time that passed since then counts as missed, and it is made up for. It is over when its time has come,
+ * what came of that is written, and no run or retry is left; then the file goes, and everything but the history.
+ *
+ * A file that is written again and again would be a way to fill the disk, so their number has a limit. */
+
+#include "core/once.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "config/job-entry.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/reload.h"
+#include "time/timestamp.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/places.h"
+#include "util/strv.h"
+
+struct Once {
+        int directory; /* fd; negative: it could not be opened */
+        char **job_dirs;
+        sd_event_source *look_source; /* jobs are to be looked at */
+};
+
+/* --- files --- */
+
+static int open_directory(const ManagerOptions *o, char **ret_path) {
+        _cleanup_free_ char *path = NULL;
+        int fd;
+
+        if (asprintf(&path, "%s/" PLACES_ONCE, o->state_dir) < 0)
+                return -ENOMEM;
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+                log_warning_errno(errno, "Cannot create %s: %m; no job that runs once can be created", path);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        *ret_path = TAKE_PTR(path);
+        return fd;
+}
+
+/* Removes what a daemon that was killed had not finished. */
+static void remove_remains(int fd) {
+        _cleanup_(closedirp) DIR *dir = fd < 0 ? NULL : fd_list(fd);
+
+        for (const struct dirent *e; dir && (e = readdir(dir));)
+                if (e->d_name[0] == '.' && !streq(e->d_name, ".") && !streq(e->d_name, ".."))
+                        (void)unlinkat(fd, e->d_name, 0);
+}
+
+/* The time of the file is that of the request, however long the disk takes: what passes from then on counts. */
+static int write_file(const Once *o, const char *job, const char *text, usec_t now) {
+        const struct timespec created = { .tv_sec = (time_t)(now / USEC_PER_SEC),
+                                          .tv_nsec = (long)(now % USEC_PER_SEC * NSEC_PER_USEC) };
+        char file[JOB_FILE_NAME_MAX];
+        int r;
+
+        (void)snprintf(file, sizeof(file), "%s" JOB_SUFFIX, job);
+        r = file_create(o->directory, file, 0600, text, strlen(text));
+        if (r >= 0 && utimensat(o->directory, file, (const struct timespec[]){ created, created }, 0) < 0)
+                r = -errno;
+        return r;
+}
+
+static int remove_file(const Once *o, const char *job) {
+        char file[JOB_FILE_NAME_MAX];
+
+        (void)snprintf(file, sizeof(file), "%s" JOB_SUFFIX, job);
+        if (unlinkat(o->directory, file, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return fsync(o->directory) < 0 ? -errno : 0;
+}
+
+/* --- the end --- */
+
+static bool is_once(const Job *job) {
+        return job->def && job->def->once_since > 0;
+}
+
+/* The file is gone before the job is: who is killed in between has done it all, and who is killed before does it
+ * again. */
+static int forget_job(Manager *m, Job *job) {
+        _cleanup_free_ char *name = strdup(job->name);
+        int r;
+
+        if (!name)
+                return -ENOMEM;
+        r = runs_commit(m);
+        if (r >= 0)
+                r = remove_file(m->once, name);
+        if (r < 0)
+                return r;
+        job_loader_remove(m->loader, name);
+        (void)ledger_forget_job(m->ledger, name);
+        job->gone = true;
+        TELL_TRIGGERS(m, remove_job, job);
+        reload_drop_job_if_over(m, job);
+        NOTIFY_OBSERVERS(m, summary_changed);
+        return 0;
+}
+
+/* One that is paused keeps its time. */
+static bool job_is_over(const Job *job) {
+        return is_once(job) && !job->gone && !job->paused && job->next == USEC_INFINITY && TAILQ_EMPTY(&job->runs);
+}
+
+static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Manager *m = userdata;
+
+        (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        if (!m->is_started || m->is_unread || !m->is_surveyed || m->stopping)
+                return 0; /* it is not known yet what goes on, or what was interrupted */
+        for (size_t i = job_table_size(m->jobs); i > 0; i--) {
+                Job *job = job_table_at(m->jobs, i - 1);
+                LogContext c = { .job = job->name };
+                int r = job_is_over(job) ? forget_job(m, job) : 0;
+
+                if (r < 0)
+                        log_message(LOG_WARNING, &c,
+                                    "Cannot remove the job, which has run once: %s; trying again at the next reload.",
+                                    strerror(-r));
+        }
+        return 0;
+}
+
+void once_look(Manager *m, const Job *job) {
+        if (is_once(job))
+                (void)sd_event_source_set_enabled(m->once->look_source, SD_EVENT_ON);
+}
+
+void once_look_at_all(Manager *m) {
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                once_look(m, job_table_at(m->jobs, i));
+}
+
+/* Of refused runs, too, whose jobs nothing else happens to. */
+static void on_run_finished(void *userdata, const RunRecord *r) {
+        Manager *m = userdata;
+        const Job *job = job_table_get(m->jobs, r->job);
+
+        if (job)
+                once_look(m, job);
+}
+
+/* --- set-up --- */
+
+int once_init(Manager *m) {
+        _cleanup_free_ char *path = NULL;
+        Once *o = m->once = calloc(1, sizeof(Once));
+        int r = 0;
+
+        if (!o)
+                return -ENOMEM;
+        o->directory = open_directory(&m->options, &path);
+        if (!path)
+                return -ENOMEM;
+        remove_remains(o->directory);
+        STRV_FOREACH(dir, m->options.job_dirs)
+                r = r < 0 ? r : strv_extend(&o->job_dirs, *dir);
+        if (r >= 0)
+                r = strv_consume(&o->job_dirs, TAKE_PTR(path));
+        if (r >= 0)
+                r = event_add_turn(m->event, &o->look_source, "once", on_look, m);
+        if (r >= 0)
+                m->observers[m->n_observers++] = (ManagerObserver){ .run_finished = on_run_finished, .userdata = m };
+        return r;
+}
+
+void once_done(Manager *m) {
+        if (!m->once)
+                return;
+        m->once->look_source = sd_event_source_disable_unref(m->once->look_source);
+        (void)safe_close(m->once->directory);
+        strv_free(m->once->job_dirs);
+        m->once = mfree(m->once);
+}
+
+char *const *once_job_dirs(const Manager *m) {
+        return m->once->job_dirs;
+}
+
+/* --- for clients --- */
+
+/* "once-20261201-020000", for a job whose creator has no name for it. */
+static int find_name(Manager *m, usec_t at, char name[static JOB_NAME_MAX + 1]) {
+        time_t seconds = (time_t)(at / USEC_PER_SEC);
+        struct tm tm;
+
+        (void)gmtime_r(&seconds, &tm);
+        for (unsigned i = 1; i <= ONCE_JOBS_MAX + 1; i++) {
+                size_t n = strftime(name, JOB_NAME_MAX + 1, "once-%Y%m%d-%H%M%S", &tm);
+
+                if (i > 1)
+                        (void)snprintf(name + n, JOB_NAME_MAX + 1 - n, ".%u", i);
+                if (!job_table_get(m->jobs, name))
+                        return 0;
+        }
+        return -ENOBUFS;
+}
+
+static unsigned count_jobs(const Manager *m) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                n += is_once(job_table_at(m->jobs, i));
+        return n;
+}
+
+/* The time stands first, so that the lines of the problems are those of the caller's text and this number more. */
+#define LINES_OF_TIME 3
+
+static int make_text(usec_t at, const char *text, char **ret) {
+        char when[TIMESTAMP_TEXT_MAX];
+
+        (void)timestamp_format(when, at, /* zone= */ NULL, TIMESTAMP_PRETTY);
+        return asprintf(ret, "[Timer]\nOnCalendar=%s\nCatchUp=once\n%s", when, text) < 0 ? -ENOMEM : 0;
+}
+
+/* What runs once has no other reason to run. */
+static int check_text(Manager *m, const char *name, const char *text, char **reterr) {
+        _cleanup_(diagnostics_done) Diagnostics d = {};
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        int r = job_loader_try(m->loader, name, text, &d, &def);
+
+        if (r == -EINVAL && d.items[0].line > LINES_OF_TIME)
+                r = string_format(reterr, "Line %u: %s", d.items[0].line - LINES_OF_TIME, d.items[0].message) ?: r;
+        else if (r == -EINVAL)
+                r = string_format(reterr, "%s", d.items[0].message) ?: r;
+        if (r < 0)
+                return r;
+        if (def->n_triggers == 1 && !def->path_trigger && !def->monitor.when && def->enabled &&
+            def->timer.catch_up == CATCH_UP_ONCE && def->timer.catch_up_within == USEC_INFINITY && !def->rotate &&
+            def->timer.n_except == 0)
+                return 0;
+        return string_format(reterr, "A job that runs once has no other triggers, no settings of section [Timer], no "
+                                     "section [Rotate], and is enabled.")
+                       ?: -EINVAL;
+}
+
+int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, char **reterr, const Job **ret) {
+        char found[JOB_NAME_MAX + 1];
+        _cleanup_free_ char *whole = NULL;
+        usec_t now = turn_now(m->event).realtime;
+        int r;
+
+        if (m->stopping)
+                return -ESHUTDOWN;
+        if ((at > 0 && at <= now) || at > TIMESTAMP_MAX - USEC_PER_SEC)
+                return -ERANGE;
+        at = (MAX(at, now + USEC_PER_SEC) + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC;
+        if (count_jobs(m) >= ONCE_JOBS_MAX || job_table_size(m->jobs) >= LOADER_JOBS_MAX)
+                return -ENOBUFS;
+        r = isempty(name) ? find_name(m, at, found) : 0;
+        if (r < 0)
+                return r;
+        name = isempty(name) ? found : name;
+        if (!job_name_is_valid(name) || strchr(name, '@'))
+                return -ENOENT;
+        if (job_table_get(m->jobs, name))
+                return -EEXIST;
+        r = make_text(at, text, &whole);
+        if (r >= 0)
+                r = check_text(m, name, whole, reterr);
+        if (r < 0)
+                return r;
+        r = write_file(m->once, name, whole, now);
+        if (r < 0)
+                return r == -EEXIST ? r : -EIO;
+        r = reload_add_once(m, name, ret);
+        if (r < 0) /* the caller is told that there is no such job */
+                (void)remove_file(m->once, name);
+        return r;
+}
+
+int manager_remove_once(Manager *m, const char *name) {
+        const RunRequest request = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+        Job *job = job_table_get(m->jobs, name);
+
+        if (!job || job->gone)
+                return -ENOENT;
+        if (!is_once(job))
+                return -EADDRINUSE;
+        if (!TAILQ_EMPTY(&job->runs))
+                return -EBUSY;
+        runs_refuse(m, name, &request, RUN_RESULT_CANCELLED, "The job, which was to run once, was cancelled.");
+        return forget_job(m, job);
+}

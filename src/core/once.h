@@ -1,0 +1,18 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Jobs that run once: their files belong to the daemon, which writes and removes them. */
+
+#include "core/manager.h"
+
+int once_init(Manager *m); /* before the jobs are loaded */
+void once_done(Manager *m);
+
+/* The directories of all job files, those of jobs that run once being the last. */
+char *const *once_job_dirs(const Manager *m);
+
+/* Something has happened that may have been the last thing that such a job had to do; it is looked at later. */
+void once_look(Manager *m, const Job *job);
+
+/* The same for all of them, after a load. */
+void once_look_at_all(Manager *m);
