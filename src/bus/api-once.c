@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The methods of org.vaktd1.Manager for jobs that run once. The text of a job says as whom it runs, so whoever may
- * create one may do anything that the daemon may. */
+/* The methods of org.vaktd1.Manager for jobs that run once. The text of a job says as whom it runs, so only root
+ * and the user of the daemon may create one, whatever polkit permits. */
 
 #include "bus/api-manager.h"
 #include "bus/errors.h"
@@ -79,7 +79,7 @@ int method_create_once(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         r = read_creation(m, &unused, e);
         if (r >= 0)
                 r = sd_bus_message_rewind(m, /* complete= */ true);
-        return r < 0 ? r : authorize(userdata, m, ACTION_MANAGE, create_authorized, e);
+        return r < 0 ? r : authorize(userdata, m, &(Permission){ .next = create_authorized }, e);
 }
 
 static int remove_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {

@@ -40,8 +40,7 @@ int builder_note(const KeyLine *k) {
         Place *p = NULL;
 
         assert(k->row && k->reading->problems); /* which the place keeps */
-        if (b->text) /* not of arguments, which are no job file */
-                keep_text(b, k);
+        keep_text(b, k);
         if (streq(k->row->section, "Rotate") || streq(k->row->section, "Clean")) {
                 int r = keep_upkeep_line(b, k);
 

@@ -212,7 +212,7 @@ static int report_run(const RunView *v, void *userdata) {
 
         w->result = run_view_is_success(v) ? CTL_DONE : CTL_RUN_FAILED;
         if (w->ctl->json)
-                json_print(run_view_json(v));
+                json_print(run_view_json(v, /* with_object= */ true));
         if (w->result == CTL_DONE)
                 ctl_say(w->ctl, stdout, "%s", message);
         else
@@ -293,7 +293,7 @@ static int list_once(Ctl *c) {
                 json_add_string(o, "job", row->name);
                 json_add_time(o, "next_usec", row->next);
                 json_add_string(o, "state", row->state);
-                json_add_string(o, "description", row->description);
+                json_add_word(o, "description", row->description);
                 json_append(array, o);
         }
         if (r >= 0 && c->json)

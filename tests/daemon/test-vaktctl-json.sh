@@ -171,13 +171,10 @@ ctl --json import-crontab "$scratch/tab"
 ends 1 "import with a remark"
 json "import" "len(j['jobs']) == 2 and [r['line'] for r in j['remarks']] == [1, 3] and j['jobs'][0]['source_line'] == 1"
 
-printf '[Timer]\nOnCalendar=weekly\n[Run]\nExec=/bin/true\n' >"$jobs/good.job"
-printf '[Run]\nNonsense=1\n' >"$jobs/tree.job"
-ctl --json diff good tree
-ends 1 "diff with differences"
-json "diff" "[(d['job'], d['change']) for d in j] == [('good', 'changed'), ('tree', 'invalid')]"
-ctl --json edit --stdin good <<<$'[Job]\nDescription=Edited'
-json "edit" "[d['job'] for d in j] == ['good'] and j[0]['keys']"
+ctl --json once --in=1h --name=later -- /bin/true
+json "once" "j['job'] == 'later' and j['next_usec']"
+ctl --json once
+json "what is to run once" "[(r['job'], r['state']) for r in j] == [('later', 'waiting')]"
 
 # plan of such jobs reads the directories of the system; here, the programs that it executes.
 "$VAKTD_PROGRAM_DIR/vakt-clean" --plan --json "Path=$scratch/tree" MaxAge=1h >"$scratch/json/a.plan"
