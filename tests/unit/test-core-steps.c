@@ -312,6 +312,7 @@ static void test_run(void **state) {
         r = run(1);
         assert_string_equal(r.unit, "vakt-a-1.service");
         assert_string_equal(r.host, f.m->host);
+        assert_true(r.host[0] != '\0');
         assert_int_equal(r.pid, 1001);
         assert_true(r.started == begin && r.requested == begin && r.scheduled == begin);
         assert_true(job("a")->last_start == begin);
@@ -927,6 +928,11 @@ static void test_pauses_end(void **state) {
         assert_int_equal(manager_resume(f.m, "a"), 0);
         assert_int_equal(job("a")->pause_until, 0);
         assert_true(fake_clock_next() > 24 * HOURS);
+        /* One after the other. */
+        assert_int_equal(manager_pause_until(f.m, "a", fake_clock.realtime + HOURS), 0);
+        assert_int_equal(manager_pause_until(f.m, "b", fake_clock.realtime + 2 * HOURS), 0);
+        advance(2 * HOURS);
+        assert_false(job("a")->paused || job("b")->paused);
 }
 
 /* A retry is held by a pause, and made when that ends. */
@@ -1231,10 +1237,11 @@ static void test_before_all_others(void **state) {
         (void)request("a", RUN_TRIGGER_NONE);
         steps[0] = '\0';
         assert_int_equal(sd_event_add_defer(f.event, &s, on_other, NULL), 0);
+        assert_true(sd_event_source_set_priority(s, SD_EVENT_PRIORITY_IMPORTANT) >= 0);
         runs_drop(f.m, live(1), RUN_RESULT_EXIT);
         fake_world_forget(1);
         settle();
-        EXPECT("= 1 exit; finished 1 exit; job b; summary; job a; other; [commit]; = 2 starting; "
+        EXPECT("= 1 exit; finished 1 exit; job b; summary; other; job a; [commit]; = 2 starting; "
                "stamp a runs no. 1; [commit]; begin 2; = 2 running; started 2; job a; summary");
         sd_event_source_unref(s);
 }
@@ -2018,6 +2025,7 @@ static void test_bad_file_at_the_start(void **state) {
         start_begun();
         observe_steps();
         assert_true(!job("a")->gone && !job("a")->def && job("a")->n_running == 1);
+        assert_non_null(strstr(why("a"), "The job cannot run until this is fixed.\n"));
         assert_int_equal(run(2).state, RUN_QUEUED);
         end_run(1, RUN_RESULT_EXIT);
         EXPECT("= 1 exit; finished 1 exit; job a; summary; [commit]");
@@ -2062,6 +2070,10 @@ static void test_local_zone(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(zones); i++) {
                 assert_int_equal(setenv("TZ", zones[i], 1), 0);
                 begin_steps();
+                assert_int_equal(manager_pause_until(f.m, "a", begin + 48 * HOURS), 0);
+                assert_non_null(strstr(why("a"), i < 2 ? "paused until Thu 2030-01-03 09:00:00 JST"
+                                                       : "paused until Thu 2030-01-03 00:00:00 UTC"));
+                assert_int_equal(manager_resume(f.m, "a"), 0);
                 assert_non_null(
                         strstr(why("a"), i < 2 ? "Sun 2031-06-01 12:00:00 JST" : "Sun 2031-06-01 12:00:00 UTC"));
                 stop();
@@ -2282,22 +2294,24 @@ static void test_alarms_after_a_restart(void **state) {
 /* A retry whose time has come and that something else holds up. */
 static void test_retry_and_rate(void **state) {
         write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\nMinIntervalSec=1h\n");
+        assert_int_equal(setenv("TZ", "Asia/Tokyo", 1), 0);
         begin_steps();
         (void)request("a", RUN_TRIGGER_NONE);
         end_run(1, RUN_RESULT_EXIT);
         EXPECT_WHY("a", "state: It is retrying.\n"
                         "timer: It has no trigger: it runs on request.\n"
-                        "rate: No run is started before Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n"
-                        "retry: Run 2, try 2, is due at Tue 2030-01-01 00:10:00 UTC, in 10min (RetryDelaySec=), after "
+                        "rate: No run is started before Tue 2030-01-01 10:00:00 JST (MinIntervalSec=).\n"
+                        "retry: Run 2, try 2, is due at Tue 2030-01-01 09:10:00 JST, in 10min (RetryDelaySec=), after "
                         "run 1.\n");
         advance(20 * MINUTES);
         EXPECT_WHY("a", "state: It is retrying.\n"
                         "timer: It has no trigger: it runs on request.\n"
-                        "rate: No run is started before Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n"
-                        "retry: Run 2, try 2, waits until Tue 2030-01-01 01:00:00 UTC (MinIntervalSec=).\n");
+                        "rate: No run is started before Tue 2030-01-01 10:00:00 JST (MinIntervalSec=).\n"
+                        "retry: Run 2, try 2, waits until Tue 2030-01-01 10:00:00 JST (MinIntervalSec=).\n");
         assert_int_equal(run(2).state, RUN_WAITING);
         advance(40 * MINUTES);
         assert_int_equal(run(2).state, RUN_RUNNING);
+        assert_int_equal(unsetenv("TZ"), 0);
 }
 
 /* --- the executor that was another one --- */
@@ -2463,6 +2477,7 @@ static void test_ledger_is_read_late(void **state) {
         advance(20 * USEC_PER_SEC);
         assert_int_equal(manager_pause(f.m, "b"), 0);
         assert_int_equal(manager_skip(f.m, "c", 5), 0);
+        assert_int_equal(manager_pause_until(f.m, "e", begin + 3 * HOURS), 0);
         stop();
         is_locked = fake_world.is_mute = true;
         steps[0] = '\0';
@@ -2486,7 +2501,7 @@ static void test_ledger_is_read_late(void **state) {
                "begin 6; = 6 running; started 6; job a; summary");
         is_locked = false;
         advance(HOURS);
-        EXPECT("job b; adopt 3 running; new 4 queued; job a; summary; job d; = 3 running; "
+        EXPECT("job b; job e; adopt 3 running; new 4 queued; job a; summary; job d; = 3 running; "
                "run 3 running; = 5 starting; stamp d runs no. 1; [commit]; begin 5; = 5 running; "
                "started 5; job d; summary");
         assert_true(manager_knows_what_was(f.m) && job("b")->paused && job("c")->is_overdue);
@@ -2495,6 +2510,82 @@ static void test_ledger_is_read_late(void **state) {
         assert_int_equal(job("b")->last_result, RUN_RESULT_EXIT);
         assert_int_equal(request_as("b", &by_timer).result, RUN_RESULT_SKIPPED);
         assert_true(job("a")->n_running == 2 && job("a")->n_runs == 2);
+        assert_true(job("e")->paused);
+        advance(2 * HOURS);
+        assert_false(job("e")->paused);
+}
+
+/* A success drops them both, the one that waits for its time and the one that waits for the machine. */
+static void test_two_retries_are_dropped(void **state) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\n"
+                       "TimeoutSec=infinity\nWaitFor=load1 < 2\nWaitMaxSec=1day\nQueueMax=9\n");
+        begin_steps();
+        runs_are_long = true;
+        set("load1", 1000);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_EXIT);
+        set("load1", 3000);
+        advance(10 * MINUTES - USEC_PER_SEC);
+        end_run(2, RUN_RESULT_EXIT);
+        advance(USEC_PER_SEC);
+        (void)request("a", RUN_TRIGGER_NONE); /* is no retry */
+        (void)request("a", RUN_TRIGGER_NOW);
+        assert_int_equal(run(6).state, RUN_RUNNING);
+        end_run(6, RUN_RESULT_SUCCESS);
+        assert_true(run(3).result == RUN_RESULT_SKIPPED && run(4).result == RUN_RESULT_SKIPPED);
+        assert_int_equal(run(5).state, RUN_WAITING);
+}
+
+/* What comes in one moment goes in the order in which it came. */
+static void test_order_in_one_moment(void **state) {
+        char name[16];
+
+        for (unsigned i = 1; i <= 8; i++) {
+                (void)snprintf(name, sizeof(name), "j%u", i);
+                write_job(name, "[Run]\nExec=/bin/true\nPool=p\n");
+        }
+        begin_steps();
+        for (unsigned i = 1; i <= 8; i++) {
+                (void)snprintf(name, sizeof(name), "j%u", i);
+                (void)request(name, RUN_TRIGGER_NONE);
+        }
+        for (unsigned i = 1; i <= 8; i++) {
+                assert_int_equal(run(i).state, RUN_RUNNING);
+                end_run(i, RUN_RESULT_SUCCESS);
+        }
+}
+
+/* Whether a trigger would be refused for want of a file: not where only files ask for runs. */
+static void test_forecast_for_files(void **state) {
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "[Path]\nPathChanged=%s\nBatch=each\n[Run]\nExec=/bin/true\n", f.jobs);
+        write_job("a", text);
+        (void)snprintf(text, sizeof(text),
+                       "[Path]\nPathChanged=%s\nBatch=each\n[Timer]\nOnCalendar=2031-01-01\n[Run]\nExec=/bin/true\n",
+                       f.jobs);
+        write_job("b", text);
+        begin_steps();
+        assert_null(strstr(why("a"), "requires one file"));
+        assert_non_null(strstr(why("b"), "requires one file"));
+}
+
+/* What cannot be set up is taken down as far as it came. */
+static void test_no_state(void **state) {
+        ManagerOptions o = {
+                .job_dirs = f.dirs,
+                .state_dir = "/nonexistent/directory",
+                .config_path = f.config,
+                .owner = getuid(),
+                .executor = EXECUTOR_UNIT,
+                .log_level = -1,
+                .runtime_dir = f.directory,
+        };
+
+        assert_int_equal(sd_event_new(&f.event), 0);
+        assert_int_equal(manager_new(&f.m, f.event, &o), -ENOENT);
+        assert_null(f.m);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, steps_setup, condition_teardown)
@@ -2576,6 +2667,10 @@ int main(void) {
                 TEST(test_former_executor),
                 TEST(test_children_after_a_boot),
                 TEST(test_ledger_is_read_late),
+                TEST(test_two_retries_are_dropped),
+                TEST(test_order_in_one_moment),
+                TEST(test_forecast_for_files),
+                TEST(test_no_state),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
