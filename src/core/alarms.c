@@ -123,7 +123,7 @@ static bool expects(const Job *job) {
 }
 
 static void arm_expect(Manager *m, JobAlarms *a) {
-        bool wanted = expects(a->job) && !a->job->is_overdue && a->since > 0;
+        bool wanted = expects(a->job) && !a->job->is_overdue;
 
         deadline_set(m, &a->deadline,
                      wanted ? deadline_of_realtime(m, usec_add(a->since, a->job->def->expect)) : USEC_INFINITY);
@@ -167,7 +167,6 @@ static void look_up_since(Manager *m, JobAlarms *a) {
         (void)ledger_get_stamp(m->ledger, a->job->name, SUCCESS_STAMP, &times[0]);
         (void)ledger_get_stamp(m->ledger, a->job->name, SINCE_STAMP, &times[1]);
         (void)ledger_query(m->ledger, &filter, load_success, &times[2], NULL);
-        a->since = 0;
         for (size_t i = 0; i < ELEMENTSOF(times); i++)
                 if (times[i] <= now)
                         a->since = MAX(a->since, times[i]);
@@ -257,8 +256,6 @@ static int load_watch(const LedgerAlarm *alarm, void *userdata) {
 
 void alarms_load(Manager *m) {
         (void)ledger_list_alarms(m->ledger, NULL, load_watch, m);
-        for (size_t i = 0; i < job_table_size(m->jobs); i++)
-                alarms_set_job(m, job_table_at(m->jobs, i));
 }
 
 typedef struct AlarmWalk {

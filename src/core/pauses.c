@@ -66,8 +66,7 @@ void pauses_start(Manager *m) {
                 if (job->paused_alone && job->pause_until > 0)
                         first = MIN(first, job->pause_until);
         }
-        if (first < USEC_INFINITY)
-                (void)sd_event_source_set_time(m->resume_source, first);
+        (void)sd_event_source_set_time(m->resume_source, first);
         (void)sd_event_source_set_enabled(m->resume_source, first < USEC_INFINITY ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 

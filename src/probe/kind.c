@@ -379,6 +379,8 @@ int probe_on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
                 if (probe_do_look(p, now))
                         break;
         }
+        if (probes->looked)
+                TAKE_PTR(probes->looked)(probes);
         probes_arm(probes);
         return 0;
 }

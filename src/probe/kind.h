@@ -78,6 +78,7 @@ struct Probes {
         bool user_instance;
         int root_fd; /* proc/…, sys/… and run/… are opened below it; a test's own directory, or "/" */
         void *shared[_PROBE_SHARED_MAX];
+        void (*looked)(Probes *probes); /* called when no look follows in this turn, if a look has set it */
 
         /* The rest is for kind.c and probe.c. */
         char *texts[2]; /* program_dir, manager_address */

@@ -16,29 +16,54 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 
 #include "fs/mount-table.h"
 
+typedef struct LocalFiles {
+        MountTable *table;
+        int dir_fd; /* the directory of the last path, with O_PATH, for as long as the looks of this turn last */
+        char *dir_path;
+} LocalFiles;
+
+static LocalFiles *local_files_free(LocalFiles *l) {
+        if (!l)
+                return NULL;
+        (void)mount_table_free(l->table);
+        safe_close(l->dir_fd);
+        free(l->dir_path);
+        return mfree(l);
+}
+DEFINE_CLEANUP(LocalFiles, local_files_free)
+
+static void forget_directory(Probes *probes) {
+        LocalFiles *l = probes->shared[PROBE_SHARED_LOCAL_FILES];
+
+        l->dir_fd = safe_close(l->dir_fd);
+        l->dir_path = mfree(l->dir_path);
+}
+
 /* Returns whether the table is as it was. Waiting for a change takes note of it. */
-static bool is_current(const MountTable *t) {
-        struct pollfd fd = { .fd = mount_table_fd(t), .events = POLLPRI };
+static bool is_current(const LocalFiles *l) {
+        struct pollfd fd = { .fd = mount_table_fd(l->table), .events = POLLPRI };
 
         return poll(&fd, 1, 0) == 0;
 }
 
-static MountTable *get_table(Probes *probes) {
-        MountTable *t = probes->shared[PROBE_SHARED_LOCAL_FILES];
+static LocalFiles *local_files_get(Probes *probes) {
+        _cleanup_(local_files_freep) LocalFiles *l = TAKE_PTR(probes->shared[PROBE_SHARED_LOCAL_FILES]);
 
-        if (!t) {
-                if (mount_table_new(&t) < 0)
+        if (!l) {
+                l = malloc(sizeof(*l));
+                if (!l)
                         return NULL;
-                probes->shared[PROBE_SHARED_LOCAL_FILES] = t;
+                *l = (LocalFiles){ .dir_fd = -EBADF };
+                if (mount_table_new(&l->table) < 0)
+                        return NULL;
         }
-        if (!is_current(t) && mount_table_update(t, NULL, NULL) < 0) { /* next time, there is another one */
-                local_file_done(probes);
-                return NULL;
-        }
-        return t;
+        if (l->dir_fd < 0 && !is_current(l) && mount_table_update(l->table, NULL, NULL) < 0)
+                return NULL; /* next time, there is another one */
+        return probes->shared[PROBE_SHARED_LOCAL_FILES] = TAKE_PTR(l);
 }
 
 /* Its id tells the kernel at once, of any file system. */
@@ -51,38 +76,62 @@ static bool is_on_local_mount(const MountTable *t, int fd) {
 }
 
 /* With O_PATH; the last name may be that of a link. -EREMOTE: something on the way, or at its end, may hang. */
-static int walk(const MountTable *t, const char *path) {
-        _cleanup_close_ int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+static int step(const MountTable *t, int dir_fd, const char *name, int flags) {
+        _cleanup_close_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | flags);
 
-        for (size_t n; fd >= 0 && (n = strcspn(path += strspn(path, "/"), "/")) > 0; path += n) {
+        if (fd < 0)
+                return -errno;
+        return is_on_local_mount(t, fd) ? TAKE_FD(fd) : -EREMOTE;
+}
+
+/* n: bytes of the path. */
+static int walk(const MountTable *t, const char *path, size_t n) {
+        _cleanup_close_ int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        const char *end = path + n;
+
+        for (; fd >= 0 && (path += strspn(path, "/")) < end; path += strcspn(path, "/")) {
                 char name[NAME_MAX + 1];
                 int next;
 
-                if (n > NAME_MAX)
+                if (snprintf(name, sizeof(name), "%.*s", (int)strcspn(path, "/"), path) >= (int)sizeof(name))
                         return -ENAMETOOLONG;
-                memcpy(name, path, n);
-                name[n] = '\0';
-                next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (path[n] != '\0' ? O_DIRECTORY : 0));
+                next = step(t, fd, name, O_DIRECTORY);
                 if (next < 0)
-                        return -errno;
+                        return next;
                 safe_close(fd);
                 fd = next;
-                if (!is_on_local_mount(t, fd))
-                        return -EREMOTE;
         }
         return fd < 0 ? -errno : TAKE_FD(fd);
 }
 
+/* Many paths are in one directory, so that is kept open for a moment. */
+static int open_path(Probes *probes, LocalFiles *l, const char *path) {
+        const char *name = strrchr(path, '/') + 1;
+        size_t n = (size_t)(name - path);
+
+        if (*name == '\0')
+                return walk(l->table, path, n);
+        if (l->dir_fd < 0 || strncmp(l->dir_path, path, n) != 0 || l->dir_path[n] != '\0') {
+                forget_directory(probes);
+                l->dir_path = strndup(path, n);
+                l->dir_fd = l->dir_path ? walk(l->table, path, n) : -ENOMEM;
+                probes->looked = forget_directory;
+        }
+        return l->dir_fd < 0 ? l->dir_fd : step(l->table, l->dir_fd, name, 0);
+}
+
 bool local_file_answer(Probes *probes, const OutsideQuestion *q, OutsideAnswer *a) {
         _cleanup_close_ int fd = -EBADF;
-        const MountTable *t = get_table(probes);
+        LocalFiles *l = local_files_get(probes);
 
         *a = (OutsideAnswer){};
-        if (!t || q->subject[0] != '/' || !mount_table_path_is_local(t, q->subject))
+        if (!l || q->subject[0] != '/' || !mount_table_path_is_local(l->table, q->subject))
                 return false;
-        fd = walk(t, q->subject);
-        if (!is_current(t))
+        fd = open_path(probes, l, q->subject);
+        if (!is_current(l)) { /* and the next one finds out what has changed */
+                local_file_done(probes);
                 return false;
+        }
         if (fd >= 0)
                 path_answer(q, fd, a);
         else if (fd == -ENOENT && q->kind == CONDITION_FILE_EXISTS)
@@ -91,5 +140,6 @@ bool local_file_answer(Probes *probes, const OutsideQuestion *q, OutsideAnswer *
 }
 
 void local_file_done(Probes *probes) {
-        probes->shared[PROBE_SHARED_LOCAL_FILES] = mount_table_free(probes->shared[PROBE_SHARED_LOCAL_FILES]);
+        probes->looked = NULL;
+        probes->shared[PROBE_SHARED_LOCAL_FILES] = local_files_free(probes->shared[PROBE_SHARED_LOCAL_FILES]);
 }
