@@ -144,7 +144,7 @@ static int save_waiting(JobPaths *p, usec_t now) {
                 r = -E2BIG;
         if (r == 0 && p->has_waiting)
                 r = ledger_forget(p->trigger->base.ledger, p->job->name, KEY_WAITING);
-        if (r == 0 && waiting.n > 0)
+        if (r == 0) /* nothing is no row */
                 r = ledger_put(p->trigger->base.ledger, p->job->name, KEY_WAITING, 0, waiting.bytes, waiting.n);
         if (r == 0)
                 p->has_waiting = waiting.n > 0;
@@ -224,7 +224,7 @@ static int save_watches(JobPaths *p, size_t max) {
                 if (r > 0 && max > 0 && (size_t)r >= max)
                         return 1;
         }
-        return r < 0 ? r : 0;
+        return MIN(r, 0);
 }
 
 /* In memory there would be two of everything, and the next start finds what is missing by comparison. */
@@ -257,17 +257,16 @@ void path_store_save(JobPaths *p, bool all) {
 
         if (!p->is_dirty && !all)
                 return;
-        p->is_dirty = false;
         if (can_save(p, all))
                 r = save(p, all, now);
         took = turn_spent(event) - began;
         p->save_not_before = r < 0 ? now + BROKEN_SAVE_USEC : took <= CHEAP_SAVE_USEC ? now : now + SAVE_SHARE * took;
-        deadline_set(p->trigger->base.manager, &p->saving, USEC_INFINITY);
-        if (r != 0) { /* go on, soon or later */
-                p->is_dirty = true;
-                /* Not in this turn: the caller from there takes everything that is due by its time. */
-                deadline_set(p->trigger->base.manager, &p->saving, r > 0 ? now + 1 : p->save_not_before);
-        }
+        p->is_dirty = r != 0; /* go on, soon or later */
+        /* Not in this turn: the caller from there takes everything that is due by its time. */
+        deadline_set(p->trigger->base.manager, &p->saving,
+                     r == 0  ? USEC_INFINITY
+                     : r > 0 ? now + 1
+                             : p->save_not_before);
 }
 
 typedef struct Loading {

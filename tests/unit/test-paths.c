@@ -847,6 +847,7 @@ typedef struct Watched {
         Watch *watch;
         const WatchOps *ops;
         void *userdata;
+        WatchDef def; /* its pointers are those of the job */
 } Watched;
 
 int __real_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
@@ -861,7 +862,7 @@ int __wrap_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const W
                         : __real_watch_new(ret, watcher, def, ops, userdata);
 
         if (r >= 0)
-                watched = (Watched){ .watch = *ret, .ops = ops, .userdata = userdata };
+                watched = (Watched){ .watch = *ret, .ops = ops, .userdata = userdata, .def = *def };
         return r;
 }
 
@@ -969,6 +970,7 @@ static void test_no_more_files_wait_than_may(void **state) {
         assert_false(is_held(f, "all"));
         batches_are_full = true;
         report_change("b", NULL, NULL);
+        assert_true(paths_of(f, "all")->is_held);
         WAIT_FOR(f, is_held(f, "all"));
         touch(f, "w/c");
         assert_true(becomes_quiet(f));
@@ -1051,8 +1053,10 @@ static void test_a_start_finds_what_changed_meanwhile(void **state) {
 
         make_directory(f, "w");
         make_directory(f, "w/sub");
+        make_directory(f, "w/zzz");
         touch(f, "w/old");
         touch(f, "w/sub/old");
+        touch(f, "w/zzz/old");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nRecursive=yes\nEvents=close\nSettleSec=100ms\n" WRITE_LIST,
                        in(f, "w"), f->directory, f->directory);
         start_watching(f, "all", 1);
@@ -1065,7 +1069,7 @@ static void test_a_start_finds_what_changed_meanwhile(void **state) {
         WAIT_FOR(f, lines(f) == 5);
         assert_true(has_seen(f, "w/sub/old"));
         assert_true(has_seen(f, "w/sub/new"));
-        assert_false(has_seen(f, "w/old"));
+        assert_false(has_seen(f, "w/old") || has_seen(f, "w/zzz/old"));
         WAIT_FOR(f, is_idle(f));
         stop(f);
         start_watching(f, "all", 1);
@@ -1083,13 +1087,125 @@ static void test_files_that_wait_are_kept(void **state) {
         start_watching(f, "all", 1);
         assert_int_equal(manager_pause(f->m, "all"), 0);
         touch(f, "w/a");
-        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 2);
         stop(f);
         start_watching(f, "all", 1);
-        assert_int_equal(counter(f, "all", "waiting"), 1);
+        assert_int_equal(counter(f, "all", "waiting"), 2);
+        assert_false(paths_of(f, "all")->is_unread);
         assert_int_equal(manager_resume(f->m, "all"), 0);
         WAIT_FOR(f, f->n_finished == 1);
-        assert_true(has_seen(f, "w/a"));
+        assert_true(has_seen(f, "w/a") && has_seen(f, "w/b"));
+        assert_true(becomes_quiet(f));
+}
+
+/* What there is no memory for at the start is read later, and neither lost nor written over. */
+static void test_files_that_wait_are_read_when_there_is_memory(void **state) {
+        Fixture *f = *state;
+        JobPaths *p;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        stop(f);
+        batches_have_no_memory = true;
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        assert_true(becomes_quiet(f));
+        p = paths_of(f, "all");
+        path_store_save(p, /* all= */ true);
+        assert_int_equal(n_kept(f, "all", "waiting"), 1);
+        assert_true(p->is_dirty && p->save_not_before > paths_now(p));
+        batches_have_no_memory = false;
+        path_store_save(p, /* all= */ true);
+        assert_false(p->is_dirty);
+        WAIT_FOR(f, has_seen(f, "w/a"));
+}
+
+int __real_watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
+                      void *userdata);
+int __wrap_watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
+                      void *userdata);
+
+static unsigned n_saves, n_more;
+
+int __wrap_watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
+                      void *userdata) {
+        n_saves++;
+        if (n_more == 0 || max == 0)
+                return __real_watch_save(w, max, write, userdata);
+        n_more--;
+        return (int)max;
+}
+
+/* A large snapshot is written in several turns. */
+static void test_a_snapshot_is_written_in_turns(void **state) {
+        Fixture *f = *state;
+        JobPaths *p;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        p = paths_of(f, "all");
+        path_store_save(p, /* all= */ true);
+        assert_true(becomes_quiet(f));
+        n_saves = 0;
+        n_more = 3;
+        p->is_dirty = true;
+        path_store_save(p, /* all= */ false);
+        assert_int_equal(n_saves, 1);
+        assert_true(p->is_dirty);
+        WAIT_FOR(f, n_saves == 2);
+        WAIT_FOR(f, n_saves == 4);
+        assert_true(becomes_quiet(f));
+        assert_false(p->is_dirty);
+        path_store_save(p, /* all= */ false);
+        assert_int_equal(n_saves, 4);
+}
+
+/* Whatever is to be known after a restart is written soon: each change, and the end of the first look at once. */
+static void test_what_is_to_be_written(void **state) {
+        const Change gone = { .path = "a", .length = 1 };
+        Fixture *f = *state;
+        PathWatch *pw;
+        JobPaths *p;
+        unsigned n;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        p = paths_of(f, "all");
+        path_store_save(p, /* all= */ true);
+        assert_false(p->is_dirty);
+        report_change("a", NULL, NULL);
+        assert_true(p->is_dirty);
+        path_store_save(p, /* all= */ true);
+        watched.ops->gone(watched.userdata, watched.watch, &gone);
+        assert_true(p->is_dirty);
+        path_store_save(p, /* all= */ true);
+        watched.ops->gone(watched.userdata, watched.watch, &gone); /* which is news to nobody */
+        assert_false(p->is_dirty);
+        pw = watched.userdata;
+        for (unsigned i = 0; i < 2; i++) {
+                n = f->n_job_changed;
+                n_saves = 0;
+                pw->has_started = i > 0;
+                watched.ops->state_changed(pw, pw->watch);
+                assert_int_equal(n_saves, i == 0);
+                assert_true(p->is_dirty && pw->has_started);
+                assert_int_equal(f->n_job_changed, n + 1);
+                path_store_save(p, /* all= */ true);
+        }
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close attrib\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_true(p->is_dirty);
 }
 
 static void test_files_of_a_run_that_the_stop_ends_are_found_again(void **state) {
@@ -1319,6 +1435,7 @@ static void test_an_item_by_hand_that_is_refused(void **state) {
         /* Nor is one taken that cannot be: its directory is not there. */
         assert_int_equal(rename(in(f, "spool"), in(f, "aside")), 0);
         WAIT_FOR(f, watch_state(paths_of(f, "spool")->watches[0].watch) == WATCH_WAITING);
+        assert_null(paths_of(f, "spool")->watches[0].spool);
         assert_int_equal(request_files(f, "spool", in(f, "spool/b"), 1), -ETXTBSY);
         assert_int_equal(request_files(f, "spool", in(f, "elsewhere"), 1), -EXDEV);
 }
@@ -1368,7 +1485,7 @@ static void test_what_cannot_be_claimed(void **state) {
         WAIT_FOR(f, claim_error == 0);
         assert_null(paths_of(f, "spool")->watches[0].spool);
         assert_int_equal(counter(f, "spool", "waiting"), 1);
-        (void)request_files(f, "spool", in(f, "spool/a"), 1); /* the spool is still closed */
+        assert_int_equal(request_files(f, "spool", in(f, "spool/a"), 1), -EAGAIN); /* the spool is still closed */
         assert_int_equal(counter(f, "spool", "waiting"), 1);
         try_spool_again(f);
         assert_int_equal(request_files(f, "spool", in(f, "spool/b"), 1), 0);
@@ -1763,7 +1880,8 @@ static void test_a_crash_loses_no_files_of_several_runs(void **state) {
         assert_int_equal(manager_pause(f->m, "each"), 0);
         WAIT_FOR(f, f->n_refused == 2);
         crash(f);
-        start_watching(f, "each", 1);
+        start(f);
+        assert_int_equal(n_kept(f, "each", "waiting"), 1);
         assert_int_equal(counter(f, "each", "waiting"), 2);
 }
 
@@ -1787,6 +1905,7 @@ static void test_runs_of_two_jobs_keep_their_files(void **state) {
         WAIT_FOR(f, manager_n_queued(f->m) == 2);
         stop(f);
         start(f);
+        assert_int_equal(counter(f, "a", "running") + counter(f, "b", "running"), 2);
         WAIT_FOR(f, count_result(f, "a", RUN_RESULT_SUCCESS) + count_result(f, "b", RUN_RESULT_SUCCESS) == 2);
         assert_int_equal(lines(f), 4);
         assert_true(has_seen(f, "v/of-a") && has_seen(f, "w/of-b"));
@@ -1854,6 +1973,9 @@ static void test_an_item_whose_run_is_cancelled(void **state) {
         hold_an_item(f, "", "Shell=true\nPool=p");
         waiting = newest(f, "spool");
         assert_int_equal(manager_cancel(f->m, waiting.id), 0);
+        WAIT_FOR(f, counter(f, "spool", "failed-items") == 1);
+        stop(f);
+        start_watching(f, "spool", 1);
         WAIT_FOR(f, counter(f, "spool", "failed-items") == 1);
 }
 
@@ -2180,8 +2302,15 @@ static void test_a_job_that_was_disabled_begins_anew(void **state) {
         make_directory(f, "w");
         write_path_job(f, "all", settings, "yes", in(f, "w"), f->directory, f->directory);
         start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "w/waits");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        path_store_save(paths_of(f, "all"), /* all= */ true);
+        assert_int_equal(n_kept(f, "all", "waiting"), 1);
         write_path_job(f, "all", settings, "no", in(f, "w"), f->directory, f->directory);
         assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(n_kept(f, "all", NULL), 0);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
         touch(f, "w/a");
         write_path_job(f, "all", settings, "yes", in(f, "w"), f->directory, f->directory);
         assert_int_equal(manager_reload(f->m), 0);
@@ -2227,6 +2356,27 @@ static void test_an_item_outlives_its_job(void **state) {
         let_go(f, 1);
         WAIT_FOR(f, exists(f, "done/item"));
         assert_int_equal(rename_first(f, ".1"), -1);
+}
+
+/* Its spool is not there for a while: it is still the next one, and once. */
+static void test_an_item_without_a_run_stays(void **state) {
+        Fixture *f = *state;
+        PathWatch *pw;
+
+        make_directory(f, "spool");
+        make_claim(f, "0000000000000001.1", "a");
+        make_claim(f, "0000000000000002.1", "b");
+        write_spool_job(f, "", "Shell=true\nMinIntervalSec=1h");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, f->n_finished == 1 && is_idle(f));
+        pw = &paths_of(f, "spool")->watches[0];
+        assert_int_equal(pw->n_ready, 1);
+        assert_int_equal(rename(in(f, "spool"), in(f, "aside")), 0);
+        WAIT_FOR(f, watch_state(pw->watch) == WATCH_WAITING);
+        pw->reopen_at = 0;
+        assert_int_equal(rename(in(f, "aside"), in(f, "spool")), 0);
+        WAIT_FOR(f, pw->spool);
+        assert_int_equal(pw->n_ready, 1);
 }
 
 /* Whoever works on the spool next finds it there. */
@@ -2656,6 +2806,152 @@ static void test_strange_items(void **state) {
         assert_null(strstr(said, "not a regular file"));
 }
 
+/* What a line of [Path] means to a watch. */
+static void test_how_lines_are_watched(void **state) {
+        static const struct {
+                int line;
+                const char *keys;
+                WatchKind kind;
+                unsigned events;
+                bool recursive, existing;
+                usec_t poll_min, poll_max;
+        } table[] = {
+                { __LINE__, "PathChanged=/w\n", WATCH_PATH_CHANGED, WATCH_COMPLETE | WATCH_DELETE | WATCH_ATTRIB,
+                  false, false, 0, 0 },
+                { __LINE__, "PathModified=/w\nRecursive=yes\n", WATCH_TREE,
+                  WATCH_COMPLETE | WATCH_DELETE | WATCH_ATTRIB | WATCH_WRITE, true, false, 0, 0 },
+                { __LINE__, "PathModified=/w\nEvents=delete\n", WATCH_TREE, WATCH_DELETE, false, false, 0, 0 },
+                { __LINE__, "PathChanged=/w\nInclude=*.c\n", WATCH_TREE, WATCH_COMPLETE | WATCH_DELETE | WATCH_ATTRIB,
+                  false, false, 0, 0 },
+                { __LINE__, "Spool=/w\nPollSec=1min\n", WATCH_TREE, WATCH_COMPLETE, false, true, WATCH_POLL_MIN,
+                  USEC_PER_MINUTE },
+                { __LINE__, "PathExists=/w\nPollSec=1min\n", WATCH_PATH_EXISTS, 0, false, false, USEC_PER_MINUTE,
+                  USEC_PER_MINUTE },
+        };
+        Fixture *f = *state;
+
+        write_job(f, "plain", "[Run]\nExec=/bin/true\n");
+        start(f);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                const WatchDef *d = &watched.def;
+
+                write_path_job(f, "all", "[Path]\n%s[Run]\nExec=/bin/true\n", table[i].keys);
+                assert_int_equal(manager_reload(f->m), 0);
+                if (d->kind != table[i].kind || (table[i].events > 0 && d->events != table[i].events) ||
+                    d->recursive != table[i].recursive || d->report_existing != table[i].existing || d->identity ||
+                    d->poll_min != table[i].poll_min || d->poll_max != table[i].poll_max)
+                        fail_msg("line %d: %d %x %d %d %" PRI_USEC " %" PRI_USEC, table[i].line, (int)d->kind,
+                                 d->events, d->recursive, d->report_existing, d->poll_min, d->poll_max);
+        }
+        if (geteuid() == 0) {
+                write_path_job(f, "all", "[Path]\nPathChanged=/w\n[Run]\nExec=/bin/true\n[Service]\nUser=daemon\n");
+                assert_int_equal(manager_reload(f->m), 0);
+                assert_int_equal(watched.def.identity->uid, 1);
+        }
+}
+
+static void test_directories_are_made(void **state) {
+        Fixture *f = *state;
+
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nMakeDirectory=yes\n" WRITE_LIST, in(f, "made/w"),
+                       f->directory, f->directory);
+        write_path_job(f, "flag", "[Path]\nPathExists=%s\nMakeDirectory=yes\n" WRITE_LIST, in(f, "flag"), f->directory,
+                       f->directory);
+        write_path_job(f, "not", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "other"), f->directory, f->directory);
+        start(f);
+        assert_true(exists(f, "made/w"));
+        assert_false(exists(f, "flag") || exists(f, "other"));
+}
+
+void __real_watch_hold(Watch *w, bool hold);
+void __wrap_watch_hold(Watch *w, bool hold);
+
+static bool was_held;
+
+void __wrap_watch_hold(Watch *w, bool hold) {
+        was_held = hold;
+        __real_watch_hold(w, hold);
+}
+
+/* Shorter times to wait for are used at once, and what was held is so over a reload. */
+static void test_a_reload_takes_effect_at_once(void **state) {
+        static const char settings[] = "[Path]\nPathChanged=%s\nEvents=close%s\nSettleSec=%s\n" WRITE_LIST;
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", settings, in(f, "w"), "", "1h", f->directory, f->directory);
+        start_watching(f, "all", 1);
+        batches_are_full = true;
+        report_change("a", NULL, NULL);
+        WAIT_FOR(f, is_held(f, "all"));
+        write_path_job(f, "all", settings, in(f, "w"), " attrib", "1h", f->directory, f->directory);
+        was_held = false;
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_true(was_held);
+        batches_are_full = false;
+        report_change("b", NULL, NULL);
+        assert_true(becomes_quiet(f));
+        write_path_job(f, "all", settings, in(f, "w"), " attrib", "0", f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, has_seen(f, "w/a") && has_seen(f, "w/b"));
+}
+
+/* What runs were given: as it is kept, and as the environment of a run tells it. */
+static void test_payloads_of_paths(void **state) {
+        static const char list[] = "/a\0/b";
+        RunRecord over = { .id = 1, .job = (char *)"job", .state = RUN_DONE, .result = RUN_RESULT_SUCCESS };
+        ExecutionRequest request = { .paths = list, .paths_size = sizeof(list) };
+        _cleanup_free_ char *bytes = NULL;
+        RunPayload *payload = NULL;
+        OwnedRun run = {};
+        Fixture *f = *state;
+        RunPaths *rp;
+        Trigger *t;
+        size_t n;
+
+        write_job(f, "plain", "[Run]\nExec=/bin/true\n");
+        start(f);
+        t = &paths(f)->base;
+        rp = run_paths_new(t);
+        rp->spool = strdup("/s");
+        rp->item = (SpoolItem){ .id = 1, .attempt = 1, .name = strdup("i") };
+        assert_int_equal(run_paths_set_list(rp, "/s/i", 5), 0);
+        rp->one = true;
+        assert_int_equal(path_store_pack(&rp->base, &bytes, &n), 0);
+        run_paths_free(rp);
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(path_store_unpack(t, bytes, i, &payload), -EBADMSG);
+        assert_int_equal(path_store_unpack(t, bytes, n, &payload), 0);
+        rp = (RunPaths *)payload;
+        assert_string_equal(rp->spool, "/s");
+        assert_string_equal(rp->item.name, "i");
+        assert_string_equal(rp->list, "/s/i");
+        assert_true(rp->one && rp->item.id == 1 && rp->item.attempt == 1);
+        /* Of a run that is over, an item is still to be put away. */
+        over.result = RUN_RESULT_SKIPPED;
+        assert_false(t->ops->restore(t, NULL, &over, payload));
+        assert_false(t->ops->restore(t, NULL, NULL, payload));
+        over.result = RUN_RESULT_SUCCESS;
+        assert_true(t->ops->restore(t, NULL, &over, payload));
+        t->ops->written(t); /* there is no such job, and nobody knows what it was: it stays where it is */
+        assert_false(TAILQ_EMPTY(&paths(f)->spool_ends));
+        assert_false(t->ops->restore(t, NULL, &over, payload));
+        run_paths_free(rp);
+
+        payload = path_store_recognize(t, &request, &run);
+        rp = (RunPaths *)payload;
+        assert_true(rp && rp->is_found && !rp->one);
+        assert_int_equal(rp->n, 2);
+        assert_string_equal(run.record.payload, "/a and 1 more");
+        run_paths_free(rp);
+        owned_run_done(&run);
+        request.paths = "relative";
+        request.paths_size = sizeof("relative");
+        assert_null(path_store_recognize(t, &request, &run));
+        request.paths_size = 0;
+        assert_null(path_store_recognize(t, &request, &run));
+}
+
 static JobDef *build(const char *settings) {
         JobFileContext c = { .host = "host" };
         char bytes[256];
@@ -2719,6 +3015,7 @@ static int teardown(void **state) {
         n_adds_that_fail = n_planned = 0;
         done_error = claim_error = open_error = recover_error = 0;
         unwatchable = NULL;
+        n_more = 0;
         changed = 0;
         return fixture_teardown(state);
 }
@@ -2820,6 +3117,14 @@ int main(void) {
                 TEST(test_an_empty_spool_is_tried_again),
                 TEST(test_a_line_that_cannot_be_watched),
                 TEST(test_people_are_told_of_each_line),
+                TEST(test_files_that_wait_are_read_when_there_is_memory),
+                TEST(test_a_snapshot_is_written_in_turns),
+                TEST(test_what_is_to_be_written),
+                TEST(test_an_item_without_a_run_stays),
+                TEST(test_how_lines_are_watched),
+                TEST(test_directories_are_made),
+                TEST(test_a_reload_takes_effect_at_once),
+                TEST(test_payloads_of_paths),
                 TEST(test_users_of_runs),
         };
 
