@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Kills vakt-rotate as it enters its first, second, third … system call, or lets that call fail, up to the last one.
 
-  rotate-kill.py [--program PATH] [--stride N] [--full] [--only TEXT] [--directory DIR] [kill|fail|order]…
+  rotate-kill.py [--program PATH] [--stride N] [--full] [--only TEXT] [--directory DIR] [kill|fail|order|old]…
 
 A program that appends numbered lines has the log open all the time, and reopens it when PostRotate= says so. After the
 run that was hit, the log must be there; it goes on writing; and after the next run, which is not hit, no byte is
@@ -10,7 +10,10 @@ missing or there twice, from the oldest copy to the log, in the order of their n
 scenarios the next run has other settings: then copies have names of both kinds, and no byte is missing.
 
 "order" looks at the calls of a run that is not hit: what a later call takes for granted after a power failure was synced
-before it."""
+before it.
+
+"old" stops a run at each call, and meanwhile its OldDir= is moved away, cannot be written to any more, or is removed with
+all that is in it. While that is so, a run says so and the log has its file; afterwards the next run finishes."""
 
 import argparse
 import gzip
@@ -60,11 +63,11 @@ def scenarios(full):
              ("rename-zstd-delay", [*rename, "Compress=zstd", "CompressDelay=1"]),
              ("rename-date-zstd", [*rename, "Suffix=date", "Compress=zstd"]),
              ("rename-olddir-gzip", [*rename, "OldDir=old", "Compress=gzip", "Extension=.log"]),
-             ("copy", cut), ("copy-gzip", [*cut, "Compress=gzip"]), ("copy-date-zstd",
-                                                                     [*cut, "Suffix=date", "Compress=zstd"])]
+             ("copy-olddir", [*cut, "OldDir=old"]), ("copy", cut), ("copy-gzip", [*cut, "Compress=gzip"]),
+             ("copy-date-zstd", [*cut, "Suffix=date", "Compress=zstd"])]
     for who, (user, owner) in kinds.items():
         for name, lines in forms:
-            if full or who == "root" or name in ("rename-gzip", "copy"):
+            if full or who == "root" or name in ("rename-gzip", "copy", "rename-olddir-gzip"):
                 made.append(Scenario(f"{name}-{who}", lines, user, owner))
     made.append(Scenario("without-links", [*rename, "Compress=gzip"], inject=["linkat:error=EPERM"]))
     made.append(Scenario("without-links-dates", [*rename, "Suffix=date"], inject=["linkat:error=EPERM"]))
@@ -161,6 +164,32 @@ class World:
         return drop, [self.program, f"--state-directory={self.state}", f"Path={self.dir}/*.log", "Keep=infinity",
                       f"PostRotate={tell}", *self.lines]
 
+    def stopped(self, call, n, meanwhile):
+        """A run that is stopped as it enters this call; the finished process."""
+        drop, command = self.command()
+        trace = f"{self.top}/trace"
+        os.mkfifo(trace)
+        os.chmod(trace, 0o666)
+        p = subprocess.Popen([*drop, "strace", "-qq", "-o", trace, "-e", f"trace={call}", "-e",
+                              f"inject={call}:signal=STOP:when={n}", *command], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        with open(trace) as f:
+            if any("stopped by SIGSTOP" in line for line in iter(f.readline, "")):
+                meanwhile()
+                with open(f"/proc/{p.pid}/task/{p.pid}/children") as c:
+                    os.kill(int(c.read()), signal.SIGCONT)
+            for _ in f:
+                pass
+        p.output = p.communicate(timeout=120)[0]
+        os.unlink(trace)
+        self.look_if_told()
+        return p
+
+    def look_if_told(self):
+        if os.path.exists(f"{self.state}/told"):
+            os.unlink(f"{self.state}/told")
+            self.writer.reopen()
+
     def run(self, *tracing):
         drop, command = self.command()
         always = [x for i in self.s.inject for x in ("-e", f"inject={i}")]
@@ -169,9 +198,7 @@ class World:
             strace += ["-o", "/dev/null"]
         p = subprocess.run([*drop, *strace, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                            timeout=120)
-        if os.path.exists(f"{self.state}/told"):
-            os.unlink(f"{self.state}/told")
-            self.writer.reopen()
+        self.look_if_told()
         return p
 
     def copies(self):
@@ -316,6 +343,52 @@ class Test:
                     print(f"problem: {scenario.name}: {call} {when} {error}: ends with {p.returncode}")
         print(f"# figure: {scenario.name}: {tried} failing calls", flush=True)
 
+
+    def problems_of_old(self, w, what, call, n):
+        gone, rights = f"{w.top}/gone", os.stat(w.old)
+        change = {"moved": lambda: os.rename(w.old, gone), "closed": lambda: os.chmod(w.old, 0o500),
+                  "removed": lambda: shutil.rmtree(w.old)}[what]
+        p = w.stopped(call, n, change)
+        if not os.path.exists(w.log):
+            yield "the log has no file"
+        w.writer.write(7)
+        before = w.read(w.log)
+        again = w.run()
+        if not again.returncode:
+            yield f"the next run does not say so: {again.stdout}"
+        if not w.read(w.log).endswith(before):
+            yield "the next run has taken something from the log"
+        if what == "moved":
+            os.rename(gone, w.old)
+        elif what == "closed":
+            os.chmod(w.old, rights.st_mode & 0o777)
+        else:
+            os.mkdir(w.old, 0o755)
+            os.chown(w.old, rights.st_uid, rights.st_gid)
+            if w.run().returncode:
+                yield "the run after that fails"
+            if not before or not w.writer.expected().endswith(w.content()) or not w.content().endswith(before):
+                yield f"what is left is not the end of what was written: {p.output}"
+            return
+        yield from after_hit(w)
+
+    def old(self, scenario):
+        if scenario.then or scenario.inject or not any(x.startswith("OldDir=") for x in scenario.lines):
+            return
+        lines, first = self.calls(scenario)
+        tried = 0
+        for i in range(first, len(lines), self.args.stride):
+            for what in ("moved", "removed", "closed")[:3 if scenario.owner else 2]:
+                w = World(self.base, scenario, self.args.program)
+                try:
+                    found = list(self.problems_of_old(w, what, lines[i], lines[:i + 1].count(lines[i])))
+                finally:
+                    w.done()
+                tried += 1
+                for f in found:
+                    self.n_problems += 1
+                    print(f"problem: {scenario.name}: OldDir= {what} at {lines[i]}, call {i}: {f}", flush=True)
+        print(f"# figure: {scenario.name}: OldDir= gone or closed {tried} times", flush=True)
 
     def order(self, scenario):
         """After each call of the first kind, the sync comes before a call of the last kind."""

@@ -32,6 +32,10 @@ test_every_call_fails() {
         "$here/rotate-kill.py" --stride $stride ${FULL:+--full} fail
 }
 
+test_old_dir_is_gone_or_closed_in_the_middle() {
+        "$here/rotate-kill.py" --stride $((stride * 3)) ${FULL:+--full} old
+}
+
 test_what_has_to_be_on_the_disk_first() {
         "$here/rotate-kill.py" ${FULL:+--full} order
 }
