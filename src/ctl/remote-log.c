@@ -34,34 +34,33 @@ static char *quote_for_shell(const char *s) {
         return quoted;
 }
 
-/* The way to the journal: a container of this machine, or "[USER@]HOST[:PORT]". NULL: the name of a container on the
- * host follows. */
+/* The way to the journal: a container of this machine, or "[USER@]HOST[:PORT][/CONTAINER]". The journal of a container
+ * is read without the user on whose bus the daemon is. */
 static char **reach(const Ctl *c) {
-        const char *colon = c->host ? strrchr(c->host, ':') : NULL;
+        const char *slash = c->host ? strchr(c->host, '/') : NULL, *at = c->machine ? strrchr(c->machine, '@') : NULL;
+        const char *machine = slash ? slash + 1 : at ? at + 1 : strempty(c->machine);
         char **argv = NULL;
 
-        if (c->machine) { /* without the user on whose bus the daemon is */
-                const char *at = strrchr(c->machine, '@'), *machine = at ? at + 1 : c->machine;
+        if (c->host) {
+                size_t n = slash ? (size_t)(slash - c->host) : strlen(c->host);
+                const char *colon = memrchr(c->host, ':', n);
+                bool has_port = colon && colon + 1 < c->host + n &&
+                                strspn(colon + 1, "0123456789") == (size_t)(c->host + n - colon - 1);
 
-                add(&argv, "journalctl");
-                if (!isempty(machine) && !streq(machine, ".host"))
-                        add(&argv, "--machine=%s", machine);
-                return argv;
-        }
-        if (strchr(c->host, '/'))
-                return NULL;
-        add(&argv, "ssh");
-        if (c->terminal)
-                add(&argv, "-t");
-        if (colon && colon[1] != '\0' && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
-                add(&argv, "-p%s", colon + 1);
+                add(&argv, "ssh");
+                if (c->terminal)
+                        add(&argv, "-t");
+                if (has_port)
+                        add(&argv, "-p%.*s", (int)(c->host + n - colon - 1), colon + 1);
                 add(&argv, "--");
-                add(&argv, "%.*s", (int)(colon - c->host), c->host);
-        } else {
-                add(&argv, "--");
-                add(&argv, "%s", c->host);
+                add(&argv, "%.*s", (int)(has_port ? colon - c->host : (ptrdiff_t)n), c->host);
         }
         add(&argv, "journalctl");
+        if (!isempty(machine) && !streq(machine, ".host")) {
+                _cleanup_free_ char *quoted = c->host ? quote_for_shell(machine) : NULL;
+
+                add(&argv, "--machine=%s", quoted ?: machine);
+        }
         return argv;
 }
 
@@ -103,10 +102,8 @@ static void match_run(char ***argv, const Ctl *c, const char *job, const RunView
 int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_t since, usec_t until) {
         _cleanup_(strv_freep) char **argv = reach(c), **options = NULL;
 
-        if (c->json || !argv) {
-                ctl_complain(
-                        c->json ? "The journal of another machine is shown by its journalctl, and not with --json."
-                                : "The journal of a container on another host cannot be shown from here.");
+        if (c->json) {
+                ctl_complain("The journal of another machine is shown by its journalctl, and not with --json.");
                 return CTL_USAGE;
         }
         if (c->no_pager)

@@ -139,6 +139,17 @@ test_a_host_is_reached() {
         status 2 vaktctl -H '' list
 }
 
+test_a_container_on_a_host_is_reached() {
+        setup_ssh
+        setup_inner
+        inner start vaktd
+        status 0 vaktctl -H localhost/inner run inside --wait
+        status 0 vaktctl -H root@localhost:22/inner log inside
+        says 'said inside'
+        systemctl stop vaktd.socket vaktd
+        status 0 vaktctl -H localhost/inner list
+}
+
 test_a_user_on_a_host_is_who_polkit_says() {
         setup_ssh
         status 0 vaktctl -H $USER@localhost list
