@@ -34,71 +34,76 @@ static char *quote_for_shell(const char *s) {
         return quoted;
 }
 
-/* The way to the journal: a container of this machine, or "[USER@]HOST[:PORT]". NULL: the name of a container on the
- * host follows. */
+/* The way to the journal: a container of this machine, or "[USER@]HOST[:PORT][/CONTAINER]". The journal of a container
+ * is read without the user on whose bus the daemon is. */
 static char **reach(const Ctl *c) {
-        const char *colon = c->host ? strrchr(c->host, ':') : NULL;
+        const char *slash = c->host ? strchr(c->host, '/') : NULL, *at = c->machine ? strrchr(c->machine, '@') : NULL;
+        const char *machine = slash ? slash + 1 : at ? at + 1 : strempty(c->machine);
         char **argv = NULL;
 
-        if (c->machine) { /* without the user on whose bus the daemon is */
-                const char *at = strrchr(c->machine, '@'), *machine = at ? at + 1 : c->machine;
+        if (c->host) {
+                size_t n = slash ? (size_t)(slash - c->host) : strlen(c->host);
+                const char *colon = memrchr(c->host, ':', n);
+                bool has_port = colon && colon + 1 < c->host + n &&
+                                strspn(colon + 1, "0123456789") == (size_t)(c->host + n - colon - 1);
 
-                add(&argv, "journalctl");
-                if (!isempty(machine) && !streq(machine, ".host"))
-                        add(&argv, "--machine=%s", machine);
-                return argv;
-        }
-        if (strchr(c->host, '/'))
-                return NULL;
-        add(&argv, "ssh");
-        if (c->terminal)
-                add(&argv, "-t");
-        if (colon && colon[1] != '\0' && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
-                add(&argv, "-p%s", colon + 1);
+                add(&argv, "ssh");
+                if (c->terminal)
+                        add(&argv, "-t");
+                if (has_port)
+                        add(&argv, "-p%.*s", (int)(c->host + n - colon - 1), colon + 1);
                 add(&argv, "--");
-                add(&argv, "%.*s", (int)(colon - c->host), c->host);
-        } else {
-                add(&argv, "--");
-                add(&argv, "%s", c->host);
+                add(&argv, "%.*s", (int)(has_port ? colon - c->host : (ptrdiff_t)n), c->host);
         }
         add(&argv, "journalctl");
+        if (!isempty(machine) && !streq(machine, ".host")) {
+                _cleanup_free_ char *quoted = c->host ? quote_for_shell(machine) : NULL;
+
+                add(&argv, "--machine=%s", quoted ?: machine);
+        }
         return argv;
 }
 
-static void add_matches(char ***argv, bool user, const char *job, const RunView *run, bool all_runs) {
-        const char *unit = user ? "USER_UNIT" : "UNIT";
+/* What the units of all runs have written, and the daemon for runs that are its children; with --all, also what is
+ * said about them. The lines of a process that ended at once, and those of a user, do not have the field of the job.
+ */
+static void match_all_runs(char ***argv, const Ctl *c, const char *job) {
+        const char *option = c->user ? "--user-unit" : "--unit";
 
-        if (all_runs) { /* lines of a user's units do not have the field of the job */
-                add(argv, user ? "_SYSTEMD_USER_SLICE=vakt.slice" : "_SYSTEMD_SLICE=vakt.slice");
-                add(argv, user ? "SYSLOG_IDENTIFIER=%s" : "VAKT_JOB=%s", job);
-                add(argv, "+");
-                add(argv, "_SYSTEMD_%s=vaktd.service", unit);
-                add(argv, "VAKT_JOB=%s", job);
-                return;
-        }
+        add(argv, "%s=vaktd.service", option);
+        add(argv, "%s=vakt-%s-*.service", option, job);
+        add(argv, c->all && !c->user ? "VAKT_JOB=%s" : "SYSLOG_IDENTIFIER=%s", job);
+}
+
+static void match_run(char ***argv, const Ctl *c, const char *job, const RunView *run) {
+        const char *unit = c->user ? "USER_UNIT" : "UNIT";
+        bool is_own = startswith(run->unit, "vakt-"); /* and of Unit= otherwise, which has other runs */
+
         if (!isempty(run->invocation)) {
                 add(argv, "_SYSTEMD_INVOCATION_ID=%s", run->invocation);
                 add(argv, "+");
         }
-        if (!isempty(run->unit)) {
+        if (is_own) {
                 add(argv, "_SYSTEMD_%s=%s", unit, run->unit);
                 add(argv, "+");
+        }
+        if (is_own && c->all) {
                 add(argv, "%s=%s", unit, run->unit);
-                add(argv, "%s", user ? "_SYSTEMD_USER_UNIT=init.scope" : "_PID=1");
+                add(argv, "%s", c->user ? "_SYSTEMD_USER_UNIT=init.scope" : "_PID=1");
                 add(argv, "+");
         }
         add(argv, "_SYSTEMD_%s=vaktd.service", unit);
         add(argv, "VAKT_JOB=%s", job);
         add(argv, "VAKT_RUN=%" PRIu64, run->id);
+        if (!c->all)
+                add(argv, "SYSLOG_IDENTIFIER=%s", job);
 }
 
-int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_t since) {
+int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_t since, usec_t until) {
         _cleanup_(strv_freep) char **argv = reach(c), **options = NULL;
 
-        if (c->json || !argv) {
-                ctl_complain(
-                        c->json ? "The journal of another machine is shown by its journalctl, and not with --json."
-                                : "The journal of a container on another host cannot be shown from here.");
+        if (c->json) {
+                ctl_complain("The journal of another machine is shown by its journalctl, and not with --json.");
                 return CTL_USAGE;
         }
         if (c->no_pager)
@@ -111,7 +116,16 @@ int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_
                 add(&options, "--output=%s", c->output);
         if (since > 0)
                 add(&options, "--since=@%" PRIu64, since / USEC_PER_SEC);
-        add_matches(&options, c->user, job, run, all_runs);
+        if (until > 0)
+                add(&options, "--until=@%" PRIu64, until / USEC_PER_SEC);
+        if (c->priority)
+                add(&options, "--priority=%s", c->priority);
+        if (c->pattern)
+                add(&options, "--grep=%s", c->pattern);
+        if (all_runs)
+                match_all_runs(&options, c, job);
+        else
+                match_run(&options, c, job, run);
         STRV_FOREACH(o, options) {
                 _cleanup_free_ char *quoted = c->host ? quote_for_shell(*o) : NULL;
 

@@ -438,7 +438,7 @@ int verb_log(Ctl *c, char **args) {
         if (r != CTL_DONE || (l.run.id == 0 && !c->follow))
                 return r;
         if (ctl_is_remote(c))
-                return remote_log(c, l.job, &l.run, c->all_runs || (c->follow && !one), l.since);
+                return remote_log(c, l.job, &l.run, c->all_runs || (c->follow && !one), l.since, l.until);
         l.usual_unit = usual_unit(&l, &l.run);
         if (!c->follow)
                 return print_all(&l);

@@ -246,6 +246,9 @@ static void actions(Fixture *f) {
         ASK(f, false, "Pause", "s", "a");
         assert_asked(f, POLKIT_MANAGE, "a");
         ANSWER(f, true, false);
+        ASK(f, false, "RemoveOnce", "s", "a");
+        assert_asked(f, POLKIT_MANAGE, "a");
+        ANSWER(f, false, false);
         ASK(f, false, "PauseAll", "");
         assert_asked(f, POLKIT_MANAGE, NULL);
         ANSWER(f, true, false);
@@ -275,6 +278,9 @@ static void test_actions(void **state) {
 static void owner_only(Fixture *f) {
         REFUSED(f, DENIED, "Plan", "su", "w", 0);
         REFUSED(f, DENIED, "ExplainPath", "say", "w", 2, '/', 'a');
+        REFUSED(f, DENIED, "CreateOnce", "sts", "mine", UINT64_C(0), JOB("/bin/true")); /* which would run as root */
+        REFUSED(f, DENIED, "ListDefinitions", "");
+        REFUSED(f, DENIED, "GetDefinition", "s", "a");
         REFUSED(f, DENIED, "Run", "sa{sv}", "a", 1, "follow", "b", 1); /* of a child, whose output would be sent */
         REFUSED(f, "org.vaktd1.Error.NoSuchJob", "Run", "sa{sv}", "b", 0);
         REFUSED(f, "org.vaktd1.Error.NoSuchJob", "Run", "sa{sv}", "t@ <b>please", 0);

@@ -58,6 +58,21 @@ same() { # EXPECTED ACTUAL
         [ "$1" = "$2" ] || { echo "expected '$1', got '$2'"; return 1; }
 }
 
+# status EXPECTED COMMAND…: its exit status; what it says is in /tmp/said.
+status() {
+        { local -; set +x; } 2>/dev/null
+        local expected=$1 actual=0
+        shift
+        "$@" >/tmp/said 2>&1 || actual=$?
+        [ "$actual" = "$expected" ] || { echo "exit status $actual instead of $expected: $*"; cat /tmp/said; return 1; }
+}
+
+# What the command before has said.
+says() {
+        { local -; set +x; } 2>/dev/null
+        grep -F -e "$1" /tmp/said >/dev/null || { echo "does not say: $1"; cat /tmp/said; return 1; }
+}
+
 now_ms() {
         echo $((${EPOCHREALTIME/[.,]/} / 1000))
 }

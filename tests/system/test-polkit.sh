@@ -12,19 +12,6 @@ as_user() {
         runuser -u $USER -- env -u SYSTEMD_PAGER HOME=/ USER=$USER "$@"
 }
 
-# status EXPECTED COMMAND…: its exit status; what it says is in /tmp/said.
-status() {
-        { local -; set +x; } 2>/dev/null
-        local expected=$1 actual=0
-        shift
-        "$@" >/tmp/said 2>&1 || actual=$?
-        [ "$actual" = "$expected" ] || { echo "exit status $actual instead of $expected: $*"; cat /tmp/said; return 1; }
-}
-
-says() {
-        grep -F "$1" /tmp/said >/dev/null || { echo "does not say: $1"; cat /tmp/said; return 1; }
-}
-
 # rule ID <<END: a rule until the next test. polkit watches the directory; a restart does not depend on when it looks.
 rule() {
         install -m 644 /dev/stdin "$RULES/40-$1.rules"
@@ -135,25 +122,25 @@ test_without_polkit_only_root_is_permitted() {
         says 'This requires authentication'
 }
 
-# A rule that does not come to an end keeps polkit from answering anybody.
-hang() {
+# A rule that does not come to an end keeps polkit from answering anybody. Sets asking to the process that asks.
+ask_in_vain() {
+        rm -rf /run/vakt-hang
+        install -d -m 1777 /run/vakt-hang # polkit is not root
         rule hang <<'END'
 polkit.addRule(function(action, subject) {
         if (action.id == "org.vaktd1.run" && action.lookup("job") == "backup-long")
                 polkit.spawn(["/bin/sh", "-c", "echo $$ >/run/vakt-hang/pid; exec sleep 1000"]);
 });
 END
-        rm -rf /run/vakt-hang
-        install -d -m 1777 /run/vakt-hang # polkit is not root
+        as_user $CALL Run 'sa{sv}' backup-long 0 >/tmp/asking 2>&1 &
+        asking=$!
+        within 20 test -e /run/vakt-hang/pid
 }
 
 test_the_daemon_works_while_polkit_hangs() {
         local asking
         setup_users
-        hang
-        as_user $CALL Run 'sa{sv}' backup-long 0 >/tmp/asking 2>&1 &
-        asking=$!
-        within 20 test -e /run/vakt-hang/pid
+        ask_in_vain
         status 0 vaktctl run other --wait
         status 0 runuser -u vaktother -- vaktctl list
         # The caller leaves: nothing is run, whatever polkit says.
@@ -167,10 +154,7 @@ test_the_daemon_works_while_polkit_hangs() {
 test_a_stop_does_not_wait_for_polkit() {
         local asking
         setup_users
-        hang
-        as_user $CALL Run 'sa{sv}' backup-long 0 >/tmp/asking 2>&1 &
-        asking=$!
-        within 20 test -e /run/vakt-hang/pid
+        ask_in_vain
         systemctl stop vaktd.socket vaktd
         ! wait $asking
         shows 'shutting down' /tmp/asking

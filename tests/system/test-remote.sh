@@ -7,19 +7,6 @@
 
 readonly INNER=/run/vaktd-inner USER=vaktremote
 
-# status EXPECTED COMMAND…: its exit status; what it says is in /tmp/said.
-status() {
-        { local -; set +x; } 2>/dev/null
-        local expected=$1 actual=0
-        shift
-        "$@" >/tmp/said 2>&1 || actual=$?
-        [ "$actual" = "$expected" ] || { echo "exit status $actual instead of $expected: $*"; cat /tmp/said; return 1; }
-}
-
-says() {
-        grep -F -e "$1" /tmp/said >/dev/null || { echo "does not say: $1"; cat /tmp/said; return 1; }
-}
-
 inner() {
         systemctl --machine=inner "$@"
 }
@@ -88,7 +75,10 @@ try_verbs() { # OPTION…
         says inside
         status 0 vaktctl "$@" log inside
         says 'said inside'
-        status 0 vaktctl "$@" log inside --all-runs -o cat
+        fails says succeeded
+        status 0 vaktctl "$@" log inside --all
+        says succeeded
+        status 0 vaktctl "$@" log inside --all-runs -o cat -g 'said ins.*' --since=-1h
         says 'said inside'
         # And what does not.
         for id in check conditions new\ x cat\ inside import-crontab\ --system 'calendar daily' 'test load1>1'; do
@@ -147,6 +137,17 @@ test_a_host_is_reached() {
         status 2 vaktctl --user -H localhost list
         status 2 vaktctl -H localhost -M inner list
         status 2 vaktctl -H '' list
+}
+
+test_a_container_on_a_host_is_reached() {
+        setup_ssh
+        setup_inner
+        inner start vaktd
+        status 0 vaktctl -H localhost/inner run inside --wait
+        status 0 vaktctl -H root@localhost:22/inner log inside
+        says 'said inside'
+        systemctl stop vaktd.socket vaktd
+        status 0 vaktctl -H localhost/inner list
 }
 
 test_a_user_on_a_host_is_who_polkit_says() {
