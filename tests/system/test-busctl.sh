@@ -126,6 +126,7 @@ changing() {
         m ResetFailed s breaks
         same "a(sstts) 0" "$(m ListAlarms s breaks)"
         same "" "$(property_of /org/vaktd1/job/breaks Job LastResult)"
+        m CreateOnce sts later 4070908800000000 $'[Run]\nExec=/bin/true\n' | shows '^st "later" 4070908800000000'
         job wrong <<<$'[Run]\nExce=/bin/true'
         m Reload | shows 'wrong.job" 2 "'
         rm $JOBS/wrong.job
