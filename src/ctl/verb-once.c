@@ -172,7 +172,6 @@ typedef struct OnceWait {
         SignalWatch *watch;
         bool look; /* something has happened */
         int result;
-        json_object *json;
 } OnceWait;
 
 static void once_wait_done(OnceWait *w) {
@@ -223,7 +222,7 @@ static int report_run(const RunView *v, void *userdata) {
 /* The job is gone when its last run, which may be a retry, has ended. */
 static int wait_for_job(OnceWait *w, const char *job) {
         Ctl *c = w->ctl;
-        int r, code;
+        int r, code = CTL_FAILED;
 
         for (;;) {
                 _cleanup_(job_view_done) JobView v = { 0 };
@@ -235,7 +234,7 @@ static int wait_for_job(OnceWait *w, const char *job) {
                 while (!w->look)
                         if (sd_event_get_exit_code(w->event, &code) >= 0 || sd_event_run(w->event, UINT64_MAX) < 0) {
                                 ctl_complain("Job %s stays; use 'vaktctl cancel %s' to remove it.", job, job);
-                                return CTL_FAILED;
+                                return code;
                         }
         }
         if (r != -ENOENT)

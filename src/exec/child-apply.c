@@ -22,6 +22,7 @@
 
 #include "exec/child-environment.h"
 #include "exec/environment.h"
+#include "exec/start-diagnosis.h"
 #include "fs/identity.h"
 #include "util/strv.h"
 
@@ -426,6 +427,7 @@ static int execute(Child *c) {
         const ChildOrders *o = c->orders;
         _cleanup_(strv_freep) char **expanded = NULL;
         _cleanup_free_ char *program = NULL;
+        char diagnosis[DIAGNOSIS_MAX];
         int r;
 
         r = program_find(&program, o->program, c->environment);
@@ -435,7 +437,8 @@ static int execute(Child *c) {
                 (void)execve(program, expanded ?: o->argv, c->environment);
                 r = -errno;
         }
-        return fail(c, r, "Cannot execute %s: %s.", o->program, strerror(-r));
+        describe_exec_failure(program ?: o->program, -r, diagnosis);
+        return fail(c, r, "Cannot execute %s.", diagnosis);
 }
 
 static int (*const steps[])(Child *c) = {

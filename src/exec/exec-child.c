@@ -21,6 +21,7 @@
 #include "exec/child-internal.h"
 #include "exec/child-process.h"
 #include "exec/environment.h"
+#include "exec/start-diagnosis.h"
 #include "util/log.h"
 #include "util/spawn-signals.h"
 #include "util/strv.h"
@@ -85,12 +86,12 @@ void child_execution_report(ChildExecution *x, ExecOutcome *outcome) {
 
 static void report_failure(ChildExecution *x) {
         ExecOutcome outcome = { .result = RUN_RESULT_START_FAILED, .code = x->failure, .reason = x->failure_reason };
-        char reason[512];
+        char reason[512], diagnosis[DIAGNOSIS_MAX];
 
         assert(x->failure > 0 && x->command < x->def->n_commands);
         if (!outcome.reason) {
-                (void)snprintf(reason, sizeof(reason), "Cannot execute %s: %s.", x->def->commands[x->command].path,
-                               strerror(x->failure));
+                describe_exec_failure(x->def->commands[x->command].path, x->failure, diagnosis);
+                (void)snprintf(reason, sizeof(reason), "Cannot execute %s.", diagnosis);
                 outcome.reason = reason;
         }
         child_execution_report(x, &outcome);

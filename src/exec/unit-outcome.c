@@ -14,16 +14,23 @@
 #include <stdarg.h>
 #include <sys/wait.h>
 
+#include "exec/start-diagnosis.h"
 #include "exec/unit-command.h"
 #include "exec/unit-message.h"
 #include "util/string-table.h"
 
-/* systemd.exec(5), "Process Exit Codes". The values of a setting are added to the message. */
+#define SETTINGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define STREAM(name)  SETTINGS(name "File", name "FileToAppend", name "FileToTruncate")
+
+/* systemd.exec(5), "Process Exit Codes". What is wrong with the path of a setting is added to the message, or else the
+ * value of a single one. */
 static const struct {
         int status;
         const char *step;
         const char *setting; /* as the service manager calls it, or NULL */
         const char *message;
+        const char *const *settings; /* NULL: the one above */
+        const char *guess;           /* unless there is anything better */
 } steps[] = {
         { 200, "CHDIR", "WorkingDirectory", "The directory of WorkingDirectory= could not be entered" },
         { 201, "NICE", "Nice", "The value of Nice= could not be set" },
@@ -33,8 +40,10 @@ static const struct {
         { 205, "LIMITS", NULL, "One of its limits (Limit…=) could not be set" },
         { 206, "OOM_ADJUST", "OOMScoreAdjust", "The value of OOMScoreAdjust= could not be set" },
         { 207, "SIGNAL_MASK", NULL, "Its signals could not be set up" },
-        { 208, "STDIN", "StandardInput", "Its standard input (StandardInput=) could not be opened" },
-        { 209, "STDOUT", "StandardOutput", "Its standard output (StandardOutput=) could not be opened" },
+        { 208, "STDIN", "StandardInput", "Its standard input (StandardInput=) could not be opened",
+          SETTINGS("StandardInputFile") },
+        { 209, "STDOUT", "StandardOutput", "Its standard output (StandardOutput=) could not be opened",
+          STREAM("StandardOutput") },
         { 210, "CHROOT", "RootDirectory", "The directory of RootDirectory= could not be entered" },
         { 211, "IOPRIO", NULL, "Its IOSchedulingClass= or IOSchedulingPriority= could not be set" },
         { 212, "TIMERSLACK", NULL, "The value of TimerSlackNSec= could not be set" },
@@ -46,13 +55,18 @@ static const struct {
         { 218, "CAPABILITIES", NULL, "Its CapabilityBoundingSet= or AmbientCapabilities= could not be set" },
         { 219, "CGROUP", "Slice", "Its control group could not be set up" },
         { 220, "SETSID", NULL, "Its own session could not be created" },
-        { 222, "STDERR", "StandardError", "Its standard error (StandardError=) could not be opened" },
+        { 222, "STDERR", "StandardError", "Its standard error (StandardError=) could not be opened",
+          STREAM("StandardError") },
         { 224, "PAM", "PAMName", "The PAM session of PAMName= could not be set up" },
-        { 225, "NETWORK", NULL, "Its network namespace (PrivateNetwork=, NetworkNamespacePath=) could not be set up" },
+        { 225, "NETWORK", NULL, "Its network namespace (PrivateNetwork=, NetworkNamespacePath=) could not be set up",
+          SETTINGS("NetworkNamespacePath") },
         { 226, "NAMESPACE", "RootDirectory",
           "Its view of the file system (RootDirectory=, ProtectSystem=, ReadWritePaths= and the like) could not be "
-          "set "
-          "up: often one of the paths does not exist" },
+          "set up",
+          SETTINGS("RootDirectory", "RootImage", "RootVerity", "BindPaths", "BindReadOnlyPaths", "ReadWritePaths",
+                   "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths", "NetworkNamespacePath",
+                   "IPCNamespacePath"),
+          "often one of the paths does not exist" },
         { 227, "NO_NEW_PRIVILEGES", NULL, "NoNewPrivileges= could not be set" },
         { 228, "SECCOMP", NULL, "Its system call filter (SystemCallFilter= and the like) could not be set" },
         { 229, "SELINUX_CONTEXT", NULL, "The value of SELinuxContext= could not be set" },
@@ -68,8 +82,8 @@ static const struct {
         { 240, "LOGS_DIRECTORY", NULL, "The directory of LogsDirectory= could not be created" },
         { 241, "CONFIGURATION_DIRECTORY", NULL, "The directory of ConfigurationDirectory= could not be created" },
         { 242, "NUMA_POLICY", NULL, "NUMAPolicy= or NUMAMask= could not be set" },
-        { 243, "CREDENTIALS", NULL,
-          "Its credentials (LoadCredential= and the like) could not be set up: often the file does not exist" },
+        { 243, "CREDENTIALS", NULL, "Its credentials (LoadCredential= and the like) could not be set up",
+          SETTINGS("LoadCredential", "LoadCredentialEncrypted"), "often the file does not exist" },
         { 244, "BPF", NULL, "One of its BPF programs could not be attached" },
 };
 
@@ -251,8 +265,8 @@ static bool validate_wrapper(const UnitEnd *end, Verdict *v) {
                         end->def->n_commands == 1 ? end->def->commands[0].path : "", strerror(f->status_errno));
 }
 
-/* The first file of EnvironmentFile= that has to be there and is not. */
-static const char *missing_environment_file(const JobDef *def) {
+/* The first file of EnvironmentFile= that has to be there and cannot be read. */
+static const char *missing_environment_file(const JobDef *def, int *ret_error) {
         const char *missing = NULL;
 
         for (size_t i = 0; def && i < def->n_properties; i++) {
@@ -263,27 +277,40 @@ static const char *missing_environment_file(const JobDef *def) {
                 if (p->values[0].number == 0)
                         missing = NULL;
                 for (size_t k = 1; k + 1 < p->n_values && !missing; k += 2)
-                        if (p->values[k + 1].number == 0 && access(p->values[k].text, F_OK) < 0)
+                        if (p->values[k + 1].number == 0 && access(p->values[k].text, R_OK) < 0) {
                                 missing = p->values[k].text;
+                                *ret_error = errno;
+                        }
         }
         return missing;
 }
 
 static bool validate_resources(const UnitEnd *end, Verdict *v) {
-        const char *file = streq(end->facts->result, "resources") ? missing_environment_file(end->def) : NULL;
+        int error = 0;
+        const char *file = streq(end->facts->result, "resources") ? missing_environment_file(end->def, &error) : NULL;
 
-        return file && validate(v, RUN_RESULT_START_FAILED, "The file %s of EnvironmentFile= does not exist.", file);
+        v->outcome->code = error;
+        return file && validate(v, RUN_RESULT_START_FAILED, "Cannot read the file %s of EnvironmentFile=: %s.", file,
+                                strerror(error));
 }
 
 static bool validate_step(const UnitEnd *end, Verdict *v) {
         int i = failed_step(end->facts, end->existing);
+        char diagnosis[DIAGNOSIS_MAX] = "";
         const char *value;
 
         if (i < 0 || (unit_is_oneshot(end->def) && success_def_has_status(&end->def->success, end->facts->status)))
                 return false;
-        value = property_text(end->def, steps[i].setting);
+        value = property_text(end->def, steps[i].setting) ?: steps[i].guess;
         if (steps[i].status == 203 && end->def && end->def->n_commands == 1)
                 value = end->def->commands[0].path;
+        v->outcome->code = end->existing            ? 0
+                           : steps[i].status == 203 ? diagnose_programs(end->def, diagnosis)
+                           : steps[i].settings      ? diagnose_paths(end->def, steps[i].settings, diagnosis)
+                           : steps[i].setting       ? diagnose_paths(end->def, SETTINGS(steps[i].setting), diagnosis)
+                                                    : 0;
+        if (v->outcome->code > 0)
+                value = diagnosis;
         return validate(v, RUN_RESULT_START_FAILED, "%s%s%s (step %s).", steps[i].message, value ? ": " : "",
                         strempty(value), steps[i].step);
 }

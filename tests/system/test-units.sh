@@ -215,6 +215,42 @@ test_outcomes_over_a_daemon_reexec() {
         everything_ends_well 'systemctl daemon-reexec'
 }
 
+# JOB REASON: its run does not start, with this reason and an errno.
+does_not_start() {
+        { local -; set +x; } 2>/dev/null
+        status=0
+        vaktctl run "$1" --wait >/tmp/out 2>&1 || status=$?
+        same 3 "$status"
+        shows "could not be started after .*$2" /tmp/out
+}
+
+test_failed_starts_name_errno_and_path() {
+        chmod 644 /etc/hosts
+        printf '#!/no/such/interpreter\n' >/run/orphan
+        chmod 755 /run/orphan
+        job plain <<<$'[Run]\nExec=/etc/hosts'
+        job orphan <<<$'[Run]\nExec=/run/orphan'
+        job environment <<<$'[Run]\nExec=/bin/true\n[Service]\nEnvironmentFile=/no/such.env'
+        job view <<<$'[Run]\nExec=/bin/true\n[Service]\nReadWritePaths=/tmp /no/such'
+        job output <<<$'[Run]\nExec=/bin/true\n[Service]\nStandardOutput=append:/no/such/log'
+        job credential <<<$'[Run]\nExec=/bin/true\n[Service]\nLoadCredential=x:/no/such'
+        systemctl start vaktd
+        does_not_start plain 'could not be executed: /etc/hosts: Permission denied (step EXEC)'
+        does_not_start orphan '/run/orphan: its interpreter /no/such/interpreter: No such file or directory (step EXEC)'
+        does_not_start environment 'the file /no/such.env of EnvironmentFile=: No such file or directory'
+        does_not_start view 'ReadWritePaths=/no/such: No such file or directory (step NAMESPACE)'
+        does_not_start output 'StandardOutput=.* /no/such/log: No such file or directory (step STDOUT)'
+        does_not_start credential 'LoadCredential=/no/such: No such file or directory (step CREDENTIALS)'
+        vaktctl --json history plain -n 1 | shows '"result":"start-failed","code":13'
+        # A child of vaktd says the same, since it knows.
+        install -D -m 644 /dev/stdin /etc/vaktd/vaktd.conf <<<$'[Manager]\nExecutor=child'
+        systemctl restart vaktd
+        does_not_start plain 'Cannot execute /etc/hosts: Permission denied'
+        does_not_start orphan 'Cannot execute /run/orphan: its interpreter /no/such/interpreter: No such file'
+        does_not_start environment 'the file /no/such.env of EnvironmentFile=: No such file or directory'
+        rm /etc/vaktd/vaktd.conf
+}
+
 test_outcomes_over_a_daemon_reload() {
         everything_ends_well 'systemctl daemon-reload'
 }
@@ -392,7 +428,7 @@ Shell=$command
 $(printf '%s\n' "$@")
 END
         systemctl reload vaktd
-        vaktctl -q run "$name" --wait || true
+        vaktctl -q run "$name" --wait >/dev/null || true
         journal VAKT_JOB="$name" _TRANSPORT=stdout -o cat
 }
 

@@ -16,6 +16,7 @@ readonly SEAMS="
         boot_id_make                    another boot
         cgroup_of_text                  the text of another process
         child_properties                both sides of the table of settings
+        diagnose_program                what must not be said of a user's files
         execution_state_to_string       the table of transitions, printed
         execution_transition_to_string  the same
         file_name_absolute              another working directory

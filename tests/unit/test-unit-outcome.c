@@ -77,7 +77,7 @@ static const Row rows[] = {
           .reason = "User=" },
         { L, UNIT_FAILED, "exit-code", CLD_EXITED, 217, .result = RUN_RESULT_EXIT, .result_code = 217 },
         { L, UNIT_FAILED, "exit-code", CLD_EXITED, 203, .never_active = true, .result = RUN_RESULT_START_FAILED,
-          .reason = "executed: /bin/job (step EXEC)" },
+          .result_code = ENOENT, .reason = "executed: /bin/job: No such file or directory (step EXEC)" },
         { L, UNIT_FAILED, "exit-code", CLD_EXITED, 199, .never_active = true, .result = RUN_RESULT_EXIT,
           .result_code = 199 },
         { L, UNIT_FAILED, "exit-code", CLD_EXITED, 203, .existing = true, .result = RUN_RESULT_START_FAILED,
