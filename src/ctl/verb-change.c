@@ -268,6 +268,7 @@ static int remove_once(Ctl *c, const char *job, json_object *array) {
         if (r < 0)
                 return ctl_failed(c, r, "vaktctl once");
         o = json_new_object();
+        json_add(o, "run", NULL);
         json_add_string(o, "job", job);
         json_append(array, o);
         ctl_say(c, stdout, "Job %s is removed and does not run.", job);

@@ -175,6 +175,10 @@ ctl --json once --in=1h --name=later -- /bin/true
 json "once" "j['job'] == 'later' and j['next_usec']"
 ctl --json once
 json "what is to run once" "[(r['job'], r['state']) for r in j] == [('later', 'waiting')]"
+ctl --json cancel later
+json "is removed" "j == [{'run': None, 'job': 'later'}]"
+ctl --json once --in=1s --wait -- /bin/true
+json "once that is waited for" "j['result'] == 'success'"
 
 # plan of such jobs reads the directories of the system; here, the programs that it executes.
 "$VAKTD_PROGRAM_DIR/vakt-clean" --plan --json "Path=$scratch/tree" MaxAge=1h >"$scratch/json/a.plan"
