@@ -257,6 +257,7 @@ void take_over_start(Manager *m) {
         if (m->take_over.was_surveyed)
                 take_over_surveyed(m);
         else if (m->executor->ops->outlives_daemon) {
+                m->is_surveyed = false;
                 TELL_TRIGGERS(m, hold, /* hold= */ true);
                 deadline_set(m, &m->take_over.deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
         } else
