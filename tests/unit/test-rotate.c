@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "core/manager-body.h"
-#include "fs/beneath.h"
 #include "util/strv.h"
 #include "util/turn.h"
 #include "watch/event-queue.h"
@@ -67,8 +66,13 @@ static void write_rotate_job(const char *name, const char *settings) {
         write_job(name, text);
 }
 
+static uint32_t deaf_to; /* events of which the kernel does not tell */
+static usec_t spent, spent_each;
+
 static int setup(void **state) {
         assert_int_equal(seteuid(getuid()), 0); /* should a test have failed as somebody else */
+        deaf_to = 0;
+        spent_each = 0;
         assert_int_equal(condition_setup(state), 0);
         assert_int_equal(mkdir(in(""), 0755), 0);
         return 0;
@@ -244,45 +248,11 @@ static void test_lateness(void **state) {
 
 /* --- what is not heard --- */
 
-static uint32_t deaf_to; /* events */
-
 int __real_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
 int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
 
 int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
         return mask & deaf_to ? -ENOSPC : __real_event_queue_subscribe(q, s, fd, mask);
-}
-
-int __real_file_system_traits(int fd, FileSystemTraits *ret);
-int __wrap_file_system_traits(int fd, FileSystemTraits *ret);
-
-static bool is_remote;
-
-int __wrap_file_system_traits(int fd, FileSystemTraits *ret) {
-        int r = __real_file_system_traits(fd, ret);
-
-        ret->is_remote = is_remote;
-        return r;
-}
-
-/* What other hosts write is not heard of, although the kernel lets us listen. A new log is not what the old one was.
- */
-static void test_network_file_system(void **state) {
-        append("x.log", 1);
-        write_rotate_job("a", "MaxSize=10000\n");
-        is_remote = true;
-        start();
-        assert_string_equal(state_of("a"), "degraded");
-        assert_non_null(strstr(line.message, "The sizes of 1 log are sampled at least every 10s"));
-        append("x.log", 9999);
-        assert_int_equal(count_runs("a"), 0);
-        advance(11 * USEC_PER_SEC);
-        assert_int_equal(count_runs("a"), 1);
-        assert_string_equal(about("x.log"), "rotate: It has 9.7K of 9.7K (MaxSize=).");
-        is_remote = false;
-        rotate("x.log");
-        advance(2 * MINUTES);
-        assert_string_equal(state_of("a"), "active");
 }
 
 /* Directories that cannot be watched are looked at each minute. */
@@ -367,8 +337,6 @@ static void test_overflow(void **state) {
 
 usec_t __real_turn_spent(sd_event *event);
 usec_t __wrap_turn_spent(sd_event *event);
-
-static usec_t spent, spent_each;
 
 usec_t __wrap_turn_spent(sd_event *event) {
         spent += spent_each;
@@ -1085,7 +1053,6 @@ int main(void) {
                 TEST(test_looks),
                 TEST(test_lateness),
                 TEST(test_names),
-                TEST(test_network_file_system),
                 TEST(test_blind),
                 TEST(test_sampling),
                 TEST(test_overflow),
