@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "core/manager-body.h"
+#include "fs/mount-table.h"
 #include "util/strv.h"
 #include "util/turn.h"
 #include "watch/event-queue.h"
@@ -253,6 +254,34 @@ int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t 
 
 int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
         return mask & deaf_to ? -ENOSPC : __real_event_queue_subscribe(q, s, fd, mask);
+}
+
+int __real_file_is_local(int fd, dev_t *device);
+int __wrap_file_is_local(int fd, dev_t *device);
+
+static bool is_remote;
+
+int __wrap_file_is_local(int fd, dev_t *device) {
+        return is_remote ? -EREMOTE : __real_file_is_local(fd, device);
+}
+
+/* What may not answer is not looked at, and tried again each minute. */
+static void test_network_file_system(void **state) {
+        append("x.log", 20000);
+        write_rotate_job("a", "MaxSize=10000\n");
+        is_remote = true;
+        start();
+        advance(MINUTES);
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "Logs on network file systems, FUSE and automounts are not watched"));
+        assert_int_equal(counter("logs"), 0);
+        assert_int_equal(count_runs("a"), 0);
+        is_remote = false;
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("a"), 1);
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_string_equal(state_of("a"), "active");
 }
 
 /* Directories that cannot be watched are looked at each minute. */
