@@ -571,7 +571,7 @@ static void test_kill(void **state) {
         assert_int_equal(r.rows[1].id, running);
         assert_string_equal(r.rows[1].result, "lost");
         assert_non_null(strstr(r.rows[1].reason, "vaktd was restarted while it ran;"));
-        assert_true(explains(bus, "held", "last", "was lost: vaktd was restarted while it ran;"));
+        assert_false(explains(bus, "held", "last", "was lost:")); /* a later one succeeded */
         assert_true(harness_run(bus, "held", /* follow= */ false) > waiting);
 }
 

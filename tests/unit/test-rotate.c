@@ -1082,6 +1082,7 @@ int main(void) {
                 TEST(test_looks),
                 TEST(test_lateness),
                 TEST(test_names),
+                TEST(test_network_file_system),
                 TEST(test_blind),
                 TEST(test_sampling),
                 TEST(test_overflow),
