@@ -69,11 +69,13 @@ static void write_rotate_job(const char *name, const char *settings) {
 
 static uint32_t deaf_to; /* events of which the kernel does not tell */
 static usec_t spent, spent_each;
+static bool is_remote; /* all that is looked at */
 
 static int setup(void **state) {
         assert_int_equal(seteuid(getuid()), 0); /* should a test have failed as somebody else */
         deaf_to = 0;
         spent_each = 0;
+        is_remote = false;
         assert_int_equal(condition_setup(state), 0);
         assert_int_equal(mkdir(in(""), 0755), 0);
         return 0;
@@ -258,8 +260,6 @@ int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t 
 
 int __real_file_is_local(int fd, dev_t *device);
 int __wrap_file_is_local(int fd, dev_t *device);
-
-static bool is_remote;
 
 int __wrap_file_is_local(int fd, dev_t *device) {
         return is_remote ? -EREMOTE : __real_file_is_local(fd, device);
