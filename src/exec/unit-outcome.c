@@ -19,6 +19,8 @@
 #include "exec/unit-message.h"
 #include "util/string-table.h"
 
+#define EXIT_EXEC 203
+
 #define SETTINGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define STREAM(name)  SETTINGS(name "File", name "FileToAppend", name "FileToTruncate")
 
@@ -35,7 +37,7 @@ static const struct {
         { 200, "CHDIR", "WorkingDirectory", "The directory of WorkingDirectory= could not be entered" },
         { 201, "NICE", "Nice", "The value of Nice= could not be set" },
         { 202, "FDS", NULL, "Its open files could not be arranged" },
-        { 203, "EXEC", NULL, "The program of Exec= could not be executed" },
+        { EXIT_EXEC, "EXEC", NULL, "The program of Exec= could not be executed" },
         { 204, "MEMORY", NULL, "There was not enough memory to start it" },
         { 205, "LIMITS", NULL, "One of its limits (Limit…=) could not be set" },
         { 206, "OOM_ADJUST", "OOMScoreAdjust", "The value of OOMScoreAdjust= could not be set" },
@@ -294,6 +296,21 @@ static bool validate_resources(const UnitEnd *end, Verdict *v) {
                                 strerror(error));
 }
 
+/* The service manager has got as far as execve(2), which alone sees that a script's interpreter is missing; a program
+ * may have exited with this status, too, but then there is nothing wrong with it. */
+static bool validate_exec(const UnitEnd *end, Verdict *v) {
+        const UnitFacts *f = end->facts;
+        char diagnosis[DIAGNOSIS_MAX];
+
+        if (end->existing || f->code != CLD_EXITED || f->status != EXIT_EXEC || f->handoff == 0 ||
+            !streq(f->result, "exit-code"))
+                return false;
+        v->outcome->code = diagnose_programs(end->def, diagnosis);
+        return v->outcome->code > 0 &&
+               validate(v, RUN_RESULT_START_FAILED, "The program of Exec= could not be executed: %s (step EXEC).",
+                        diagnosis);
+}
+
 static bool validate_step(const UnitEnd *end, Verdict *v) {
         int i = failed_step(end->facts, end->existing);
         char diagnosis[DIAGNOSIS_MAX] = "";
@@ -302,13 +319,13 @@ static bool validate_step(const UnitEnd *end, Verdict *v) {
         if (i < 0 || (unit_is_oneshot(end->def) && success_def_has_status(&end->def->success, end->facts->status)))
                 return false;
         value = property_text(end->def, steps[i].setting) ?: steps[i].guess;
-        if (steps[i].status == 203 && end->def && end->def->n_commands == 1)
+        if (steps[i].status == EXIT_EXEC && end->def && end->def->n_commands == 1)
                 value = end->def->commands[0].path;
-        v->outcome->code = end->existing            ? 0
-                           : steps[i].status == 203 ? diagnose_programs(end->def, diagnosis)
-                           : steps[i].settings      ? diagnose_paths(end->def, steps[i].settings, diagnosis)
-                           : steps[i].setting       ? diagnose_paths(end->def, SETTINGS(steps[i].setting), diagnosis)
-                                                    : 0;
+        v->outcome->code = end->existing                  ? 0
+                           : steps[i].status == EXIT_EXEC ? diagnose_programs(end->def, diagnosis)
+                           : steps[i].settings            ? diagnose_paths(end->def, steps[i].settings, diagnosis)
+                           : steps[i].setting ? diagnose_paths(end->def, SETTINGS(steps[i].setting), diagnosis)
+                                              : 0;
         if (v->outcome->code > 0)
                 value = diagnosis;
         return validate(v, RUN_RESULT_START_FAILED, "%s%s%s (step %s).", steps[i].message, value ? ": " : "",
@@ -380,9 +397,10 @@ static bool validate_result(const UnitEnd *end, Verdict *v) {
 }
 
 static bool (*const validates[])(const UnitEnd *end, Verdict *v) = {
-        validate_told_to_stop,   validate_cut_short, validate_shutdown,  validate_conditions,        validate_start,
-        validate_wrapper,        validate_step,      validate_resources, validate_stopped_elsewhere, validate_clean,
-        validate_success_status, validate_result,
+        validate_told_to_stop, validate_cut_short,         validate_shutdown, validate_conditions,
+        validate_start,        validate_wrapper,           validate_step,     validate_exec,
+        validate_resources,    validate_stopped_elsewhere, validate_clean,    validate_success_status,
+        validate_result,
 };
 
 void unit_outcome(const UnitEnd *end, ExecOutcome *ret, char reason[static UNIT_REASON_MAX]) {

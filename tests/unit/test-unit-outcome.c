@@ -242,6 +242,32 @@ static void test_wrapper_has_nothing_to_execute(void **state) {
         assert_true(unit_has_run(&f));
 }
 
+/* Handed over to the program, the status is its own, unless the kernel cannot have executed it. */
+static void test_handed_over_in_vain(void **state) {
+        Row row = { .n_commands = 1 };
+        _cleanup_(job_def_unrefp) JobDef *def = make_def(&row);
+        UnitFacts f = { .active = UNIT_FAILED,
+                        .code = CLD_EXITED,
+                        .status = 203,
+                        .exec_start = 1,
+                        .handoff = 2,
+                        .result = "exit-code" };
+        UnitEnd end = { .facts = &f, .def = def, .unit = "vakt-job-1.service" };
+        char reason[UNIT_REASON_MAX];
+        ExecOutcome o;
+
+        unit_outcome(&end, &o, reason);
+        assert_int_equal(o.result, RUN_RESULT_START_FAILED);
+        assert_int_equal(o.code, ENOENT);
+        assert_non_null(strstr(o.reason, "/bin/job: No such file or directory (step EXEC)"));
+        free(def->commands[0].path);
+        def->commands[0].path = strdup("/bin/true");
+        assert_non_null(def->commands[0].path);
+        unit_outcome(&end, &o, reason);
+        assert_int_equal(o.result, RUN_RESULT_EXIT);
+        assert_int_equal(o.code, 203);
+}
+
 static void test_words_of_jobs(void **state) {
         assert_int_equal(start_result_from_string("done"), START_RESULT_DONE);
         assert_int_equal(start_result_from_string("canceled"), START_RESULT_CANCELED);
@@ -295,6 +321,7 @@ int main(void) {
                 cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_without_definition),
                 cmocka_unit_test(test_wrapper_has_nothing_to_execute),
+                cmocka_unit_test(test_handed_over_in_vain),
                 cmocka_unit_test(test_words_of_jobs),
                 cmocka_unit_test(test_command_there_and_back),
                 cmocka_unit_test(test_bad_words),
