@@ -164,7 +164,7 @@ test_no_file_is_lost_or_doubled() {
         rm -rf $EFFECTS $top
         mkdir -p $top/{all,each,in,done,failed}
         job item <<<$'[Job]\nOnSuccess=after\nOnFailure=after\n[Path]\nSpool='$top$'/in\nSpoolDone='$top$'/done\nSpoolFailed='$top$'/failed
-[Run]\nOverlap=parallel\nMaxParallel=10\nShell=echo "item ${VAKT_PATH##*/}" >>'$EFFECTS'; case $VAKT_PATH in *bad*) exit 1;; esac'
+[Run]\nOverlap=parallel\nMaxParallel=10\nShell=echo "item ${VAKT_PATH##*/}" >>'$EFFECTS'; case ${VAKT_PATH##*/} in bad*) exit 1;; esac'
         job all <<<$'[Job]\nOnSuccess=after\n[Path]\nPathChanged='$top$'/all\nRecursive=yes\nBatch=all
 [Run]\nShell=tr "\\\\0" "\\\\n" <"$VAKT_PATHS" | sed s,^,all\\ , >>'$EFFECTS
         job each <<<$'[Job]\nOnSuccess=after\n[Path]\nPathChanged='$top$'/each\nRecursive=yes\nBatch=each
