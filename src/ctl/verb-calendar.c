@@ -103,8 +103,8 @@ static void print_json(Preview *p, const char *text, const Expression *e, const 
         json_add_string(o, "expression", text);
         json_add_string(o, "normalized", e ? e->normalized : NULL);
         json_add(o, "elapses_usec", elapses);
-        json_add_string(o, "error", e ? NULL : problem->message);
-        json_add_known(o, "column", e ? UINT64_MAX : problem->column);
+        json_add_string(o, "error", problem ? problem->message : NULL);
+        json_add_known(o, "column", problem ? problem->column : UINT64_MAX);
         json_print_item(&p->n_shown, o);
 }
 
