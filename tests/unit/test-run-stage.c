@@ -272,11 +272,8 @@ static void test_many_live_runs(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_many_live_runs),
-                cmocka_unit_test(test_live_runs),
-                cmocka_unit_test(test_table),
-                cmocka_unit_test(test_every_pair),
-                cmocka_unit_test(test_started),
+                cmocka_unit_test(test_many_live_runs), cmocka_unit_test(test_live_runs), cmocka_unit_test(test_table),
+                cmocka_unit_test(test_every_pair),     cmocka_unit_test(test_started),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
