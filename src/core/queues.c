@@ -71,7 +71,6 @@ usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause, Instant no
         GateAnswer a;
 
         in.cause = cause;
-        in.has_file = true;
         a = gates_ask(&in, now.realtime);
         return a.verdict == GATE_WAIT ? usec_add(now.boottime, usec_sub(a.until, now.realtime)) : 0;
 }

@@ -491,7 +491,6 @@ static Value *add(Values *v, char *text, ConditionKind kind) {
         value->kind = kind;
         value->id = v->is_loaded ? v->next_id++ : 0;
         series_init(&value->series, condition_kind_unit(kind));
-        value->series.at = v->now;
         series_row_reset(&value->hour, v->minute / MINUTES_PER_HOUR);
         series_row_reset(&value->day, v->minute / MINUTES_PER_HOUR / HOURS_PER_DAY);
         return value;

@@ -210,6 +210,19 @@ static void test_expect_from_history(void **state) {
         assert_int_equal(f.n_raised, 1);
 }
 
+/* One that the history has no longer counts as well. */
+static void test_expect_from_stamp(void **state) {
+        write_job("a", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        begin_steps();
+        assert_int_equal(ledger_forget_stamp(f.m->ledger, "a", "expected"), 0);
+        assert_int_equal(ledger_set_stamp(f.m->ledger, "a", "success", begin - HOURS / 2), 0);
+        restart();
+        advance(HOURS / 2 - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+}
+
 static void test_unknown(void **state) {
         write_job("a", "[Job]\nOnAlarm=b\n[Run]\nExec=/bin/true\n");
         write_job("b", "[Run]\nExec=/bin/true\n");
@@ -701,6 +714,7 @@ int main(void) {
                 TEST(test_expect_and_clock),
                 TEST(test_expect_after_a_success_to_come),
                 TEST(test_expect_from_history),
+                TEST(test_expect_from_stamp),
                 TEST(test_unknown),
                 TEST(test_pause),
                 TEST(test_pauses_end),

@@ -248,12 +248,32 @@ static void test_live_runs(void **state) {
         hash_table_done(&live.by_id);
 }
 
+/* What many runs took goes with them. */
+static void test_many_live_runs(void **state) {
+        static LiveRun runs[2000];
+        LiveRuns live = {};
+        Job job = {};
+        uint32_t most;
+
+        TAILQ_INIT(&live.all);
+        TAILQ_INIT(&job.runs);
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++) {
+                runs[i].record.id = i + 1;
+                runs[i].job = &job;
+                assert_int_equal(hash_table_reserve(&live.by_id), 0);
+                live_add(&live, &runs[i]);
+        }
+        most = live.by_id.n_slots;
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++)
+                live_remove(&live, &runs[i]);
+        assert_true(live.by_id.n_slots < most / 2);
+        hash_table_done(&live.by_id);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_live_runs),
-                cmocka_unit_test(test_table),
-                cmocka_unit_test(test_every_pair),
-                cmocka_unit_test(test_started),
+                cmocka_unit_test(test_many_live_runs), cmocka_unit_test(test_live_runs), cmocka_unit_test(test_table),
+                cmocka_unit_test(test_every_pair),     cmocka_unit_test(test_started),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
