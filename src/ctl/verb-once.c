@@ -256,8 +256,10 @@ static void report_job(const Ctl *c, const char *job, usec_t next) {
                 json_add_string(o, "job", job);
                 json_add_time(o, "next_usec", next);
                 json_print(o);
-        } else if (c->quiet && !c->json)
-                printf("%s\n", job);
+        } else if (c->quiet && !c->json) {
+                ctl_print_colored(c, COLOR_NONE, job);
+                putchar('\n');
+        }
         if (c->when && !c->at && !c->in)
                 ctl_say(c, stdout, "Job %s runs when %s; use 'vaktctl cancel %s' to remove it.", job, c->when, job);
         else

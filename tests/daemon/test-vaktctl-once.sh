@@ -171,4 +171,15 @@ out "a run by hand is cancelled" '^Run [0-9]+ is being cancelled'
 ctl once
 out "and the job waits for its time" '^slow '
 
+# --- a daemon of somebody else, as behind --host=, says what it likes ---
+
+stop_daemon TERM
+exec 7< <(exec "${0%/*}/false-daemon.py" "$scratch/false" $'\033]0;owned\007')
+read -r _ <&7
+"$VAKTCTL_BIN" --socket="$scratch/false" -q once --in=1h -- /bin/true >"$scratch/out" 2>"$scratch/err"
+status=$?
+ends 0 "once with --quiet"
+out "escapes the name that it is told" '^\\x1B\]0;owned\\x07$'
+exec 7<&-
+
 echo "1..$number"
