@@ -9,10 +9,12 @@
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
+#include "client/once.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "job/job-table.h"
 #include "util/array.h"
 #include "util/places.h"
 #include "util/strv.h"
@@ -127,6 +129,26 @@ static int sort(const char *order, const JobRow **jobs, size_t n) {
         return CTL_USAGE;
 }
 
+/* A state that is not one selects nothing, which looks as if all were well. Returns an exit status. */
+static int check_states(const char *states) {
+        _cleanup_free_ char *known = alloc_string(""), *copy = alloc_string(strempty(states));
+        char *rest = copy, *word;
+
+        for (JobState s = 0; s < _JOB_STATE_MAX; s++) {
+                char *longer = alloc_format("%s%s%s", known, s > 0 ? ", " : "", job_state_to_string(s));
+
+                free(known);
+                known = longer;
+        }
+        while (states && (word = strsep(&rest, ",")))
+                if (!list_contains(known, ", ", word)) {
+                        ctl_complain("--state requires a list, separated by commas, of %s, not '%s'.%s", known, word,
+                                     streq(word, "failed") ? " For jobs whose last run failed, use --failed." : "");
+                        return CTL_USAGE;
+                }
+        return CTL_DONE;
+}
+
 /* --- what is on disk --- */
 
 /* True if the file, or what the directory contains, was changed after that. Seconds that are equal are compared with
@@ -160,9 +182,9 @@ static bool has_newer_dropin(const DaemonView *d, const char *job) {
         return false;
 }
 
-/* The files of the job are not those that were read. */
+/* The files of the job are not those that were read. That of a job that runs once is written by the daemon. */
 static bool is_changed_on_disk(const DaemonView *d, const JobRow *row) {
-        return d->loaded > 0 && !isempty(row->fragment) &&
+        return d->loaded > 0 && !isempty(row->fragment) && !once_is_file(row->fragment) &&
                (access(row->fragment, F_OK) < 0 || is_newer(row->fragment, d->loaded) ||
                 has_newer_dropin(d, row->name));
 }
@@ -421,6 +443,8 @@ int verb_list(Ctl *c, char **args) {
         int r;
 
         r = sort(c->sort, &(const JobRow *){ NULL }, 0); /* a mistake is told before a daemon is needed */
+        if (r == 0)
+                r = check_states(c->states);
         if (r != 0)
                 return r;
         r = list_read(c, args, &l);
