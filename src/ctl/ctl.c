@@ -9,6 +9,7 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "ctl/no-such-job.h"
 
 #define WIDTH_DEFAULT  80
 #define EXCERPT_BEFORE 60 /* bytes of an invalid expression that are shown before the error, */
@@ -208,7 +209,8 @@ int ctl_failed(Ctl *c, int error, const char *look_at) {
         assert(error < 0);
         if (error == -ECONNABORTED)
                 ctl_complain("%s See '%s'.", c->error.message, look_at ?: "vaktctl list");
-        else
+        else if (!sd_bus_error_has_name(&c->error, VAKTD_NAME ".Error.NoSuchJob") || !held.job ||
+                 !job_complain_of_missing(c, held.job))
                 ctl_complain("%s", c->error.message);
         if (held.is_json && !held.name && c->error.name)
                 held.name = alloc_string(c->error.name);
