@@ -138,6 +138,8 @@ void ctl_say(const Ctl *c, FILE *f, const char *format, ...) {
 
         if (c->quiet || c->json)
                 return;
+        if (f != stdout)
+                fflush(stdout); /* or it comes before what it is about, where both go to one file */
         va_start(ap, format);
         print_message(f, format, ap);
         va_end(ap);

@@ -82,6 +82,12 @@ err "a verb that is near none" "^Unknown verb 'frobnicate'; see 'vaktctl --help'
 ctl check "$jobs/hello.job" "$jobs/fail.job"
 ends 0 "check of good files"
 out "check says how many" '^2 files checked, no problems\.'
+ctl check hello
+ends 1 "check of the name of a job"
+out "asks for a path" '^hello: The file does not exist. Write the path of a file, and not the name of a job\.$'
+ctl check "$jobs"
+ends 1 "check of a directory"
+out "says that it is one" "^$jobs: This is a directory\."
 printf '[Run]\nExec=/bin/true\nNoSuchKey=1\n' >"$scratch/bad.job"
 chmod 644 "$scratch/bad.job"
 ctl check "$jobs/hello.job" "$scratch/bad.job"
