@@ -369,7 +369,7 @@ bool option_goes_with(const Option *o, const char *verb) {
 
 /* The verbs that ask the daemon and read nothing of this machine beside. */
 static const char remote_verbs[] =
-        "list, status, top, run, cancel, pause, resume, reset-failed, history, log, skip, why, "
+        "list, status, is-failed, top, run, cancel, pause, resume, reset-failed, history, log, skip, why, "
         "plan, reload, values, complete, help";
 
 /* Connects to what the options say, which they have to say in one way. */

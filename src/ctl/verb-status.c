@@ -2,7 +2,6 @@
 
 /* vaktctl status: the daemon, jobs, or runs, each as a block like that of systemctl. */
 
-
 #include "client/daemon-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
