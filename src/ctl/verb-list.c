@@ -268,7 +268,8 @@ static void print_sum(size_t n, const char *words) {
 
 /* "12 jobs listed, 1 running, 2 failed." */
 static void print_sums(const List *l) {
-        size_t n_running = 0, n_failed = 0, n_retrying = 0, n_paused = 0, n_disabled = 0, n_invalid = 0, n_alarms = 0;
+        size_t n_running = 0, n_failed = 0, n_retrying = 0, n_paused = 0, n_disabled = 0, n_invalid = 0, n_alarms = 0,
+               n_queued = 0;
 
         for (size_t i = 0; i < l->n_jobs; i++) {
                 const JobRow *row = l->jobs[i];
@@ -277,6 +278,7 @@ static void print_sums(const List *l) {
                 (void)alarms_of(l, row->name, &n);
                 n_alarms += n;
                 n_running += row->running > 0;
+                n_queued += row->queued > 0;
                 n_failed += has_failed(row);
                 n_retrying += row->retry > 0;
                 n_paused += row->paused && !l->daemon.paused;
@@ -284,6 +286,7 @@ static void print_sums(const List *l) {
                 n_invalid += row->has_problem;
         }
         printf("%s%zu job%s listed, %zu running", l->n_jobs > 0 ? "\n" : "", l->n_jobs, PLURAL(l->n_jobs), n_running);
+        print_sum(n_queued, "queued");
         print_sum(n_failed, "failed");
         print_sum(n_retrying, "retrying");
         print_sum(n_paused, "paused");

@@ -147,6 +147,8 @@ for ((SECONDS = 0; SECONDS < 60;)); do
         ctl status flag --json
         grep -q '"queued":1' "$scratch/out" && break
 done
+ctl list
+out "list counts what waits" 'listed, 0 running, 1 queued'
 stop_daemon KILL
 start_daemon
 ctl once
