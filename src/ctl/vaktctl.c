@@ -212,7 +212,7 @@ static void print_option(const Ctl *c, const Option *o, const char *verbs_shown)
         print_entry(c, left, verbs_shown, o->help);
 }
 
-static const Verb *find_verb(const char *name) {
+static const Verb *verb_by_name(const char *name) {
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
                 if (streq_ptr(v->name, name))
                         return v;
@@ -236,7 +236,7 @@ static int print_verb_help(const Ctl *c, const Verb *verb) {
 
 /* Of a verb, or (NULL, or none with this name) of all. */
 static int print_help(Ctl *c, const char *name) {
-        const Verb *verb = find_verb(name);
+        const Verb *verb = verb_by_name(name);
 
         if (verb)
                 return print_verb_help(c, verb);
@@ -464,7 +464,7 @@ static const char *nearest_verb(const char *given) {
 
 static int run_verb(Ctl *c, char **args, const bool *given) {
         const char *name = args[0] ?: "list", *nearest;
-        const Verb *v = find_verb(name);
+        const Verb *v = verb_by_name(name);
 
         args += args[0] ? 1 : 0;
         if (v) {
@@ -481,7 +481,7 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
                 return v->function ? v->function(c, args) : print_help(c, args[0]);
         }
         nearest = nearest_verb(name);
-        if (args[0] && find_verb(args[0]))
+        if (args[0] && verb_by_name(args[0]))
                 ctl_complain("Unknown verb '%s'. The verb comes first: 'vaktctl %s %s'.", name, args[0], name);
         else if (nearest)
                 ctl_complain("Unknown verb '%s'. Did you mean '%s'?", name, nearest);
