@@ -44,7 +44,11 @@ static int write_job(int directory_fd, const char *directory, const ImportJob *j
         _cleanup_free_ char *name = alloc_format("%s.job", job->name);
         int r = file_create(directory_fd, name, job_mode(job), job->text, strlen(job->text));
 
-        if (r < 0)
+        if (r == -EEXIST)
+                ctl_complain("%s/%s exists already and was not changed; nothing was written. Remove it, or write to "
+                             "another directory with --output=DIRECTORY.",
+                             directory, name);
+        else if (r < 0)
                 ctl_complain("Cannot write %s/%s: %s.", directory, name, strerror(-r));
         return r;
 }

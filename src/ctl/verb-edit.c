@@ -362,18 +362,6 @@ static void print_problems(const Edit *e, bool is_draft) {
         }
 }
 
-static void print_warnings(const Edit *e) {
-        Diagnostics warnings = { 0 };
-        Advice advice = { .dirs = e->dirs, .now = e->context.now.realtime, .warnings = &warnings };
-
-        if (e->def && job_advise(e->def, &advice) < 0)
-                alloc_failed();
-        for (size_t i = 0; i < warnings.n_items; i++)
-                ctl_complain("Warning: %s", warnings.items[i].message);
-        advice_done(&advice);
-        diagnostics_done(&warnings);
-}
-
 /* --- a person --- */
 
 static volatile sig_atomic_t interrupted;
@@ -559,7 +547,8 @@ static int put_into_force(Edit *e) {
         if (r < 0) /* it was not valid until now */
                 sd_bus_error_free(&c->error);
         ctl_say(c, stdout, "Saved %s.", e->path);
-        print_warnings(e);
+        if (e->def)
+                job_print_warnings(e->def, e->dirs, e->context.now.realtime);
         if (!e->is_template)
                 show_difference(e, &in_force);
         if (e->daemon.message)

@@ -98,7 +98,9 @@ static int finish(Ctl *c, const Import *i, int error, const char *hint, ImportSo
                 ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,
                         PLURAL(i->n_notes));
         if (error >= 0 && c->write && !c->disable_source && i->n_jobs > 0)
-                ctl_say(c, stderr, "They are in %s. Read them, and run 'vaktctl reload'.", c->output);
+                ctl_say(c, stderr, "%s in %s. Read %s, and run 'vaktctl%s reload'.",
+                        i->n_jobs == 1 ? "It is" : "They are", c->output, i->n_jobs == 1 ? "it" : "them",
+                        c->user ? " --user" : "");
         if (error >= 0 && hint && !c->disable_source && i->n_jobs > 0)
                 ctl_say(c, stderr, "%s", hint);
         return error >= 0 && i->n_notes == 0 ? CTL_DONE : CTL_FAILED;
@@ -280,6 +282,8 @@ static int import_units(Ctl *c, char **args, UnitKind kind, const char *what, co
                 if (r == -EINVAL)
                         ctl_complain("%s is no %s that can be imported. Write a name such as %s.", *name, what,
                                      example);
+                else if (r == -ENOENT)
+                        ctl_complain("There is no %s '%s' in the directories of systemd.unit(5).", what, *name);
                 else
                         (void)check_read(*name, r);
         }
