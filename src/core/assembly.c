@@ -310,7 +310,6 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return r;
         take_over_start(m);
-        once_look_at_all(m);
         queues_pump(m);
         return 0;
 }
