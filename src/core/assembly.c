@@ -175,7 +175,7 @@ static int on_readable(sd_event_source *source, void *userdata) {
 
         pauses_reload(m);
         load_what_was(m);
-        once_look_at_all(m);
+        once_plan_anew(m);
         if (!m->is_unread)
                 TELL_TRIGGERS(m, hold, /* hold= */ !m->is_surveyed || m->stopping);
         return 0;

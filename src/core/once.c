@@ -18,6 +18,7 @@
 #include "core/manager-body.h"
 #include "core/outbox.h"
 #include "core/reload.h"
+#include "core/triggers.h"
 #include "time/timestamp.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -105,9 +106,9 @@ static int forget_job(Manager *m, Job *job) {
         return 0;
 }
 
-/* One that is paused keeps its time. */
+/* One that is paused keeps its time, and one that could not be planned has it still. */
 static bool job_is_over(const Job *job) {
-        return is_once(job) && !job->gone && !job->paused && job->next == USEC_INFINITY && TAILQ_EMPTY(&job->runs);
+        return is_once(job) && job->timers && !job->paused && job->next == USEC_INFINITY && TAILQ_EMPTY(&job->runs);
 }
 
 static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -137,6 +138,18 @@ static void look(Manager *m, const Job *job) {
 void once_look_at_all(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++)
                 look(m, job_table_at(m->jobs, i));
+}
+
+void once_plan_anew(Manager *m) {
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+
+                if (!is_once(job) || job->gone)
+                        continue;
+                TELL_TRIGGERS(m, remove_job, job);
+                (void)triggers_set_job(m, job);
+        }
+        once_look_at_all(m);
 }
 
 /* Of refused runs, too. */

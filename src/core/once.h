@@ -14,3 +14,6 @@ char *const *once_job_dirs(const Manager *m);
 /* Something other than the end of a run has happened that may have been the last thing that such a job had to do; they
  * are looked at later. */
 void once_look_at_all(Manager *m);
+
+/* The same, when the ledger can be read, which says whose time was used. */
+void once_plan_anew(Manager *m);

@@ -725,6 +725,39 @@ static void test_once_over(void **state) {
         assert_null(job("b"));
 }
 
+/* What is over while the daemon ends, or while the ledger is not read, is seen later. What another daemon had not
+ * finished to write goes first. */
+static void test_once_over_later(void **state) {
+        unsigned n_done = 0;
+
+        begin_steps();
+        assert_int_equal(add_once("a", 0, NOTHING), 0);
+        assert_int_equal(add_once("missed", begin + USEC_PER_MINUTE, NOTHING), 0);
+        assert_int_equal(add_once("late", begin + 2 * HOURS, NOTHING), 0);
+        runs_are_long = true;
+        advance(2 * USEC_PER_SEC);
+        drain_is_long = true;
+        manager_stop(f.m, on_done, &n_done);
+        end_run(1, RUN_RESULT_SUCCESS);
+        assert_true(job("a") && is_there("a.job"));
+        drain_is_long = false;
+        write_file(once_path(".a.job.new"), "");
+        stop();
+        fake_clock_advance(USEC_PER_MINUTE);
+        is_locked = true;
+        start();
+        advance(10 * USEC_PER_SEC);
+        assert_true(job("a") && is_there("a.job") && !is_there(".a.job.new"));
+        assert_true(job("a")->n_running == 0 && job("missed")->n_running == 0);
+        assert_true(job("late")->next == begin + 2 * HOURS);
+        is_locked = false;
+        advance(HOURS);
+        assert_true(!job("a") && !is_there("a.job"));
+        assert_int_equal(count_runs("a"), 1);
+        assert_true(newest("missed").cause == RUN_CAUSE_CATCH_UP && count_runs("missed") == 1);
+        assert_true(job("late")->next == begin + 2 * HOURS && count_runs("late") == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, steps_setup, condition_teardown)
 
 int main(void) {
@@ -752,6 +785,7 @@ int main(void) {
                 TEST(test_once_without_a_file),
                 TEST(test_once_removed),
                 TEST(test_once_over),
+                TEST(test_once_over_later),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
