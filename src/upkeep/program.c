@@ -4,6 +4,7 @@
 
 #include "upkeep/program.h"
 
+#include <stdarg.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 
@@ -53,14 +54,35 @@ static void put(const char *text) {
 }
 
 /* Of harmless text, in which only two characters are left to be quoted. */
-static void put_json_string(const char *text) {
-        (void)putchar_unlocked('"');
+static void put_json_string(FILE *f, const char *text) {
+        (void)putc_unlocked('"', f);
         for (const char *s = text; *s; s++) {
                 if (*s == '"' || *s == '\\')
-                        (void)putchar_unlocked('\\');
-                (void)putchar_unlocked(*s);
+                        (void)putc_unlocked('\\', f);
+                (void)putc_unlocked(*s, f);
         }
-        (void)putchar_unlocked('"');
+        (void)putc_unlocked('"', f);
+}
+
+void program_warn(const Program *p, const char *format, ...) {
+        _cleanup_free_ char *text = NULL, *copy = NULL;
+        const char *message;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        message = n < 0 ? NULL : harmless(text, &copy);
+        if (!message)
+                message = strerror(ENOMEM);
+        if (!p->json) {
+                fprintf(stderr, "%s: %s\n", p->name, message);
+                return;
+        }
+        fputs("{\"error\":{\"message\":", stderr);
+        put_json_string(stderr, message);
+        fputs(",\"name\":null,\"job\":null,\"run\":null,\"exit_status\":0}}\n", stderr);
 }
 
 void program_print(Program *p, const ProgramLine *line) {
@@ -74,12 +96,12 @@ void program_print(Program *p, const ProgramLine *line) {
         }
         if (p->json) {
                 put(p->n_printed > 0 ? ",\n{\"action\":" : "[\n{\"action\":");
-                put_json_string(line->word);
+                put_json_string(stdout, line->word);
                 put(",\"path\":");
-                put_json_string(path);
+                put_json_string(stdout, path);
                 put(",\"reason\":");
                 if (*reason)
-                        put_json_string(reason);
+                        put_json_string(stdout, reason);
                 else
                         put("null");
         } else {

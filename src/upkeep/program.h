@@ -32,6 +32,9 @@ int program_read_options(Program *p, char **argv);
 
 void program_print(Program *p, const ProgramLine *line);
 
+/* On standard error: something went on without. With --json an object, as the errors of vaktctl are. */
+void program_warn(const Program *p, const char *format, ...) _printf_(2, 3);
+
 typedef struct ProgramEnd {
         uint64_t n_files, bytes_freed;
         bool has_failed; /* with some of the files */

@@ -100,10 +100,10 @@ static int run(Program *p, const CleanDef *def, CleanTotals *ret) {
                 return r;
         *ret = *clean_totals(c);
         if (ret->n_unseen > 0)
-                fprintf(stderr,
-                        "vakt-clean: the open files of %" PRIu64 " process%s cannot be seen; what only they have open "
-                        "is not kept.\n",
-                        ret->n_unseen, ret->n_unseen == 1 ? "" : "es");
+                program_warn(p,
+                             "The open files of %" PRIu64 " process%s cannot be seen; what only they have open "
+                             "is not kept.",
+                             ret->n_unseen, ret->n_unseen == 1 ? "" : "es");
         return 0;
 }
 

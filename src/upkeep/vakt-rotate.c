@@ -128,8 +128,8 @@ static int open_state(const Program *p) {
                 return d.fd;
         guarded_close(&d);
         if (p->own_value && !(p->plan && r == -ENOENT))
-                fprintf(stderr, "vakt-rotate: %s, so %s.\n", reason ?: "Other users can write to the state directory",
-                        p->plan ? "the last rotations are guessed from the files" : "nothing is remembered");
+                program_warn(p, "%s, so %s.", reason ?: "Other users can write to the state directory",
+                             p->plan ? "the last rotations are guessed from the files" : "nothing is remembered");
         return -EBADF;
 }
 

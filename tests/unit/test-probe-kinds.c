@@ -274,8 +274,7 @@ static void test_clock(void **state) {
         WAIT_FOR(t.n_told == 2);
         assert_int_equal(test_reading(&t)->value, 1);
         assert_string_equal(probe_source(&t.use, &interval), "event");
-        assert_in_range(heap_first(&test_probes->looks)->latest, now_boottime() + USEC_PER_SEC,
-                        now_boottime() + PROBE_SAMPLE_DEFAULT_USEC);
+        assert_true(heap_first(&test_probes->looks)->latest % PROBE_SAMPLE_DEFAULT_USEC == 0); /* not each second */
         clock_state = (struct timex){ .status = STA_UNSYNC };
         put_file("run/systemd/timesync/synchronized", "");
         WAIT_FOR(t.n_told == 3);
