@@ -519,8 +519,9 @@ static int fail(const Connection *c, const MethodCall *call, const sd_bus_error 
         if (error == -EHOSTDOWN)
                 n = absence_message(c, e, &message);
         else if (error == -EHOSTUNREACH)
-                n = asprintf(&message, "Cannot connect to the %s bus of %s: %s.", c->user ? "user" : "system",
-                             c->host ?: c->machine, strerror(abs(c->socket_error)));
+                n = asprintf(&message, "Cannot connect to the %s bus of %s: %s%s.", c->user ? "user" : "system",
+                             c->host ?: c->machine, strerror(abs(c->socket_error)),
+                             c->machine ? "; see 'machinectl list'" : "");
         else if (error == -ECONNABORTED)
                 n = asprintf(
                         &message,

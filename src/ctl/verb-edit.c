@@ -155,7 +155,7 @@ static int open_file(Edit *e) {
                 r = errno == ENOENT ? 0 : -errno;
         }
         if (r < 0) {
-                ctl_complain("Cannot write to %s: %s", e->dirs[0], reason ?: strerror(-r));
+                ctl_complain("Cannot write to %s: %s%s", e->dirs[0], reason ?: strerror(-r), reason ? "" : ".");
                 return r == -EACCES || r == -EPERM ? CTL_NOT_PERMITTED : CTL_FAILED;
         }
         if (e->old.st_ino == 0 || S_ISREG(e->old.st_mode))
@@ -493,7 +493,7 @@ static int save(Edit *e) {
         if (r == -EEXIST)
                 ctl_complain("%s was changed by somebody else meanwhile, and is left as it is.", e->path);
         else
-                ctl_complain("Cannot write %s: %s", e->path, reason ?: strerror(-r));
+                ctl_complain("Cannot write %s: %s%s", e->path, reason ?: strerror(-r), reason ? "" : ".");
         return r == -EACCES || r == -EPERM ? CTL_NOT_PERMITTED : CTL_FAILED;
 }
 

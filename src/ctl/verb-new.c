@@ -236,7 +236,7 @@ static int write_job(const NewJob *n, const char *directory, const char *path, c
         if (r == -EEXIST)
                 ctl_complain("%s exists already and was not changed. Choose another name.", path);
         else
-                ctl_complain("Cannot write %s: %s", path, reason ?: strerror(-r));
+                ctl_complain("Cannot write %s: %s%s", path, reason ?: strerror(-r), reason ? "" : ".");
         return r == -EACCES || r == -EPERM ? CTL_NOT_PERMITTED : CTL_FAILED;
 }
 

@@ -73,7 +73,7 @@ test_looking_at_a_container_starts_nothing() {
         inner -q is-active vaktd
         status 0 vaktctl -M inner resume inside
         status 6 vaktctl -M none list
-        says 'Cannot connect to the system bus of none'
+        says "Cannot connect to the system bus of none: Host is down; see 'machinectl list'."
 }
 
 test_the_instance_of_a_user_in_a_container() {

@@ -13,7 +13,7 @@ readonly WORK=/run/vakt-verbs RULE=/etc/polkit-1/rules.d/40-verbs.rules
 readonly -A refusals=(
         [p]='5 requires authentication'
         [o]='5 Only root and the user that vaktd runs as may do this.'
-        [w]='5 Cannot write /etc/vaktd/jobs.d/'
+        [w]='5 : Permission denied.'
         [j]='5 You may not read the journal'
         [n]='4 There is no job'
         [x]='2 works with the files of this machine'
