@@ -6,6 +6,7 @@
 
 #include "client/run-waiter.h"
 #include "ctl/exit-code.h"
+#include "ctl/i18n.h"
 #include "ctl/pager.h"
 #include "ctl/table.h"
 
