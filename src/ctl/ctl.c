@@ -9,6 +9,7 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "ctl/progress-line.h"
 
 #define WIDTH_DEFAULT  80
 #define EXCERPT_BEFORE 60 /* bytes of an invalid expression that are shown before the error, */
@@ -264,6 +265,7 @@ int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *obj
         int r, code = CTL_FAILED;
 
         r = run_waiter_wait(w, id, object, &c->error, ret);
+        progress_line_clear();
         if (r >= 0)
                 return 0;
         if (r != -EINTR && r != -ESTALE)

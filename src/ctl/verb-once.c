@@ -16,6 +16,7 @@
 #include "ctl/import.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
+#include "ctl/progress-line.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
@@ -171,7 +172,10 @@ typedef struct OnceWait {
         Ctl *ctl;
         sd_event *event;
         SignalWatch *watch;
-        bool look; /* something has happened */
+        const char *job;
+        uint64_t run; /* that has begun last; 0: none */
+        bool changed; /* its progress, perhaps */
+        bool look;    /* something has happened */
         int result;
 } OnceWait;
 
@@ -182,8 +186,27 @@ static void once_wait_done(OnceWait *w) {
 
 static void on_signal(sd_bus_message *m, void *userdata) {
         OnceWait *w = userdata;
+        const char *job, *path = strempty(sd_bus_message_get_path(m));
+        uint64_t run;
 
         w->look = w->look || sd_bus_message_is_signal(m, VAKTD_MANAGER, "JobRemoved") > 0;
+        if (sd_bus_message_is_signal(m, VAKTD_MANAGER, "RunStarted") > 0 &&
+            sd_bus_message_read(m, "ts", &run, &job) >= 0 && streq(job, strempty(w->job)))
+                w->run = run;
+        else if (!startswith(path, VAKTD_PATH "/run/") ||
+                 strtoull(path + strlen(VAKTD_PATH "/run/"), NULL, 10) != w->run)
+                return;
+        w->changed = true;
+}
+
+static void show_progress(OnceWait *w) {
+        _cleanup_(run_view_done) RunView v = { 0 };
+
+        w->changed = false;
+        if (run_view_get(w->ctl->connection, w->run, &w->ctl->error, &v) >= 0)
+                progress_line_show(w->ctl, &v);
+        else /* it has ended, or the daemon is gone, which is heard of */
+                sd_bus_error_free(&w->ctl->error);
 }
 
 static void on_lost(void *userdata) {
@@ -225,6 +248,7 @@ static int wait_for_job(OnceWait *w, const char *job) {
         Ctl *c = w->ctl;
         int r, code = CTL_FAILED;
 
+        w->job = job;
         for (;;) {
                 _cleanup_(job_view_done) JobView v = { 0 };
 
@@ -232,12 +256,17 @@ static int wait_for_job(OnceWait *w, const char *job) {
                 r = job_view_get(c->connection, job, &c->error, &v);
                 if (r < 0)
                         break;
-                while (!w->look)
+                while (!w->look) {
+                        if (w->changed && progress_is_wanted(c))
+                                show_progress(w);
                         if (sd_event_get_exit_code(w->event, &code) >= 0 || sd_event_run(w->event, UINT64_MAX) < 0) {
+                                progress_line_clear();
                                 ctl_complain(_("Job %s stays; use 'vaktctl cancel %s' to remove it."), job, job);
                                 return code;
                         }
+                }
         }
+        progress_line_clear();
         if (r != -ENOENT)
                 return ctl_failed(c, r, NULL);
         sd_bus_error_free(&c->error);

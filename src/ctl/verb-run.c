@@ -15,6 +15,7 @@
 #include "ctl/file-name.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
+#include "ctl/progress-line.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 #include "job/path-def.h"
@@ -167,10 +168,17 @@ static void on_seen(const RunView *v, void *userdata) {
 static void on_broken(void *userdata) {
         const Follower *f = userdata;
 
+        progress_line_clear();
         ctl_complain(f->ctl->follow && !f->tail
                              ? _("The connection to vaktd was lost; still waiting, without the output of the run, "
                                  "which is in the journal.")
                              : _("The connection to vaktd was lost; still waiting."));
+}
+
+static void on_progress(const RunView *v, void *userdata) {
+        const Follower *f = userdata;
+
+        progress_line_show(f->ctl, v);
 }
 
 /* --- waiting --- */
@@ -188,7 +196,9 @@ static int exit_code_of_run(const RunView *v) {
 
 static int wait_for_run(Ctl *c, char **args, Follower *f, RunView *ret) {
         const RunWaiterOptions options = {
-                .seen = c->follow ? on_seen : NULL,
+                .seen = c->follow               ? on_seen
+                        : progress_is_wanted(c) ? on_progress
+                                                : NULL,
                 .output = c->follow ? on_output : NULL,
                 .broken = on_broken,
                 .userdata = f,
@@ -347,7 +357,11 @@ static int wait_for_runs(Ctl *c, RunWaiter *w, const Requested *runs, size_t n, 
  * of the worst. */
 static int run_jobs(Ctl *c, char **jobs, json_object *array) {
         _cleanup_(run_waiter_freep) RunWaiter *w = NULL;
-        const RunWaiterOptions options = { .broken = on_broken, .userdata = &(Follower){ .ctl = c } };
+        const RunWaiterOptions options = {
+                .seen = progress_is_wanted(c) ? on_progress : NULL,
+                .broken = on_broken,
+                .userdata = &(Follower){ .ctl = c },
+        };
         _cleanup_free_ Requested *runs = alloc_array(NULL, strv_length(jobs), sizeof(Requested));
         size_t n = 0;
         int ret;

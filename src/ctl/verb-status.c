@@ -9,6 +9,7 @@
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
+#include "ctl/progress-line.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
@@ -346,7 +347,7 @@ static int print_running(Ctl *c, const JobView *v) {
                                   &c->error);
         for (char **object = objects; r >= 0 && object && *object; object++, label = "") {
                 _cleanup_(run_view_done) RunView run = { 0 };
-                _cleanup_free_ char *unit = NULL, *pid = NULL;
+                _cleanup_free_ char *unit = NULL, *pid = NULL, *status = NULL;
 
                 r = run_view_get_object(c->connection, *object, /* once= */ false, &c->error, &run);
                 if (r < 0)
@@ -355,8 +356,9 @@ static int print_running(Ctl *c, const JobView *v) {
                         unit = alloc_format(", %s", run.unit);
                 if (run.pid > 0)
                         pid = alloc_format(_(", main PID %" PRIu32), run.pid);
+                status = progress_text(c, run.status_text);
                 print_line(c, label, COLOR_GREEN, _("run %" PRIu64 "%s%s%s%s"), run.id, strempty(unit), strempty(pid),
-                           isempty(run.status_text) ? "" : ": ", run.status_text);
+                           isempty(status) ? "" : ": ", status);
         }
         return r < 0 ? ctl_failed(c, r, NULL) : 0;
 }
@@ -563,7 +565,8 @@ static void print_resources(const Ctl *c, const RunView *v) {
 }
 
 static void print_run(const Ctl *c, const RunView *v) {
-        _cleanup_free_ char *name = alloc_format(_("run %" PRIu64), v->id), *of = alloc_format(_("of job %s"), v->job);
+        _cleanup_free_ char *name = alloc_format(_("run %" PRIu64), v->id), *of = alloc_format(_("of job %s"), v->job),
+                            *progress = progress_text(c, v->status_text);
         char outcome[RUN_OUTCOME_MAX];
 
         print_head(c, run_view_color(v), name, of);
@@ -572,7 +575,7 @@ static void print_run(const Ctl *c, const RunView *v) {
         if (!isempty(v->reason))
                 print_line(c, N_("Reason"), COLOR_NONE, "%s", v->reason);
         if (!isempty(v->status_text))
-                print_line(c, N_("Status"), COLOR_NONE, "%s", v->status_text);
+                print_line(c, N_("Status"), COLOR_NONE, "%s", progress);
         print_cause(c, v);
         if (!isempty(v->payload))
                 print_line(c, N_("Files"), COLOR_NONE, "%s", v->payload);
