@@ -328,9 +328,7 @@ static void print_keys(const Ctl *c, const JobDiff *d) {
 
 /* Only if they differ. */
 static void print_elapses(const Ctl *c, const JobDiff *d, const char *before, const char *after) {
-        _cleanup_free_ char *title_before = alloc_format("  NEXT ELAPSES %s", before),
-                            *title_after = alloc_format("NEXT ELAPSES %s", after);
-        const TableColumn columns[] = { { .title = title_before }, { .title = title_after } };
+        const TableColumn columns[] = { { .title = before }, { .title = after } };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         TableStyle style = c->style;
 
@@ -358,26 +356,27 @@ void job_diff_print(Ctl *c, const JobDiff *d, const char *before, const char *af
         ctl_print_colored(c, colors[d->change], c->dot);
         switch (d->change) {
         case JOB_CHANGE_NONE:
-                printf(" %s: nothing has changed\n", d->name);
+                printf(_(" %s: nothing has changed\n"), d->name);
                 return;
         case JOB_CHANGE_ADDED:
-                printf(" %s: added by %s\n", d->name, d->after->file);
+                printf(_(" %s: added by %s\n"), d->name, d->after->file);
                 break;
         case JOB_CHANGE_REMOVED:
-                printf(" %s: removed, because %s does not exist any more\n", d->name, d->before->file);
+                printf(_(" %s: removed, because %s does not exist any more\n"), d->name, d->before->file);
                 break;
         case JOB_CHANGE_MASKED:
-                printf(" %s: masked by %s\n", d->name, d->after->mask);
+                printf(_(" %s: masked by %s\n"), d->name, d->after->mask);
                 break;
         case JOB_CHANGE_CHANGED:
-                printf(" %s: changed\n", d->name);
+                printf(_(" %s: changed\n"), d->name);
                 if (!streq(d->before->file, d->after->file))
-                        printf("  Its file is %s instead of %s.\n", d->after->file, d->before->file);
+                        printf(_("  Its file is %s instead of %s.\n"), d->after->file, d->before->file);
                 print_keys(c, d);
                 break;
         case JOB_CHANGE_INVALID:
-                printf(" %s: invalid%s\n", d->name,
-                       d->before->file ? ", so that the previous version stays in force" : "");
+                printf(d->before->file ? _(" %s: invalid, so that the previous version stays in force\n")
+                                       : _(" %s: invalid\n"),
+                       d->name);
                 for (size_t i = 0; i < d->problems.n_items; i++) {
                         const Diagnostic *p = &d->problems.items[i];
 
