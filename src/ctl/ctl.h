@@ -6,9 +6,9 @@
 
 #include "client/run-waiter.h"
 #include "ctl/exit-code.h"
-#include "ctl/i18n.h"
 #include "ctl/pager.h"
 #include "ctl/table.h"
+#include "util/i18n.h"
 
 typedef struct CommandLine CommandLine;
 

@@ -26,7 +26,7 @@
 #include <systemd/sd-journal.h>
 
 #include "ctl/alloc.h"
-#include "ctl/i18n.h"
+#include "util/i18n.h"
 #include "util/log.h"
 #include "util/strv.h"
 #include "util/text-copy.h"

@@ -3,7 +3,7 @@
 /* Times in readable form: the longer ago, the coarser, so that two or three units are enough. */
 
 #include "ctl/relative-time.h"
-#include "ctl/i18n.h"
+#include "util/i18n.h"
 
 typedef struct Coarseness {
         usec_t from;     /* spans of at least this … */

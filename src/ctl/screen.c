@@ -15,7 +15,7 @@
 #include <termios.h>
 
 #include "ctl/alloc.h"
-#include "ctl/i18n.h"
+#include "util/i18n.h"
 
 #define ENTER "\x1b[?1049h\x1b[?25l\x1b[2J" /* alternate screen, no cursor, cleared */
 #define LEAVE "\x1b[0m\x1b[?25h\x1b[?1049l"

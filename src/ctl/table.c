@@ -5,8 +5,8 @@
  * fit after that is left to the terminal to wrap, because hiding it would not help. */
 
 #include "ctl/alloc.h"
-#include "ctl/i18n.h"
 #include "ctl/table.h"
+#include "util/i18n.h"
 
 #define COLUMN_MIN 4 /* columns; the first letters of a title, or three letters and an ellipsis */
 

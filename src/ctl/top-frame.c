@@ -10,9 +10,9 @@
 #include "ctl/top-frame.h"
 
 #include "ctl/alloc.h"
-#include "ctl/i18n.h"
 #include "ctl/progress.h"
 #include "ctl/relative-time.h"
+#include "util/i18n.h"
 
 #define NAME_MIN      8
 #define BAR_MIN       6

@@ -41,6 +41,10 @@ out "sums have a plural" '^3 jobber vist, 0 kjører, 1 mislyktes, 1 med ugyldig 
 out "columns are as wide as they look" '^fine .* - {13}1 Blåbærsyltetøy$'
 ctl list fine
 out "and a singular" '^1 jobb vist, 0 kjører\.$'
+ctl check "$jobs/fine.job" "$jobs/fails.job"
+out "two numbers have a plural each" '^2 filer kontrollert, ingen problemer\.$'
+ctl history --result=nonsense
+err "words of options stay" 'krever en liste, atskilt med komma, av failed, success, '
 ctl status fine
 out "labels are translated" '^       Siste: lyktes, '
 out "and aligned by what they show" '^   Kjøringer: 1 i alt$'
@@ -54,6 +58,11 @@ ctl --jsn
 err "and a wrong option" '^Valget .--jsn. er ukjent eller brukt feil\. Mente du .--json.\?$'
 VAKTCTL_LOCALE_DIR=/nonexistent ctl cancel
 err "without the translation it is English" "^Usage: 'vaktctl cancel"
+stop_daemon TERM
+ctl list
+ends 6 "no daemon"
+err "is told of, with the reason of the C library in the same language" '^vaktd svarer ikke på .* \(Ingen slik fil .*\); start den med '
+start_daemon
 
 ctl --json status fails
 json "JSON is the same in all languages" 'j["state"] == "waiting" and j["last_result"] == "exit"'

@@ -15,7 +15,7 @@ trap 'rm -rf "$scratch"' EXIT
 echo 1..$((3 + 4 * $(find $po -name '*.po' | wc -l)))
 
 result "POTFILES names each file with messages" < <(
-        diff <(grep -lE '(^|[^A-Za-z_])(_|N_|ngettext)\("' src/ctl/*.[ch] | LC_ALL=C sort) $po/POTFILES || :
+        diff <(grep -lE '(^|[^A-Za-z_])(_|N_|ngettext)\("' src/{client,ctl}/*.[ch] | LC_ALL=C sort) $po/POTFILES || :
 )
 
 # What these print is marked; a format without a word has nothing to translate.
