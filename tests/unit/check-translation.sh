@@ -26,7 +26,7 @@ result "no message is printed without a mark" < <(
 xgettext --from-code=UTF-8 --keyword=_ --keyword=N_ -f $po/POTFILES -o "$scratch/vaktctl.pot" 2>"$scratch/xgettext" || :
 result "xgettext understands the sources" <"$scratch/xgettext"
 
-for language in $po/*.po; do
+for language in "$po"/*.po; do
         name=${language##*/}
         result "$name: formats and header are right" < <(msgfmt --check -o /dev/null "$language" 2>&1)
         # With the messages of the sources: what is missing has no translation then, and what is gone is obsolete.
