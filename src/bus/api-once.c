@@ -39,8 +39,8 @@ static int creation_failed(const Creation *k, int error, const char *reason, sd_
                                          "There is a job '%s', or a file of one, already; choose another name.",
                                          k->name);
         case ENOENT:
-                return sd_bus_error_set(e, ERROR_BAD_OPTION,
-                                        "This is no name of a job: use letters, digits, '_', '.' and '-'.");
+                return sd_bus_error_setf(e, ERROR_BAD_OPTION,
+                                         "'%s' is no name of a job: use letters, digits, '_', '.' and '-'.", k->name);
         case ERANGE:
                 return sd_bus_error_set(e, ERROR_BAD_OPTION,
                                         "The time has passed, or is too late; times are in µs since 1970.");

@@ -175,7 +175,7 @@ static int on_readable(sd_event_source *source, void *userdata) {
 
         pauses_reload(m);
         load_what_was(m);
-        once_look_at_all(m);
+        once_plan_anew(m);
         if (!m->is_unread)
                 TELL_TRIGGERS(m, hold, /* hold= */ !m->is_surveyed || m->stopping);
         return 0;
@@ -310,7 +310,6 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return r;
         take_over_start(m);
-        once_look_at_all(m);
         queues_pump(m);
         return 0;
 }

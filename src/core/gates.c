@@ -96,8 +96,9 @@ static char *why_skip(char buf[static GATE_WHY_MAX], const GateInput *in, const 
         assert(in->job->skip > 0);
         if (in->asker == GATE_REQUEST)
                 return say(buf, "It was skipped on request (vaktctl skip).");
-        return say(buf, "The next %u occurrence%s of its triggers will be skipped.", in->job->skip,
-                   PLURAL(in->job->skip));
+        if (in->job->skip == 1)
+                return say(buf, "The next occurrence of its triggers is skipped.");
+        return say(buf, "The next %u occurrences of its triggers are skipped.", in->job->skip);
 }
 
 /* --- what the job's other runs leave --- */

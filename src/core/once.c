@@ -18,6 +18,7 @@
 #include "core/manager-body.h"
 #include "core/outbox.h"
 #include "core/reload.h"
+#include "core/triggers.h"
 #include "time/timestamp.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -105,16 +106,16 @@ static int forget_job(Manager *m, Job *job) {
         return 0;
 }
 
-/* One that is paused keeps its time. */
+/* One that is paused keeps its time, and one that could not be planned has it still. */
 static bool job_is_over(const Job *job) {
-        return is_once(job) && !job->gone && !job->paused && job->next == USEC_INFINITY && TAILQ_EMPTY(&job->runs);
+        return is_once(job) && job->timers && !job->paused && job->next == USEC_INFINITY && TAILQ_EMPTY(&job->runs);
 }
 
 static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
 
         (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
-        if (!m->is_started || m->is_unread || !m->is_surveyed || m->stopping)
+        if (m->is_unread || !m->is_surveyed || m->stopping)
                 return 0; /* it is not known yet what goes on, or what was interrupted */
         for (size_t i = job_table_size(m->jobs); i > 0; i--) {
                 Job *job = job_table_at(m->jobs, i - 1);
@@ -129,23 +130,35 @@ static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         return 0;
 }
 
-void once_look(Manager *m, const Job *job) {
+static void look(Manager *m, const Job *job) {
         if (is_once(job))
                 (void)sd_event_source_set_enabled(m->once->look_source, SD_EVENT_ON);
 }
 
 void once_look_at_all(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++)
-                once_look(m, job_table_at(m->jobs, i));
+                look(m, job_table_at(m->jobs, i));
 }
 
-/* Of refused runs, too, whose jobs nothing else happens to. */
+void once_plan_anew(Manager *m) {
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+
+                if (!is_once(job) || job->gone)
+                        continue;
+                TELL_TRIGGERS(m, remove_job, job);
+                (void)triggers_set_job(m, job);
+        }
+        once_look_at_all(m);
+}
+
+/* Of refused runs, too. */
 static void on_run_finished(void *userdata, const RunRecord *r) {
         Manager *m = userdata;
         const Job *job = job_table_get(m->jobs, r->job);
 
         if (job)
-                once_look(m, job);
+                look(m, job);
 }
 
 /* --- set-up --- */
@@ -188,20 +201,15 @@ char *const *once_job_dirs(const Manager *m) {
 /* --- for clients --- */
 
 /* "once-20261201-020000", for a job whose creator has no name for it. */
-static int find_name(Manager *m, usec_t at, char name[static JOB_NAME_MAX + 1]) {
+static void find_name(Manager *m, usec_t at, char name[static JOB_NAME_MAX + 1]) {
         time_t seconds = (time_t)(at / USEC_PER_SEC);
         struct tm tm;
+        size_t n;
 
         (void)gmtime_r(&seconds, &tm);
-        for (unsigned i = 1; i <= ONCE_JOBS_MAX + 1; i++) {
-                size_t n = strftime(name, JOB_NAME_MAX + 1, "once-%Y%m%d-%H%M%S", &tm);
-
-                if (i > 1)
-                        (void)snprintf(name + n, JOB_NAME_MAX + 1 - n, ".%u", i);
-                if (!job_table_get(m->jobs, name))
-                        return 0;
-        }
-        return -ENOBUFS;
+        n = strftime(name, JOB_NAME_MAX + 1, "once-%Y%m%d-%H%M%S", &tm);
+        for (unsigned i = 2; job_table_get(m->jobs, name); i++)
+                (void)snprintf(name + n, JOB_NAME_MAX + 1 - n, ".%u", i);
 }
 
 static unsigned count_jobs(const Manager *m) {
@@ -215,15 +223,9 @@ static unsigned count_jobs(const Manager *m) {
 /* The time stands first, so that the lines of the problems are those of the caller's text and this number more. */
 #define LINES_OF_TIME 3
 
-static int make_text(usec_t at, const char *text, char **ret) {
-        char when[TIMESTAMP_TEXT_MAX];
-
-        (void)timestamp_format(when, at, /* zone= */ NULL, TIMESTAMP_PRETTY);
-        return asprintf(ret, "[Timer]\nOnCalendar=%s\nCatchUp=once\n%s", when, text) < 0 ? -ENOMEM : 0;
-}
-
-/* What runs once has no other reason to run. */
-static int check_text(Manager *m, const char *name, const char *text, char **reterr) {
+/* What runs once has no other reason to run, neither one that takes the place of the time (an empty OnCalendar= resets
+ * that). */
+static int check_text(Manager *m, const char *name, const char *text, const char *when, char **reterr) {
         _cleanup_(diagnostics_done) Diagnostics d = {};
         _cleanup_(job_def_unrefp) JobDef *def = NULL;
         int r = job_loader_try(m->loader, name, text, &d, &def);
@@ -234,17 +236,17 @@ static int check_text(Manager *m, const char *name, const char *text, char **ret
                 r = string_format(reterr, "%s", d.items[0].message) ?: r;
         if (r < 0)
                 return r;
-        if (def->n_triggers == 1 && !def->path_trigger && !def->monitor.when && def->enabled &&
-            def->timer.catch_up == CATCH_UP_ONCE && def->timer.catch_up_within == USEC_INFINITY && !def->rotate &&
-            def->timer.n_except == 0)
-                return 0;
-        return string_format(reterr, "A job that runs once has no other triggers, no settings of section [Timer], no "
-                                     "section [Rotate], and is enabled.")
-                       ?: -EINVAL;
+        if (def->n_triggers != 1 || !streq(def->triggers[0].expression, when) || def->path_trigger ||
+            def->monitor.when || !def->enabled || def->timer.catch_up != CATCH_UP_ONCE ||
+            def->timer.catch_up_within != USEC_INFINITY || def->rotate || def->timer.n_except > 0)
+                r = string_format(reterr, "A job that runs once has no other triggers, no settings of section "
+                                          "[Timer], no section [Rotate], and is enabled.")
+                            ?: -EINVAL;
+        return r;
 }
 
 int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, char **reterr, const Job **ret) {
-        char found[JOB_NAME_MAX + 1];
+        char found[JOB_NAME_MAX + 1], when[TIMESTAMP_TEXT_MAX];
         _cleanup_free_ char *whole = NULL;
         usec_t now = turn_now(m->event).realtime;
         int r;
@@ -256,17 +258,18 @@ int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, 
         at = (MAX(at, now + USEC_PER_SEC) + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC;
         if (count_jobs(m) >= ONCE_JOBS_MAX || job_table_size(m->jobs) >= LOADER_JOBS_MAX)
                 return -ENOBUFS;
-        r = isempty(name) ? find_name(m, at, found) : 0;
-        if (r < 0)
-                return r;
-        name = isempty(name) ? found : name;
+        if (isempty(name)) {
+                find_name(m, at, found);
+                name = found;
+        }
         if (!job_name_is_valid(name) || strchr(name, '@'))
                 return -ENOENT;
         if (job_table_get(m->jobs, name))
                 return -EEXIST;
-        r = make_text(at, text, &whole);
+        (void)timestamp_format(when, at, /* zone= */ NULL, TIMESTAMP_PRETTY);
+        r = string_format(&whole, "[Timer]\nOnCalendar=%s\nCatchUp=once\n%s", when, text);
         if (r >= 0)
-                r = check_text(m, name, whole, reterr);
+                r = check_text(m, name, whole, when, reterr);
         if (r < 0)
                 return r;
         r = write_file(m->once, name, whole, now);

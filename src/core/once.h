@@ -11,8 +11,9 @@ void once_done(Manager *m);
 /* The directories of all job files, those of jobs that run once being the last. */
 char *const *once_job_dirs(const Manager *m);
 
-/* Something has happened that may have been the last thing that such a job had to do; it is looked at later. */
-void once_look(Manager *m, const Job *job);
-
-/* The same for all of them, after a load. */
+/* Something other than the end of a run has happened that may have been the last thing that such a job had to do; they
+ * are looked at later. */
 void once_look_at_all(Manager *m);
+
+/* The same, when the ledger can be read, which says whose time was used. */
+void once_plan_anew(Manager *m);

@@ -209,8 +209,7 @@ int manager_skip(Manager *m, const char *name, unsigned count) {
         job->skip = count;
         pauses_save(m, job);
         if (count > 0)
-                log_message(LOG_NOTICE, &c, "The next %u occurrence%s of its triggers will be skipped.", count,
-                            PLURAL(count));
+                log_message(LOG_NOTICE, &c, "Its triggers skip the next %u occurrence%s.", count, PLURAL(count));
         else
                 log_message(LOG_NOTICE, &c, "Its triggers no longer skip occurrences.");
         NOTIFY_OBSERVERS(m, job_changed, job);

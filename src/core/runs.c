@@ -14,7 +14,6 @@
 #include "core/conditions.h"
 #include "core/follow-ups.h"
 #include "core/manager-body.h"
-#include "core/once.h"
 #include "core/outbox.h"
 #include "core/queues.h"
 #include "core/reload.h"
@@ -44,7 +43,6 @@ void runs_deal_with_end(Manager *m, LiveRun *run) {
         NOTIFY_OBSERVERS(m, summary_changed);
         queues_pump_job(m, job);
         live_run_free(run);
-        once_look(m, job);
         reload_drop_job_if_over(m, job);
 }
 

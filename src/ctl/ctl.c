@@ -9,6 +9,7 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "ctl/no-such-job.h"
 #include "ctl/progress-line.h"
 
 #define WIDTH_DEFAULT  80
@@ -138,6 +139,8 @@ void ctl_say(const Ctl *c, FILE *f, const char *format, ...) {
 
         if (c->quiet || c->json)
                 return;
+        if (f != stdout)
+                fflush(stdout); /* or it comes before what it is about, where both go to one file */
         va_start(ap, format);
         print_message(f, format, ap);
         va_end(ap);
@@ -214,7 +217,8 @@ int ctl_failed(Ctl *c, int error, const char *look_at) {
         assert(error < 0);
         if (error == -ECONNABORTED)
                 ctl_complain(_("%s See '%s'."), c->error.message, look_at ?: "vaktctl list");
-        else
+        else if (!sd_bus_error_has_name(&c->error, VAKTD_NAME ".Error.NoSuchJob") || !held.job ||
+                 !job_complain_of_missing(c, held.job))
                 ctl_complain("%s", c->error.message);
         if (held.is_json && !held.name && c->error.name)
                 held.name = alloc_string(c->error.name);

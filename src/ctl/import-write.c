@@ -32,12 +32,23 @@ static void remove_job(int directory_fd, const ImportJob *job) {
         (void)unlinkat(directory_fd, name, 0);
 }
 
+/* What not everybody may read, as the table of a user, is no more readable as a job. */
+static mode_t job_mode(const ImportJob *job) {
+        struct stat st;
+
+        return stat(job->file, &st) >= 0 && !(st.st_mode & S_IROTH) ? 0600 : 0644;
+}
+
 /* An existing file is never overwritten: it may be a job that was written by hand. */
 static int write_job(int directory_fd, const char *directory, const ImportJob *job) {
         _cleanup_free_ char *name = alloc_format("%s.job", job->name);
-        int r = file_create(directory_fd, name, 0644, job->text, strlen(job->text));
+        int r = file_create(directory_fd, name, job_mode(job), job->text, strlen(job->text));
 
-        if (r < 0)
+        if (r == -EEXIST)
+                ctl_complain(_("%s/%s exists already and was not changed; nothing was written. Remove it, or write to "
+                               "another directory with --output=DIRECTORY."),
+                             directory, name);
+        else if (r < 0)
                 ctl_complain(_("Cannot write %s/%s: %s."), directory, name, strerror(-r));
         return r;
 }

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <glob.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -228,13 +229,53 @@ static char *translate_command(Table *t, const Line *l) {
         return text;
 }
 
+/* --- the user --- */
+
+typedef struct Rights {
+        gid_t gid, *groups;
+        int n_groups; /* negative: nothing has changed */
+} Rights;
+
+static void rights_restore(Rights *r) {
+        if (r->n_groups >= 0 &&
+            (seteuid(0) < 0 || setegid(r->gid) < 0 || setgroups((size_t)r->n_groups, r->groups) < 0))
+                abort(); /* to continue would be to act with the wrong rights */
+        free(r->groups);
+}
+
+/* From now on, root sees only what the user of a table sees: who can read the job learns what is said of its path. */
+static int rights_of_user(Rights *before, const char *name) {
+        const struct passwd *user;
+        int n;
+
+        if (geteuid() != 0 || !name || streq(name, "root"))
+                return 0;
+        user = getpwnam(name);
+        if (!user)
+                return -ENOENT;
+        n = getgroups(0, NULL);
+        before->groups = alloc_array(NULL, (size_t)MAX(n, 1), sizeof(gid_t));
+        before->gid = getegid();
+        before->n_groups = getgroups(n, before->groups);
+        return initgroups(name, user->pw_gid) < 0 || setegid(user->pw_gid) < 0 || seteuid(user->pw_uid) < 0 ? -errno
+                                                                                                            : 0;
+}
+
 /* --- the path --- */
 
 /* A pattern stands for what matches when incron reads the table. False: it cannot be a job. */
 static bool find_matches(Table *t, Line *l) {
+        _cleanup_(rights_restore) Rights rights = { .n_groups = -1 };
         size_t n_files = 0, n = 0;
         glob_t found = { 0 };
         struct stat st;
+        int r = rights_of_user(&rights, t->user);
+
+        if (r < 0) {
+                remark(t, l, "The path cannot be looked at as user %s: %s.", t->user,
+                       r == -ENOENT ? "there is no such user" : strerror(-r));
+                return false;
+        }
 
         if (strchr(l->path, '*') && glob(l->path, 0, NULL, &found) == 0) {
                 for (size_t i = 0; i < found.gl_pathc; i++)

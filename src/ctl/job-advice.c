@@ -13,6 +13,7 @@
 #include "config/job-entry.h"
 #include "config/job-scan.h"
 #include "ctl/alloc.h"
+#include "ctl/ctl.h"
 #include "util/array.h"
 #include "util/file.h"
 #include "util/size.h"
@@ -320,6 +321,16 @@ int job_advise(const JobDef *d, void *advice) {
         if (r >= 0)
                 r = advise_rotation(d, a);
         return r < 0 ? r : advise_effect(d, warnings);
+}
+
+void job_print_warnings(const JobDef *d, char *const *dirs, usec_t now_realtime) {
+        _cleanup_(diagnostics_done) Diagnostics warnings = { 0 };
+        _cleanup_(advice_done) Advice advice = { .dirs = dirs, .now = now_realtime, .warnings = &warnings };
+
+        if (job_advise(d, &advice) < 0)
+                alloc_failed();
+        for (size_t i = 0; i < warnings.n_items; i++)
+                ctl_complain(_("Warning: %s"), warnings.items[i].message);
 }
 
 /* --- directories --- */

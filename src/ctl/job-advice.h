@@ -19,6 +19,9 @@ void advice_done(Advice *a);
 /* Looks at one job; a JobVisit. 0 or -ENOMEM. */
 int job_advise(const JobDef *d, void *advice);
 
+/* Complains about what job_advise() finds; dirs are those of Advice. */
+void job_print_warnings(const JobDef *d, char *const *dirs, usec_t now_realtime);
+
 /* After all jobs: looks for what they have in common. 0 or -ENOMEM. */
 int jobs_advise(Advice *a);
 

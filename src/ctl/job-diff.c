@@ -300,6 +300,18 @@ int job_diff_context_init(JobDiffContext *ret, bool user, const DaemonView *v, c
 
 /* --- for people --- */
 
+_printf_(2, 3) static void print_text(const Ctl *c, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                alloc_failed();
+        va_end(ap);
+        ctl_print_colored(c, COLOR_NONE, text);
+        putchar('\n');
+}
+
 static void print_line(const Ctl *c, char sign, const JobLine *l) {
         _cleanup_free_ char *text = alloc_format("  %c%s=%s", sign, l->key, l->value),
                             *place = l->file ? alloc_format("  (%s:%u)", l->file, l->line) : alloc_string("");
@@ -317,7 +329,7 @@ static void print_keys(const Ctl *c, const JobDiff *d) {
                 const char *own = k->n_after > 0 ? k->after[0]->section : k->before[0]->section;
 
                 if (!streq(own, section))
-                        printf("  [%s]\n", own);
+                        print_text(c, "  [%s]", own);
                 section = own;
                 for (size_t l = 0; l < k->n_before; l++)
                         print_line(c, '-', k->before[l]);
@@ -356,27 +368,28 @@ void job_diff_print(Ctl *c, const JobDiff *d, const char *before, const char *af
         ctl_print_colored(c, colors[d->change], c->dot);
         switch (d->change) {
         case JOB_CHANGE_NONE:
-                printf(_(" %s: nothing has changed\n"), d->name);
+                print_text(c, _(" %s: nothing has changed"), d->name);
                 return;
         case JOB_CHANGE_ADDED:
-                printf(_(" %s: added by %s\n"), d->name, d->after->file);
+                print_text(c, _(" %s: added by %s"), d->name, d->after->file);
                 break;
         case JOB_CHANGE_REMOVED:
-                printf(_(" %s: removed, because %s does not exist any more\n"), d->name, d->before->file);
+                print_text(c, _(" %s: removed, because %s does not exist any more"), d->name, d->before->file);
                 break;
         case JOB_CHANGE_MASKED:
-                printf(_(" %s: masked by %s\n"), d->name, d->after->mask);
+                print_text(c, _(" %s: masked by %s"), d->name, d->after->mask);
                 break;
         case JOB_CHANGE_CHANGED:
-                printf(_(" %s: changed\n"), d->name);
+                print_text(c, _(" %s: changed"), d->name);
                 if (!streq(d->before->file, d->after->file))
-                        printf(_("  Its file is %s instead of %s.\n"), d->after->file, d->before->file);
+                        print_text(c, _("  Its file is %s instead of %s."), d->after->file, d->before->file);
                 print_keys(c, d);
                 break;
         case JOB_CHANGE_INVALID:
-                printf(d->before->file ? _(" %s: invalid, so that the previous version stays in force\n")
-                                       : _(" %s: invalid\n"),
-                       d->name);
+                print_text(c,
+                           d->before->file ? _(" %s: invalid, so that the previous version stays in force")
+                                           : _(" %s: invalid"),
+                           d->name);
                 for (size_t i = 0; i < d->problems.n_items; i++) {
                         const Diagnostic *p = &d->problems.items[i];
 

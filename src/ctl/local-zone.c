@@ -54,9 +54,10 @@ int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text
         if (r == -ENOMEM)
                 alloc_failed();
         if (r < 0) {
-                ctl_complain(_("%s requires a point in time such as '2026-12-24 18:00', 'tomorrow' or '+2h', see "
-                               "systemd.time(7), not '%s'."),
-                             option, text);
+                ctl_complain(
+                        _("%s requires a point in time such as '2026-12-24 18:00', 'tomorrow 02:00' or '+2h', see "
+                          "systemd.time(7), not '%s'."),
+                        option, text);
                 return CTL_USAGE;
         }
         return CTL_DONE;

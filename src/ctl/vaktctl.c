@@ -53,7 +53,7 @@ static int parse_pid(Ctl *c, const char *value) {
 }
 
 static const Option options[] = {
-        { 'h', "help", .flag = offsetof(Ctl, help), .help = N_("Show this help") },
+        { 'h', "help", .flag = offsetof(Ctl, help), .help = N_("Show this help, or that of the verb") },
         { 0, "version", .flag = offsetof(Ctl, version), .help = N_("Show the version") },
         { 0, "user", .flag = offsetof(Ctl, user), .help = N_("Talk to the vaktd of the calling user") },
         { 0, "socket", "PATH", .parse = parse_socket, .help = N_("Talk to the vaktd that listens at PATH") },
@@ -158,9 +158,9 @@ static const Verb verbs[] = {
         { "new", "NAME [COMMAND...]", 1, UINT_MAX, verb_new, N_("Write the file of a new job") },
         { "reload", "", 0, 0, verb_reload, N_("Read all files again") },
         { "conditions", "", 0, 0, verb_conditions, N_("List the conditions that job files may have") },
-        { "import-crontab", "FILE...|-u NAME|--system", 0, UINT_MAX, verb_import_crontab,
+        { "import-crontab", "[FILE...]", 0, UINT_MAX, verb_import_crontab,
           N_("Print job files for the entries of crontabs") },
-        { "import-incrontab", "FILE...|-u NAME|--system", 0, UINT_MAX, verb_import_incrontab,
+        { "import-incrontab", "[FILE...]", 0, UINT_MAX, verb_import_incrontab,
           N_("Print job files for the lines of incron's tables") },
         { "import-logrotate", "FILE...", 1, UINT_MAX, verb_import_logrotate,
           N_("Print job files for the blocks of logrotate") },
@@ -178,26 +178,88 @@ static const Verb verbs[] = {
         { "values", "[PROBE]", 0, UINT_MAX, verb_values,
           N_("Show the values that conditions ask for, and their history") },
         { "complete", "-- [WORD...]", 0, UINT_MAX, verb_complete, N_("Print what a shell can complete") },
-        { "help", "", 0, 0, NULL, N_("Show this help") },
+        { "help", "[VERB]", 0, 1, NULL, N_("Show this help, or that of a verb") },
 };
 
-static int print_help(void) {
+#define HELP_COLUMN 29
+#define HELP_WIDTH  80 /* where no terminal tells another one */
+
+/* "  LEFT    first line of text", and below it the others. */
+static void print_entry(const Ctl *c, const char *left, const char *prefix, const char *text) {
+        _cleanup_free_ char *all = alloc_format("%s%s%s", strempty(prefix), prefix ? ": " : "", text);
+        size_t width = MAX(c->style.width ?: HELP_WIDTH, (size_t)2 * HELP_COLUMN), room = width - HELP_COLUMN;
+        size_t column = (size_t)printf("  %s", left);
+
+        for (const char *p = all; *p;) {
+                size_t n = strlen(p);
+
+                if (n > room) {
+                        for (n = room; n > 0 && p[n] != ' ';)
+                                n--;
+                        n = n ?: strcspn(p, " ");
+                }
+                if (column >= HELP_COLUMN) {
+                        putchar('\n');
+                        column = 0;
+                }
+                printf("%*s%.*s", (int)(HELP_COLUMN - column), "", (int)n, p);
+                column = width;
+                p += n + strspn(p + n, " ");
+        }
+        putchar('\n');
+}
+
+static void print_option(const Ctl *c, const Option *o, const char *verbs_shown) {
+        _cleanup_free_ char *left = alloc_format("%c%c --%s%s%s", o->short_name ? '-' : ' ', o->short_name ?: ' ',
+                                                 o->long_name, o->argument ? "=" : "", strempty(o->argument));
+
+        print_entry(c, left, verbs_shown, translated(o->help));
+}
+
+static const Verb *verb_by_name(const char *name) {
+        for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
+                if (streq_ptr(v->name, name))
+                        return v;
+        return NULL;
+}
+
+static int print_verb_help(const Ctl *c, const Verb *verb) {
+        bool any = false;
+
+        printf("vaktctl [OPTIONS...] %s%s%s\n\n%s.\n", verb->name, *verb->arguments ? " " : "", verb->arguments,
+               translated(verb->help));
+        for (const Option *o = options; o < options + ELEMENTSOF(options); o++)
+                if (o->verbs && option_goes_with(o, verb->name)) {
+                        fputs(any ? "" : _("\nOptions:\n"), stdout);
+                        any = true;
+                        print_option(c, o, NULL);
+                }
+        puts(_("\nSee 'vaktctl --help' for the options of all verbs, and vaktctl(1)."));
+        return CTL_DONE;
+}
+
+/* Of a verb, or (NULL, or none with this name) of all. */
+static int print_help(Ctl *c, const char *name) {
+        const Verb *verb = verb_by_name(name);
+
+        if (verb)
+                return print_verb_help(c, verb);
+        ctl_open_pager(c);
         puts(_("vaktctl [OPTIONS...] [VERB]\n\n"
                "Show and control the jobs of vaktd.\n\n"
                "Verbs:"));
-        for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
-                printf("  %-16s %-13s %s\n", v->name, v->arguments, translated(v->help));
-        puts(_("\nOptions:"));
-        for (const Option *o = options; o < options + ELEMENTSOF(options); o++) {
-                _cleanup_free_ char *left =
-                        alloc_format("%c%c --%s%s%s", o->short_name ? '-' : ' ', o->short_name ?: ' ', o->long_name,
-                                     o->argument ? "=" : "", strempty(o->argument));
+        for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++) {
+                _cleanup_free_ char *left = alloc_format("%s %s", v->name, v->arguments);
 
-                printf("  %-24s %s%s%s\n", left, strempty(o->verbs), o->verbs ? ": " : "", translated(o->help));
+                print_entry(c, left, NULL, translated(v->help));
         }
-        puts(_("\nExit status: 0 success, 1 failure, 2 invalid command line, 3 the run did not succeed,\n"
-               "4 no such job or run, 5 permission denied, 6 no daemon; of test: 0 true, 1 false,\n"
-               "7 unknown. See vaktctl(1)."));
+        puts(_("\nOptions:"));
+        for (const Option *o = options; o < options + ELEMENTSOF(options); o++)
+                print_option(c, o, o->verbs);
+        puts(_("\nExit status: 0 success, 1 failure, 2 invalid command line, 3 the run did not\n"
+               "succeed, 4 no such job or run, 5 permission denied, 6 no daemon; of test:\n"
+               "0 true, 1 false, 7 unknown. 'vaktctl VERB --help' shows the options of a verb;\n"
+               "see vaktctl(1)."));
         return CTL_DONE;
 }
 
@@ -311,7 +373,7 @@ bool option_goes_with(const Option *o, const char *verb) {
 
 /* The verbs that ask the daemon and read nothing of this machine beside. */
 static const char remote_verbs[] =
-        "list, status, top, run, cancel, pause, resume, reset-failed, history, log, skip, why, "
+        "list, status, is-failed, top, run, cancel, pause, resume, reset-failed, history, log, skip, why, "
         "plan, reload, values, complete, help";
 
 /* Connects to what the options say, which they have to say in one way. */
@@ -374,8 +436,8 @@ static int check_usage(const Verb *v, char **args, const bool *given) {
         }
         if (n_args >= v->min && n_args <= v->max)
                 return CTL_DONE;
-        ctl_complain(_("Usage: 'vaktctl %s%s%s'; see 'vaktctl --help'."), v->name, *v->arguments ? " " : "",
-                     v->arguments);
+        ctl_complain(_("Usage: 'vaktctl %s%s%s'; see 'vaktctl %s --help'."), v->name, *v->arguments ? " " : "",
+                     v->arguments, v->name);
         return CTL_USAGE;
 }
 
@@ -408,24 +470,26 @@ static const char *nearest_verb(const char *given) {
 
 static int run_verb(Ctl *c, char **args, const bool *given) {
         const char *name = args[0] ?: "list", *nearest;
+        const Verb *v = verb_by_name(name);
 
         args += args[0] ? 1 : 0;
-        for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
-                if (streq(v->name, name)) {
-                        int r = check_usage(v, args, given);
+        if (v) {
+                int r = check_usage(v, args, given);
 
-                        if (r == CTL_DONE)
-                                r = choose_daemon(c, v->name);
-                        if (r != CTL_DONE)
-                                return r;
-                        if (args[0] && strstr(v->arguments, "JOB"))
-                                ctl_about_argument(args[0]);
-                        if (!c->no_ask_password)
-                                connection_set_interaction(c->connection, prepare_agent, c);
-                        return v->function ? v->function(c, args) : print_help();
-                }
+                if (r == CTL_DONE)
+                        r = choose_daemon(c, v->name);
+                if (r != CTL_DONE)
+                        return r;
+                if (args[0] && strstr(v->arguments, "JOB"))
+                        ctl_about_argument(args[0]);
+                if (!c->no_ask_password)
+                        connection_set_interaction(c->connection, prepare_agent, c);
+                return v->function ? v->function(c, args) : print_help(c, args[0]);
+        }
         nearest = nearest_verb(name);
-        if (nearest)
+        if (args[0] && verb_by_name(args[0]))
+                ctl_complain(_("Unknown verb '%s'. The verb comes first: 'vaktctl %s %s'."), name, args[0], name);
+        else if (nearest)
                 ctl_complain(_("Unknown verb '%s'. Did you mean '%s'?"), name, nearest);
         else
                 ctl_complain(_("Unknown verb '%s'; see 'vaktctl --help'."), name);
@@ -461,7 +525,7 @@ int main(int argc, char *argv[]) {
         }
         ctl_init_output(&c);
         if (c.help)
-                r = print_help();
+                r = print_help(&c, argv[optind]);
         else if (c.version)
                 r = puts("vaktctl " VAKT_VERSION) < 0 ? CTL_FAILED : CTL_DONE;
         else

@@ -2,6 +2,8 @@
 
 /* vaktctl check: the problems of job files and settings, found without a daemon by the code that the daemon uses. */
 
+#include <sys/stat.h>
+
 #include "config/job-loader.h"
 #include "config/settings.h"
 #include "ctl/alloc.h"
@@ -52,13 +54,18 @@ static int check_job(bool user, const char *path, size_t n_directory, Diagnostic
 static int check_file(bool user, const char *path, Diagnostics *d, Diagnostics *warnings) {
         const char *slash = strrchr(path, '/');
         _cleanup_(settings_done) Settings settings;
+        struct stat st;
         int r;
 
         settings_init(&settings);
+        if (lstat(path, &st) < 0 && errno == ENOENT)
+                return diagnostics_add(d, path, 0, "The file does not exist.%s",
+                                       slash ? "" : " Write the path of a file, and not the name of a job.");
+        if (stat(path, &st) >= 0 && S_ISDIR(st.st_mode))
+                return diagnostics_add(d, path, 0, "This is a directory. Write the paths of the files in it.");
         if (!streq(slash ? slash + 1 : path, "vaktd.conf"))
                 return check_job(user, path, slash ? (size_t)(slash - path) + 1 : 0, d, warnings);
-        r = access(path, F_OK) < 0 ? diagnostics_add(d, path, 0, "The file does not exist.")
-                                   : settings_load(&settings, path, getuid(), d);
+        r = settings_load(&settings, path, getuid(), d);
         return r == -ENOMEM ? r : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "condition/condition.h"
 #include "ctl/alloc.h"
 #include "ctl/command-line.h"
+#include "job/job-table.h"
 #include "job/run.h"
 #include "util/strv.h"
 
@@ -24,6 +25,7 @@ typedef struct Completion {
         Ctl *ctl;
         const char *word;   /* that is to be completed */
         const char *prefix; /* "--option=" in front of it, or "" */
+        const Verb *verb;   /* or NULL: none is written yet */
 } Completion;
 
 static void print_text(const char *text) {
@@ -133,16 +135,36 @@ static void offer_results(const Completion *k) {
                 offer(k, run_result_to_string(r), NULL);
 }
 
+static void offer_states(const Completion *k) {
+        for (JobState s = 0; s < _JOB_STATE_MAX; s++)
+                offer(k, job_state_to_string(s), NULL);
+}
+
+static void offer_orders(const Completion *k) {
+        static const char *const words[] = { "name", "next", "last" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                offer(k, words[i], NULL);
+}
+
+static void offer_verbs(const Completion *k) {
+        const CommandLine *l = k->ctl->command_line;
+
+        for (size_t i = 0; i < l->n_verbs; i++)
+                offer(k, l->verbs[i].name, l->verbs[i].help);
+}
+
 static void offer_causes(const Completion *k) {
         for (RunCause i = 0; i < _RUN_CAUSE_MAX; i++)
                 offer(k, run_cause_to_string(i), NULL);
 }
 
-/* Timers of the service manager; without it, there are none. */
-static void offer_timers(const Completion *k) {
+/* Timers, or path units, of the service manager; without it, there are none. */
+static void offer_units(const Completion *k) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        char *const no_states[] = { NULL }, *const patterns[] = { (char *)"*.timer", NULL };
+        bool is_path = k->verb && streq(k->verb->name, "import-path");
+        char *const no_states[] = { NULL }, *const patterns[] = { (char *)(is_path ? "*.path" : "*.timer"), NULL };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         const char *path;
         int r;
@@ -190,10 +212,11 @@ static const struct {
 } kinds[] = {
         { "JOB", offer_jobs },           { "RUN", offer_runs },       { "ID", offer_live_runs },
         { "FILE", offer_files },         { "PATH", offer_files },     { "CONDITION", offer_conditions },
-        { "PROBE", offer_probes },       { "EXPR", offer_calendar },  { "UNIT", offer_timers },
+        { "PROBE", offer_probes },       { "EXPR", offer_calendar },  { "UNIT", offer_units },
         { "TIME", offer_times },         { "RESULT", offer_results }, { "CAUSE", offer_causes },
         { "FORMAT", offer_formats },     { "NAME", offer_users },     { "PRIORITY", offer_priorities },
-        { "CONTAINER", offer_machines },
+        { "CONTAINER", offer_machines }, { "STATE", offer_states },   { "ORDER", offer_orders },
+        { "VERB", offer_verbs },
 };
 
 /* All that a token like "[JOB|RUN...]" names. */
@@ -215,11 +238,6 @@ static const Verb *find_verb(const CommandLine *l, const char *name) {
                 if (streq(l->verbs[i].name, name))
                         return &l->verbs[i];
         return NULL;
-}
-
-static void offer_verbs(const Completion *k, const CommandLine *l) {
-        for (size_t i = 0; i < l->n_verbs; i++)
-                offer(k, l->verbs[i].name, l->verbs[i].help);
 }
 
 static void offer_options(const Completion *k, const CommandLine *l, const Verb *verb) {
@@ -318,6 +336,7 @@ int verb_complete(Ctl *c, char **args) {
         if (n > 0)
                 k.word = args[n - 1];
         w = read_words(c, l, args, n > 0 ? n - 1 : 0);
+        k.verb = w.verb;
         connection_free(c->connection);
         c->connection = NULL;
         if (connection_new("vaktctl", c->user, c->socket, &c->connection) < 0 ||
@@ -334,7 +353,7 @@ int verb_complete(Ctl *c, char **args) {
         } else if (k.word[0] == '-')
                 offer_options(&k, l, w.verb);
         else if (!w.verb)
-                offer_verbs(&k, l);
+                offer_verbs(&k);
         else if (!c->host) /* ssh could ask for a password */
                 offer_argument(&k, w.verb, w.n_arguments);
         return CTL_DONE;

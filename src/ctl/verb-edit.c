@@ -364,18 +364,6 @@ static void print_problems(const Edit *e, bool is_draft) {
         }
 }
 
-static void print_warnings(const Edit *e) {
-        Diagnostics warnings = { 0 };
-        Advice advice = { .dirs = e->dirs, .now = e->context.now.realtime, .warnings = &warnings };
-
-        if (e->def && job_advise(e->def, &advice) < 0)
-                alloc_failed();
-        for (size_t i = 0; i < warnings.n_items; i++)
-                ctl_complain(_("Warning: %s"), warnings.items[i].message);
-        advice_done(&advice);
-        diagnostics_done(&warnings);
-}
-
 /* --- a person --- */
 
 static volatile sig_atomic_t interrupted;
@@ -468,6 +456,13 @@ static bool is_unchanged(const Edit *e) {
                now.st_mtim.tv_sec == e->old.st_mtim.tv_sec && now.st_mtim.tv_nsec == e->old.st_mtim.tv_nsec;
 }
 
+/* A new file says what the job's file says, or something like it, to nobody who may not read that. */
+static mode_t new_mode(const Edit *e) {
+        struct stat st;
+
+        return stat(e->texts[0].path, &st) >= 0 && (st.st_mode & S_IROTH) ? 0644 : 0600;
+}
+
 static int write_file(const Edit *e, char **reterr) {
         const char *name = e->ctl->full ? e->file : DROPIN;
         _cleanup_free_ char *below = alloc_format("%s" JOB_DROPINS_SUFFIX, e->name);
@@ -479,7 +474,7 @@ static int write_file(const Edit *e, char **reterr) {
         fd = directory_open(e->directory, e->ctl->full ? "." : below, getuid(), reterr);
         if (fd < 0)
                 return fd;
-        r = e->old.st_ino == 0 ? file_create(fd, name, 0644, e->content, e->n_content)
+        r = e->old.st_ino == 0 ? file_create(fd, name, new_mode(e), e->content, e->n_content)
                                : file_write_atomically(fd, name, e->old.st_mode & 0755, e->content, e->n_content);
         if (r >= 0 && (fsync(fd) < 0 || fsync(e->directory) < 0))
                 r = -errno;
@@ -555,7 +550,8 @@ static int put_into_force(Edit *e) {
         if (r < 0) /* it was not valid until now */
                 sd_bus_error_free(&c->error);
         ctl_say(c, stdout, _("Saved %s."), e->path);
-        print_warnings(e);
+        if (e->def)
+                job_print_warnings(e->def, e->dirs, e->context.now.realtime);
         if (!e->is_template)
                 show_difference(e, &in_force);
         if (e->daemon.message)

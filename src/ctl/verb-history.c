@@ -118,7 +118,9 @@ static int explain_nothing(Ctl *c, const RunFilter *f) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         r = !any && f->job ? ctl_call(c, &(MethodCall){ .member = "GetJob" }, NULL, "s", f->job) : 0;
-        if (r == 0)
+        if (r == 0 && f->job && !any)
+                ctl_say(c, stdout, _("Job %s has not run yet."), f->job);
+        else if (r == 0)
                 ctl_say(c, stdout, any ? _("No run matches.") : _("Nothing has run yet."));
         return r;
 }

@@ -100,7 +100,10 @@ static int finish(Ctl *c, const Import *i, int error, const char *hint, ImportSo
         if (error >= 0)
                 ctl_say(c, stderr, ngettext("%s, %zu remark.", "%s, %zu remarks.", i->n_notes), made, i->n_notes);
         if (error >= 0 && c->write && !c->disable_source && i->n_jobs > 0)
-                ctl_say(c, stderr, _("They are in %s. Read them, and run 'vaktctl reload'."), c->output);
+                ctl_say(c, stderr,
+                        ngettext("It is in %s. Read it, and run 'vaktctl%s reload'.",
+                                 "They are in %s. Read them, and run 'vaktctl%s reload'.", i->n_jobs),
+                        c->output, c->user ? " --user" : "");
         if (error >= 0 && hint && !c->disable_source && i->n_jobs > 0)
                 ctl_say(c, stderr, "%s", hint);
         return error >= 0 && i->n_notes == 0 ? CTL_DONE : CTL_FAILED;
@@ -287,6 +290,11 @@ static int import_units(Ctl *c, char **args, UnitKind kind) {
                                         : _("%s is no path unit that can be imported. Write a name such as "
                                             "cups.path."),
                                 *name);
+                else if (r == -ENOENT)
+                        ctl_complain(kind == UNIT_TIMER
+                                             ? _("There is no timer '%s' in the directories of systemd.unit(5).")
+                                             : _("There is no path unit '%s' in the directories of systemd.unit(5)."),
+                                     *name);
                 else
                         (void)check_read(*name, r);
         }

@@ -9,10 +9,12 @@
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
+#include "client/once.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "job/job-table.h"
 #include "util/array.h"
 #include "util/places.h"
 #include "util/strv.h"
@@ -127,6 +129,27 @@ static int sort(const char *order, const JobRow **jobs, size_t n) {
         return CTL_USAGE;
 }
 
+/* A state that is not one selects nothing, which looks as if all were well. Returns an exit status. */
+static int check_states(const char *states) {
+        _cleanup_free_ char *known = alloc_string(""), *copy = alloc_string(strempty(states));
+        char *rest = copy, *word;
+
+        for (JobState s = 0; s < _JOB_STATE_MAX; s++) {
+                char *longer = alloc_format("%s%s%s", known, s > 0 ? ", " : "", job_state_to_string(s));
+
+                free(known);
+                known = longer;
+        }
+        while (states && (word = strsep(&rest, ",")))
+                if (!list_contains(known, ", ", word)) {
+                        ctl_complain(_("--state requires a list, separated by commas, of %s, not '%s'.%s"), known,
+                                     word,
+                                     streq(word, "failed") ? _(" For jobs whose last run failed, use --failed.") : "");
+                        return CTL_USAGE;
+                }
+        return CTL_DONE;
+}
+
 /* --- what is on disk --- */
 
 /* True if the file, or what the directory contains, was changed after that. Seconds that are equal are compared with
@@ -160,9 +183,9 @@ static bool has_newer_dropin(const DaemonView *d, const char *job) {
         return false;
 }
 
-/* The files of the job are not those that were read. */
+/* The files of the job are not those that were read. That of a job that runs once is written by the daemon. */
 static bool is_changed_on_disk(const DaemonView *d, const JobRow *row) {
-        return d->loaded > 0 && !isempty(row->fragment) &&
+        return d->loaded > 0 && !isempty(row->fragment) && !once_is_file(row->fragment) &&
                (access(row->fragment, F_OK) < 0 || is_newer(row->fragment, d->loaded) ||
                 has_newer_dropin(d, row->name));
 }
@@ -246,7 +269,8 @@ static void print_sum(size_t n, const char *words) {
 
 /* "12 jobs listed, 1 running, 2 failed." */
 static void print_sums(const List *l) {
-        size_t n_running = 0, n_failed = 0, n_retrying = 0, n_paused = 0, n_disabled = 0, n_invalid = 0, n_alarms = 0;
+        size_t n_running = 0, n_failed = 0, n_retrying = 0, n_paused = 0, n_disabled = 0, n_invalid = 0, n_alarms = 0,
+               n_queued = 0;
 
         for (size_t i = 0; i < l->n_jobs; i++) {
                 const JobRow *row = l->jobs[i];
@@ -255,6 +279,7 @@ static void print_sums(const List *l) {
                 (void)alarms_of(l, row->name, &n);
                 n_alarms += n;
                 n_running += row->running > 0;
+                n_queued += row->queued > 0;
                 n_failed += has_failed(row);
                 n_retrying += row->retry > 0;
                 n_paused += row->paused && !l->daemon.paused;
@@ -265,6 +290,7 @@ static void print_sums(const List *l) {
                 putchar('\n');
         printf(ngettext("%zu job listed, %zu running", "%zu jobs listed, %zu running", l->n_jobs), l->n_jobs,
                n_running);
+        print_sum(n_queued, _("queued"));
         print_sum(n_failed, _("failed"));
         print_sum(n_retrying, _("retrying"));
         print_sum(n_paused, _("paused"));
@@ -424,6 +450,8 @@ int verb_list(Ctl *c, char **args) {
         int r;
 
         r = sort(c->sort, &(const JobRow *){ NULL }, 0); /* a mistake is told before a daemon is needed */
+        if (r == 0)
+                r = check_states(c->states);
         if (r != 0)
                 return r;
         r = list_read(c, args, &l);

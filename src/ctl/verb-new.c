@@ -14,6 +14,7 @@
 #include "ctl/expression.h"
 #include "ctl/file-name.h"
 #include "ctl/import.h"
+#include "ctl/job-advice.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
 #include "ctl/relative-time.h"
@@ -310,7 +311,10 @@ static int make(Ctl *c, NewJob *n) {
         r = check_text(c, n, path, text, &d);
         if (r == CTL_DONE)
                 r = write_job(n, directory, path, text);
-        return r == CTL_DONE ? tell_next(c, n, d, path) : r;
+        if (r != CTL_DONE)
+                return r;
+        job_print_warnings(d, (char *[]){ directory, NULL }, n->now);
+        return tell_next(c, n, d, path);
 }
 
 int verb_new(Ctl *c, char **args) {

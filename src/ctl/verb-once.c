@@ -11,6 +11,7 @@
 #include "client/once.h"
 #include "client/run-view.h"
 #include "client/signal-watch.h"
+#include "condition/condition.h"
 #include "ctl/alloc.h"
 #include "ctl/command-text.h"
 #include "ctl/import.h"
@@ -166,6 +167,21 @@ static int find_time(const Ctl *c, usec_t *ret) {
         return r;
 }
 
+/* Here and not by the daemon, which would name a line of a text that the caller has not written. */
+static int check_condition(const char *text) {
+        _cleanup_(condition_freep) Condition *condition = NULL;
+        ConditionError problem;
+        int r = condition_parse(text, &condition, &problem);
+
+        if (r == -ENOMEM)
+                alloc_failed();
+        if (r >= 0)
+                return CTL_DONE;
+        ctl_complain(_("Invalid condition of --when (column %zu): %s"), problem.column, problem.message);
+        ctl_print_caret(text, problem.column);
+        return CTL_USAGE;
+}
+
 /* --- waiting --- */
 
 typedef struct OnceWait {
@@ -286,8 +302,10 @@ static void report_job(const Ctl *c, const char *job, usec_t next) {
                 json_add_string(o, "job", job);
                 json_add_time(o, "next_usec", next);
                 json_print(o);
-        } else if (c->quiet && !c->json)
-                printf("%s\n", job);
+        } else if (c->quiet && !c->json) {
+                ctl_print_colored(c, COLOR_NONE, job);
+                putchar('\n');
+        }
         if (c->when && !c->at && !c->in)
                 ctl_say(c, stdout, _("Job %s runs when %s; use 'vaktctl cancel %s' to remove it."), job, c->when, job);
         else
@@ -350,6 +368,8 @@ int verb_once(Ctl *c, char **args) {
                 ctl_complain(_("Write the command behind '--'."));
                 r = CTL_USAGE;
         }
+        if (r == CTL_DONE && c->when)
+                r = check_condition(c->when);
         if (r == CTL_DONE)
                 r = make_text(c, args, &text);
         if (r == CTL_DONE && c->wait)

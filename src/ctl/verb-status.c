@@ -2,13 +2,11 @@
 
 /* vaktctl status: the daemon, jobs, or runs, each as a block like that of systemctl. */
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include "client/daemon-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
+#include "ctl/no-such-job.h"
 #include "ctl/progress-line.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
@@ -447,34 +445,21 @@ static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_
         return r < 0 ? ctl_failed(c, r, NULL) : 0;
 }
 
-/* A name of which the daemon has no job, because its file is a template, or a link that masks it. Both are looked for
- * where the daemon says that its files are. */
+/* A name of which the daemon has no job, because its file is a template, or a link that masks it. */
 static int status_file(Ctl *c, const char *name, json_object *array) {
-        _cleanup_(sd_bus_error_free) sd_bus_error no_such_job = c->error;
-        _cleanup_(daemon_view_done) DaemonView daemon = { 0 };
-        bool is_template = name[strlen(name) - 1] == '@';
-        int r;
+        _cleanup_free_ char *path = NULL;
 
-        c->error = SD_BUS_ERROR_NULL;
-        r = daemon_view_get(c->connection, &c->error, &daemon);
-        if (r < 0)
-                return ctl_failed(c, r, NULL);
-        for (char **directory = daemon.directories; directory && *directory && !strchr(name, '/') && !ctl_is_remote(c);
-             directory++) {
-                _cleanup_free_ char *path = alloc_format("%s/%s.job", *directory, name);
-                struct stat st;
-                bool is_masked;
-
-                if (stat(path, &st) < 0)
-                        continue;
-                is_masked = S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
-                if (!is_masked && !is_template)
-                        break;
-                return is_masked ? print_file(c, name, "masked", path, array)
-                                 : print_file(c, name, "template", path, array);
+        switch (job_file_find(c, name, &path)) {
+        case JOB_FILE_MASKED:
+                sd_bus_error_free(&c->error);
+                return print_file(c, name, "masked", path, array);
+        case JOB_FILE_TEMPLATE:
+                sd_bus_error_free(&c->error);
+                return print_file(c, name, "template", path, array);
+        case JOB_FILE_UNREAD:
+        case JOB_FILE_NONE:
+                break;
         }
-        c->error = no_such_job;
-        no_such_job = SD_BUS_ERROR_NULL;
         return ctl_failed(c, -ENOENT, NULL);
 }
 

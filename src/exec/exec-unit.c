@@ -378,8 +378,9 @@ static int execution_order(UnitExecution *x, const ExecutionRequest *request, bo
                 variables = start_order_variables(request->paths);
                 if (!variables)
                         return -ENOMEM;
-        }
-        if (!x->existing && (has_file || request->paths))
+        } else
+                r = start_order_environment(request, &variables);
+        if (r >= 0 && !x->existing && (has_file || request->paths || variables))
                 r = files_directory_name(f, request->run->id, &file);
         if (r == -ENOENT && variables) /* without a directory it is told by the environment */
                 r = 0;

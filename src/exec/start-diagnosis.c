@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A run that has a user of its own: that user may have replaced its program by a link to a file that only we may see,
- * and the reason of a run can be read by everybody. So no link is followed for it, and no file is read that not
- * everybody may read. With a root directory of its own, its paths are not ours, and nothing is said. */
+ * or by a script whose interpreter is such a file, and the reason of a run can be read by everybody. So only links of
+ * root's are followed for it, no file is read that not everybody may read, and an interpreter is looked for only where
+ * everybody could. With a root directory of its own, its paths are not ours, and nothing is said.
+ *
+ * This is done by the loop of the daemon, so a file system that may not answer is not looked at. */
 
 #include "exec/start-diagnosis.h"
 
@@ -10,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/beneath.h"
+#include "fs/guarded.h"
 #include "util/file.h"
 
 #define SCRIPT_LINE_MAX 256 /* bytes, as the kernel reads */
@@ -34,23 +37,7 @@ static bool has_own_root(const JobDef *def) {
 
 /* O_PATH. Negative errno. */
 static int open_path(const char *path, bool is_ours) {
-        _cleanup_close_ int root = -EBADF, directory = -EBADF;
-        const char *name = strrchr(path, '/');
-        int fd;
-
-        if (is_ours) {
-                fd = open(path, O_PATH | O_CLOEXEC);
-                return fd < 0 ? -errno : fd;
-        }
-        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (root < 0)
-                return -errno;
-        directory = open_directory_beneath(root, path + 1, name > path ? (size_t)(name - path - 1) : 0,
-                                           /* cross_mounts= */ true);
-        if (directory < 0)
-                return directory;
-        fd = openat(directory, name + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        return guarded_find_local(path, is_ours ? GUARDED_FIND_ALL : GUARDED_FIND_OWN);
 }
 
 /* The errno that a path without its file gives. */
@@ -58,14 +45,35 @@ static int missing(int error) {
         return error == -ENOENT || error == -ENOTDIR || error == -EACCES ? -error : 0;
 }
 
+typedef struct FdLink {
+        char path[64];
+} FdLink;
+
+/* What was opened with O_PATH, for calls that need a path. */
+static FdLink link_of(int fd) {
+        FdLink link;
+
+        (void)snprintf(link.path, sizeof(link.path), "/proc/self/fd/%d", fd);
+        return link;
+}
+
+/* Returns an errno. */
+static int diagnose_interpreter(const char *interpreter, bool is_ours) {
+        _cleanup_close_ int fd = guarded_find_local(interpreter, is_ours ? GUARDED_FIND_ALL : GUARDED_FIND_PUBLIC);
+
+        if (fd < 0)
+                return missing(fd);
+        return access(link_of(fd).path, X_OK) < 0 && errno == EACCES ? EACCES : 0;
+}
+
 /* Checks what the first line says, which is "#!" and an interpreter. Returns an errno. */
-static int diagnose_content(int fd, const char *path, char ret[static DIAGNOSIS_MAX]) {
-        char link[64], line[SCRIPT_LINE_MAX + 1], *interpreter;
+static int diagnose_content(int fd, const char *path, bool is_ours, char ret[static DIAGNOSIS_MAX]) {
+        char line[SCRIPT_LINE_MAX + 1], *interpreter;
         _cleanup_close_ int content = -EBADF;
         ssize_t n;
+        int error;
 
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        content = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        content = open(link_of(fd).path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         n = content < 0 ? -1 : fd_read_up_to(content, line, SCRIPT_LINE_MAX);
         if (n < 4)
                 return n < 0 ? 0 : ENOEXEC;
@@ -76,11 +84,10 @@ static int diagnose_content(int fd, const char *path, char ret[static DIAGNOSIS_
                 return ENOEXEC;
         interpreter = line + 2 + strspn(line + 2, " \t");
         interpreter[strcspn(interpreter, " \t\r\n")] = '\0';
-        if (interpreter[0] != '/' || access(interpreter, X_OK) >= 0)
-                return 0;
-        n = errno;
-        (void)snprintf(ret, DIAGNOSIS_MAX, "%s: its interpreter %s: %s", path, interpreter, strerror((int)n));
-        return (int)n;
+        error = interpreter[0] == '/' ? diagnose_interpreter(interpreter, is_ours) : 0;
+        if (error > 0)
+                (void)snprintf(ret, DIAGNOSIS_MAX, "%s: its interpreter %s: %s", path, interpreter, strerror(error));
+        return error;
 }
 
 int diagnose_program(const char *path, bool is_ours, char ret[static DIAGNOSIS_MAX]) {
@@ -96,7 +103,7 @@ int diagnose_program(const char *path, bool is_ours, char ret[static DIAGNOSIS_M
         else if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
                 error = EACCES;
         else
-                error = is_ours || (st.st_mode & S_IROTH) ? diagnose_content(fd, path, ret) : 0;
+                error = is_ours || (st.st_mode & S_IROTH) ? diagnose_content(fd, path, is_ours, ret) : 0;
         if (error > 0 && ret[0] == '\0')
                 (void)snprintf(ret, DIAGNOSIS_MAX, "%s: %s", path, strerror(error));
         return error;

@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Why a run could not be started, from a look at its files: the service manager reports the step that failed, but
- * neither the errno nor, of several paths, which one. It has looked at the same files just before, so this blocks no
- * longer than a start does. What may have been different then, or for the user of the run, remains unknown. */
+ * neither the errno nor, of several paths, which one. What may have been different when it looked at the same files,
+ * or for the user of the run, remains unknown, and so does what is on a file system that may not answer. */
 
 #include "job/job-def.h"
 

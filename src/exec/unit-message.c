@@ -44,21 +44,63 @@ static char *path_text(const char *path) {
         return unit_text_is_plain(path) ? strdup(path) : unit_text_encode(path);
 }
 
-char *start_order_variables(const char *path) {
-        _cleanup_free_ char *value = path_text(path);
-        char *text, *end;
-
-        text = value ? malloc(strlen(MARK_ENCODED VARIABLE "\"\n") + 2 * strlen(value) + 1) : NULL;
-        if (!text)
-                return NULL;
-        end = stpcpy(text, unit_text_is_plain(path) ? VARIABLE : MARK_ENCODED VARIABLE);
+/* What follows the first quotation mark of a value in a file of EnvironmentFile=. */
+static void put_value(FILE *f, const char *value) {
         for (const char *s = value; *s; s++) {
                 if (strchr("\"\\`$", *s))
-                        *end++ = '\\';
-                *end++ = *s;
+                        (void)fputc('\\', f);
+                (void)fputc(*s, f);
         }
-        stpcpy(end, "\"\n");
-        return text;
+        (void)fputs("\"\n", f);
+}
+
+char *start_order_variables(const char *path) {
+        _cleanup_free_ char *value = path_text(path), *text = NULL;
+        size_t size;
+        FILE *f = value ? open_memstream(&text, &size) : NULL;
+
+        if (!f)
+                return NULL;
+        (void)fputs(unit_text_is_plain(path) ? VARIABLE : MARK_ENCODED VARIABLE, f);
+        put_value(f, value);
+        return fclose(f) == 0 ? TAKE_PTR(text) : NULL;
+}
+
+static bool hides_environment(const ExecutionRequest *request) {
+        return request->def && request->def->once_since > 0 && !request->paths;
+}
+
+/* A list begins with the number of its items; an empty one takes back what came before. */
+int start_order_environment(const ExecutionRequest *request, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f;
+
+        *ret = NULL;
+        if (!hides_environment(request))
+                return 0;
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        for (size_t i = 0; i < request->def->n_properties; i++) {
+                const UnitProperty *p = &request->def->properties[i];
+
+                if (!streq(p->name, "Environment"))
+                        continue;
+                if (p->values[0].number == 0)
+                        rewind(f);
+                for (size_t k = 1; k < p->n_values; k++) {
+                        size_t n = strcspn(p->values[k].text, "=");
+
+                        (void)fprintf(f, "%.*s=\"", (int)n, p->values[k].text);
+                        put_value(f, p->values[k].text + n + 1);
+                }
+        }
+        (void)fputc('\0', f);
+        if (fclose(f) != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
 }
 
 char *start_order_read_variables(const char *text) {
@@ -116,6 +158,10 @@ int start_order_new(StartOrder **ret, const ExecutionRequest *request, const cha
                         return -ENOMEM;
                 told.paths = path;
                 told.paths_size = path ? strlen(path) + 1 : 0;
+        } else if (file && hides_environment(request)) {
+                o->is_environment = true;
+                o->variables = strdup(file);
+                r = o->variables ? 0 : -ENOMEM;
         } else if (file)
                 r = order_list(o, request, unit, file, &seen);
         if (r >= 0)
@@ -459,6 +505,10 @@ static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
         return close_containers(m, r, 3);
 }
 
+static int append_variables(sd_bus_message *m, const StartOrder *o) {
+        return sd_bus_message_append(m, "(sv)", "EnvironmentFiles", "a(sb)", 1, o->variables, false);
+}
+
 /* The files are opened by the service manager, the list anew for each command. */
 static int append_files(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
         int r = 0;
@@ -467,19 +517,25 @@ static int append_files(sd_bus_message *m, const JobDef *def, const StartOrder *
                 r = sd_bus_message_append(m, "(sv)", "StandardInputFile", "s", o->list);
         if (r >= 0 && o->list_is_credential)
                 r = sd_bus_message_append(m, "(sv)", "LoadCredential", "a(ss)", 1, LIST_CREDENTIAL, o->list);
-        if (r >= 0 && o->variables)
-                r = sd_bus_message_append(m, "(sv)", "EnvironmentFiles", "a(sb)", 1, o->variables, false);
-        return r;
+        return r >= 0 && o->variables && !o->is_environment ? append_variables(m, o) : r;
 }
 
 /* --- the whole --- */
+
+static bool is_told(const UnitProperty *p, const JobDef *def, const StartOrder *o) {
+        if (streq(p->name, "Environment"))
+                return !o->is_environment;
+        return !is_log_limit(p) || has_log_limit(def);
+}
 
 static int append_properties(sd_bus_message *m, const JobDef *def, const StartOrder *o, const StartContext *context) {
         int r;
 
         r = append_defaults(m, def, o, context->login);
+        if (r >= 0 && o->is_environment) /* files of the job count more, as they do everywhere */
+                r = append_variables(m, o);
         for (size_t i = 0; r >= 0 && i < def->n_properties; i++)
-                if (!is_log_limit(&def->properties[i]) || has_log_limit(def))
+                if (is_told(&def->properties[i], def, o))
                         r = unit_message_append_property(m, &def->properties[i]);
         if (r >= 0)
                 r = append_type(m, def, o);

@@ -17,12 +17,13 @@ typedef struct StartOrder {
         char **environment; /* VAKT_JOB= and the others */
         char *list;         /* file with its paths, or NULL */
         bool list_is_credential;
-        char *variables;      /* file that sets $VAKT_PATH, or NULL */
+        char *variables;      /* file that sets $VAKT_PATH, or the environment of the job; or NULL */
+        bool is_environment;  /* it does the latter */
         bool path_is_encoded; /* $VAKT_PATH, for vakt-command */
 } StartOrder;
 
-/* unit: its name; file: with its paths, or, of a request for one path, with start_order_variables(); or NULL. -ENOMEM.
- */
+/* unit: its name; file: with its paths, or with start_order_variables() or start_order_environment(); or NULL.
+ * -ENOMEM. */
 int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *unit, const char *file);
 StartOrder *start_order_free(StartOrder *o);
 DEFINE_CLEANUP(StartOrder, start_order_free)
@@ -38,6 +39,10 @@ typedef struct StartContext {
 char *start_order_variables(const char *path);
 /* The way back. NULL also when it is no such text. */
 char *start_order_read_variables(const char *text);
+
+/* The same for the environment of a job that runs once, which is that of whoever created it, with all its secrets.
+ * NULL in *ret for other requests. -ENOMEM. */
+int start_order_environment(const ExecutionRequest *request, char **ret);
 
 /* Appends the arguments of StartTransientUnit. -EILSEQ: without the wrapper the path cannot be handed over. */
 int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,

@@ -27,6 +27,8 @@ typedef struct Walk {
         bool is_below_shared;
         bool follows_nothing; /* no link, and no mount */
         bool follows_all;     /* links, and all rules are off */
+        bool takes_any;       /* at the end, and not only a directory */
+        bool is_public;       /* only through directories that everybody may search */
         bool stays_local;     /* on this file system and others that answer: */
         dev_t local_device;
         bool makes; /* what is missing, with */
@@ -197,6 +199,8 @@ static int walk_step(Walk *w, const char *name) {
         r = check_shared(w);
         if (r < 0)
                 return r;
+        if (w->is_public && !(w->st.st_mode & S_IXOTH))
+                return -EPERM;
         fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && errno == ENOENT && w->makes) {
                 r = make_step(w, name);
@@ -212,7 +216,7 @@ static int walk_step(Walk *w, const char *name) {
         if (S_ISLNK(st.st_mode))
                 return w->follows_nothing ? refuse(w, -ELOOP, "%s/%s is a symbolic link", w->done, name)
                                           : walk_link(w, name, fd, &st);
-        if (!S_ISDIR(st.st_mode))
+        if (!S_ISDIR(st.st_mode) && (!w->takes_any || w->rest[strspn(w->rest, "/")] != '\0'))
                 return -ENOTDIR;
         if (w->follows_nothing && is_mount(fd))
                 return refuse(w, -EXDEV, "%s/%s is where something else is mounted", w->done, name);
@@ -265,6 +269,19 @@ static void explain(Walk *w, int error, const char *path, char **reterr) {
         else if (!w->error)
                 (void)refuse(w, error, "%s: %s", path, strerror(-error));
         *reterr = TAKE_PTR(w->error);
+}
+
+int guarded_find_local(const char *path, GuardedFind find) {
+        _cleanup_(walk_done) Walk w = {
+                .fd = -EBADF,
+                .stays_local = true,
+                .takes_any = true,
+                .follows_all = find == GUARDED_FIND_ALL,
+                .is_public = find == GUARDED_FIND_PUBLIC,
+        };
+        int r = walk(&w, path);
+
+        return r < 0 ? r : TAKE_FD(w.fd);
 }
 
 /* r: what the walk came to. */

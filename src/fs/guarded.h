@@ -48,6 +48,15 @@ int guarded_open(const char *path, GuardedDirectory *ret, char **reterr);
  * answer, see file_is_local(). follow_all: all links are followed, and the rules above do not hold. */
 int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret);
 
+typedef enum GuardedFind {
+        GUARDED_FIND_ALL,    /* all links are followed, and the rules above do not hold */
+        GUARDED_FIND_OWN,    /* by the rules above */
+        GUARDED_FIND_PUBLIC, /* also, -EPERM for what not every user could find: for a path that somebody else chose */
+} GuardedFind;
+
+/* An O_PATH descriptor of what there is at an absolute path, of any type; also for a loop, with the same errors. */
+int guarded_find_local(const char *path, GuardedFind find);
+
 /* Opens an entry of an open directory, whose path is for messages, by the same rules; but no link is followed, and no
  * mount is crossed. -ELOOP: a link; -EXDEV: another mount begins there; and the errors above. */
 int guarded_open_entry(const GuardedDirectory *parent, const char *path, const char *name, GuardedDirectory *ret,

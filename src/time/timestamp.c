@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Points in time, read and written as systemd 252 does it. The forms that it tries one after the other with
- * strptime(3) are tried in the same order here, by a reader of just the seven conversions that they use, with
- * strptime's habits: blanks in front of a number are skipped, a blank in the form stands for any number of them, a
- * number ends where one more digit would make it too large. No locale, and now is a parameter. */
+/* Points in time, read and written as systemd 252 does it; beyond that, a time may follow "tomorrow". The forms that
+ * systemd tries one after the other with strptime(3) are tried in the same order here, by a reader of just the seven
+ * conversions that they use, with strptime's habits: blanks in front of a number are skipped, a blank in the form
+ * stands for any number of them, a number ends where one more digit would make it too large. No locale, and now is a
+ * parameter. */
 
 #include <strings.h>
 
@@ -156,19 +157,28 @@ static int wall_to_instant(struct wall *wall, usec_t *ret) {
         return 0;
 }
 
-/* "today", "Thu 2026-01-01 12:00" and the like, without their zone. wall->c is now. */
+/* "today", "tomorrow 02:00", "Thu 2026-01-01 12:00" and the like, without their zone. wall->c is now. */
 static int parse_wall(const char *text, struct wall *wall) {
         static const char *const days[] = { "yesterday", "today", "tomorrow" };
-        const struct civil now = wall->c;
+        struct civil now = wall->c;
+        bool only_time = false;
         size_t length;
         int weekday;
 
-        for (size_t i = 0; i < ELEMENTSOF(days); i++)
-                if (streq(text, days[i])) {
-                        wall->c.day += (int)i - 1;
+        for (size_t i = 0; i < ELEMENTSOF(days) && !only_time; i++) {
+                const char *rest = startswith(text, days[i]);
+
+                if (!rest || (*rest != '\0' && *rest != ' '))
+                        continue;
+                now.day += (int)i - 1;
+                if (*rest == '\0') {
+                        wall->c = now;
                         wall->c.hour = wall->c.minute = wall->c.second = 0;
                         return 0;
                 }
+                text = rest + 1;
+                only_time = true;
+        }
         weekday = match_name(text, weekday_names, ELEMENTSOF(weekday_names), &length);
         if (weekday >= 0 && text[length] == ' ')
                 text += length + 1;
@@ -178,6 +188,8 @@ static int parse_wall(const char *text, struct wall *wall) {
         for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
                 bool bad = false;
 
+                if (only_time && (forms[i].date || weekday >= 0))
+                        continue;
                 wall->c = now;
                 if (!read_form(forms + i, text, &wall->c, &wall->usec, &bad))
                         continue;

@@ -236,7 +236,10 @@ static usec_t get_stamp(void *userdata, const Job *job, const char *key) {
 
         if (ledger_get_stamp(t->base.ledger, job->name, key, &stamp) >= 0)
                 return stamp;
-        return strchr(key, '=') && job->def && job->def->once_since > 0 ? job->def->once_since : USEC_INFINITY;
+        if (!strchr(key, '=') || !job->def || job->def->once_since == 0)
+                return USEC_INFINITY;
+        /* Whether its time was used is not known before the ledger can be read: what is past waits for that. */
+        return ledger_is_unread(t->base.ledger) ? turn_now(t->base.event).realtime : job->def->once_since;
 }
 
 static void set_stamp(void *userdata, const Job *job, const char *key, usec_t stamp) {

@@ -65,6 +65,9 @@ completes "and what they are about" "/vakt-no-such" values mounted /
 ctl run hello --wait
 completes "run numbers" "1" log 1
 completes "values of an option" "failed" history --result = fail
+completes "states" "raised retrying running" list --state = r
+completes "orders" "next" list --sort = ne
+completes "verbs to be helped with" "history help" help h
 completes "calendar words" "weekly" calendar we
 if command -v fish >/dev/null; then
         HOME=$scratch fish --no-config -c "source ${0%/*}/../../units/fish-completion/vaktctl.fish

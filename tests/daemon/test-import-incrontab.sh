@@ -160,5 +160,27 @@ ends 1 "--disable-source, with remarks"
 [ "$(cat "$scratch/incron/games")" = "$(printf '%s\n' '# kept' "#vaktd# $w IN_MODIFY a" "#vaktd# $w IN_ATTRIB b" "$w/two IN_OPEN c")" ]
 ok $? "turns off the line of the job, and what would take its place"
 err "says how to undo it" "To undo: sed -i 's/\^#vaktd# //' $scratch/incron/games$"
+
+# --- what belongs to a user ---
+
+chmod 0600 "$scratch/incron/games"
+printf '%s\n' "$w/one IN_CLOSE_WRITE,IN_MOVED_TO a" >"$scratch/incron/games"
+ctl --user import-incrontab --write "$scratch/incron/games"
+written=$(ls -t "$scratch/config/vaktd/jobs.d"/incron-games-one*.job | head -n 1)
+[ "$(stat -c %a "$written")" = 600 ]
+ok $? "a table that not all may read becomes a job that not all may read"
+if [ "$(id -u)" = 0 ]; then
+        mkdir -m 0700 "$w/private"
+        mkdir "$w/private/secret" "$w/public" "$w/public/known"
+        chmod 0711 "$scratch"
+        printf '%s\n' "$w/private/* IN_CLOSE_WRITE,IN_MOVED_TO a" "$w/public/* IN_CLOSE_WRITE,IN_MOVED_TO b" \
+                >"$scratch/incron/games"
+        ctl import-incrontab "$scratch/incron/games"
+        out "a pattern of a user stands for what that user sees" "^PathChanged=$w/public/known$"
+        ! grep -q secret "$scratch/out" "$scratch/err"
+        ok $? "and for nothing else"
+else
+        skip "a pattern of a user" "only root can read the table of another user"
+fi
 stop_daemon TERM
 echo "1..$number"

@@ -61,7 +61,7 @@ ctl --user import-path --write x y
 ends 0 "--write"
 [ "$(find "$scratch/config/vaktd/jobs.d" -type f -printf '%f %m\n' | sort | xargs)" = "x.job 644 y.job 644" ]
 ok $? "writes to the directory of the user"
-err "says where" "^They are in $scratch/config/vaktd/jobs\.d\. Read them, and run 'vaktctl reload'\.$"
+err "says where" "^They are in $scratch/config/vaktd/jobs\.d\. Read them, and run 'vaktctl --user reload'\.$"
 echo mine >"$scratch/config/vaktd/jobs.d/y.job"
 rm "$scratch/config/vaktd/jobs.d/x.job"
 ctl --user import-path --write x y

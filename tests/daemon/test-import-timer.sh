@@ -120,7 +120,7 @@ ctl import-timer ../x.timer
 ends 1 "no name of a timer"
 ctl import-timer nothing
 ends 1 "a timer that is not there"
-err "says so" '^Cannot read nothing: No such file or directory\.$'
+err "says so" "^There is no timer 'nothing' in the directories of systemd.unit"
 ctl import-timer
 ends 2 "nothing"
 ctl import-timer --all x

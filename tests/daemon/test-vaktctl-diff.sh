@@ -116,4 +116,13 @@ else
         skip "diff of somebody else" "not root"
 fi
 
+stop_daemon TERM
+jobs=$scratch/jobs$'\033'
+mkdir "$jobs"
+job odd <<<$'[Run]\nExec=/bin/true'
+start_daemon
+rm "$jobs/odd.job"
+ctl diff
+out "a path that a terminal would obey is escaped" '^● odd: removed, because .*/jobs\\x1B/odd\.job does not exist'
+
 echo "1..$number"

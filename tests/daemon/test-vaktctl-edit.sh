@@ -83,6 +83,10 @@ out "reloads" '^Reloaded\.$'
 edit_stdin $'[Run]\nExec=/no/such/program\n' bad --full
 ends 0 "one that will not work"
 err "is warned of" '^Warning: .*/no/such/program'
+chmod 0600 "$jobs/bad.job"
+edit_stdin $'[Run]\nTimeoutSec=2h\n' bad
+[ "$status $(stat -c %a "$jobs/bad.job.d/override.conf")" = "0 600" ]
+ok $? "a drop-in of a file that not all may read can be read by nobody else, either"
 is_clean "nothing else is left"
 
 edit_stdin x no-such-job

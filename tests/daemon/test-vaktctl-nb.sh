@@ -53,7 +53,7 @@ ctl run no-such-job
 ends 4 "an unknown job"
 err "is the daemon's answer, in English" "^No job|^There is no"
 ctl cancel
-err "a wrong command line is told of" '^Bruk: .vaktctl cancel ID.JOB\.\.\..; se .vaktctl --help.\.$'
+err "a wrong command line is told of" '^Bruk: .vaktctl cancel ID.JOB\.\.\..; se .vaktctl cancel --help.\.$'
 ctl --jsn
 err "and a wrong option" '^Valget .--jsn. er ukjent eller brukt feil\. Mente du .--json.\?$'
 VAKTCTL_LOCALE_DIR=/nonexistent ctl cancel

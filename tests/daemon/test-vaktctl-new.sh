@@ -52,6 +52,11 @@ chmod 777 "$scratch/open"
 ctl new x -o "$scratch/open" -- /bin/true
 ends 1 "a directory that others can write to"
 
+ctl new odd -o "$jobs" -- /no/such/program
+ends 0 "a program that does not exist"
+err "is warned of" '^Warning: Exec=/no/such/program: There is no such program\.$'
+rm "$jobs/odd.job"
+
 cd "$scratch" || exit 1
 ctl --json new p --path=sub/../in -o jobs.d -- 'cat x | grep 50%'
 ends 0 "a path, and a line for a shell"

@@ -86,6 +86,8 @@ ctl -q once --at='2199-01-01 13:00' -- /bin/echo three
 ok $? "and the next one another"
 ctl list
 out "list shows them" '^later '
+ctl list later --json
+json "it does not count as changed on disk" "not j[0]['changed_on_disk']"
 ctl once
 out "once shows when and what" '^later +Tue 2199-01-01 12:00:00 UTC +waiting +/bin/echo one$'
 ctl once --json
@@ -112,10 +114,11 @@ refuses 2 "Write the command behind '--'" --in=1s
 refuses 2 "requires a time span" --in=soon -- /bin/true
 refuses 2 "requires a point in time" --at=soon -- /bin/true
 refuses 2 "is in the past; for the next day write 'tomorrow 00:00:00'" --at=00:00:00 -- /bin/true
+refuses 2 "is in the past" --at='today 00:00' -- /bin/true
 refuses 2 "is in the past\.$" --at='2020-01-01 00:00' -- /bin/true
-refuses 2 "^Line [0-9]+: WaitFor= is not a valid condition" --when='load1 >' -- /bin/true
+refuses 2 "^Invalid condition of --when \(column 8\): The limit is missing" --when='load1 >' -- /bin/true
 refuses 2 "There is a job 'held', or a file of one, already" --in=1h --name=held -- /bin/true
-refuses 2 "no name of a job" --in=1h --name=../x -- /bin/true
+refuses 2 "^'../x' is no name of a job: use letters" --in=1h --name=../x -- /bin/true
 [ "$(ls -A "$once")" = "$name.job" ]
 ok $? "what is refused leaves nothing behind"
 if have_nobody; then
@@ -144,6 +147,8 @@ for ((SECONDS = 0; SECONDS < 60;)); do
         ctl status flag --json
         grep -q '"queued":1' "$scratch/out" && break
 done
+ctl list
+out "list counts what waits" 'listed, 0 running, 1 queued'
 stop_daemon KILL
 start_daemon
 ctl once
@@ -170,5 +175,16 @@ ctl cancel slow
 out "a run by hand is cancelled" '^Run [0-9]+ is being cancelled'
 ctl once
 out "and the job waits for its time" '^slow '
+
+# --- a daemon of somebody else, as behind --host=, says what it likes ---
+
+stop_daemon TERM
+exec 7< <(exec "${0%/*}/false-daemon.py" "$scratch/false" $'\033]0;owned\007')
+read -r _ <&7
+"$VAKTCTL_BIN" --socket="$scratch/false" -q once --in=1h -- /bin/true >"$scratch/out" 2>"$scratch/err"
+status=$?
+ends 0 "once with --quiet"
+out "escapes the name that it is told" '^\\x1B\]0;owned\\x07$'
+exec 7<&-
 
 echo "1..$number"

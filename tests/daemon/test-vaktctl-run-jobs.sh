@@ -35,6 +35,24 @@ ends 4 "run of several jobs, of which two are not there,"
 out "the others are run" '^Run [0-9]+ of job hello was requested'
 [ "$(grep -c "^There is no job 'hell'\|^There is no job 'no-such-job'" "$scratch/err")" = 2 ]
 ok $? "run of several jobs names each that is not there"
+err "and the one that is probably meant" "^There is no job 'hell'\. Did you mean 'hello'\?$"
+ctl why hello.job
+err "so is one by its file" "^There is no job 'hello.job'\. Did you mean 'hello'\?$"
+ln -s /dev/null "$jobs/masked.job"
+printf '[Run]\nExec=/bin/true\n' >"$jobs/new.job"
+printf '[Run]\nExec=/bin/true\n' >"$jobs/tpl@.job"
+while read -r job message; do
+        for verb in run why pause history log; do
+                ctl $verb "$job"
+                ends 4 "$verb $job"
+                err "tells why there is none" "$message"
+        done
+done <<END
+new ^vaktd has not read $jobs/new.job yet; use 'vaktctl reload'
+masked ^Job 'masked' is masked: $jobs/masked.job is a link to /dev/null
+tpl@ ^'tpl@' is a template: $jobs/tpl@.job. Write the name of an instance, such as 'tpl@NAME'
+END
+rm "$jobs/masked.job" "$jobs/new.job" "$jobs/tpl@.job"
 ctl run 'x*' 'hell?'
 ends 4 "run of a pattern that matches nothing"
 err "it says so" "^No job that is enabled matches 'x\*'"

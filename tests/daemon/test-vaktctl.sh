@@ -38,9 +38,18 @@ err "it says how to start one" "vaktd does not answer at $socket .*start it"
 ctl --help
 ends 0 "--help"
 out "--help names the verbs" '^  reload '
+! grep -E '^.{81}' "$scratch/out" >/dev/null
+ok $? "no line of it is wider than a terminal"
+ctl pause --help
+out "the help of a verb has its options" '^     --until=TIME '
+! grep -e --lines "$scratch/out" >/dev/null
+ok $? "and no others"
+ctl hello run
+ends 2 "a verb behind the job"
+err "is said to come first" "^Unknown verb 'hello'. The verb comes first: 'vaktctl run hello'\.$"
 ctl --version
 ends 0 "--version"
-for usage in "no-such-verb" "list --sort=size" "run" "plan a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
+for usage in "no-such-verb" "list --sort=size" "list --state=failed" "run" "plan a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
         "run hello --json --follow" "why" "why a b c" "plan" "plan a b" "plan a --limit=0" "plan a --json -0" \
         "list --null" "list --limit=1" "skip" "skip hello x" "skip hello -- -1" "skip hello 4294967296" \
         "pause hello --until=yesterday" "pause hello --until=nonsense" "resume hello --until=tomorrow" \
@@ -73,6 +82,12 @@ err "a verb that is near none" "^Unknown verb 'frobnicate'; see 'vaktctl --help'
 ctl check "$jobs/hello.job" "$jobs/fail.job"
 ends 0 "check of good files"
 out "check says how many" '^2 files checked, no problems\.'
+ctl check hello
+ends 1 "check of the name of a job"
+out "asks for a path" '^hello: The file does not exist. Write the path of a file, and not the name of a job\.$'
+ctl check "$jobs"
+ends 1 "check of a directory"
+out "says that it is one" "^$jobs: This is a directory\."
 printf '[Run]\nExec=/bin/true\nNoSuchKey=1\n' >"$scratch/bad.job"
 chmod 644 "$scratch/bad.job"
 ctl check "$jobs/hello.job" "$scratch/bad.job"

@@ -54,7 +54,7 @@ static void on_job_changed(void *userdata, const Job *j) {
         f.n_changed++;
 }
 
-static void write_file(const char *path, const char *text) {
+void write_file(const char *path, const char *text) {
         FILE *file = fopen(path, "we");
 
         assert_non_null(file);

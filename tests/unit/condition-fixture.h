@@ -33,6 +33,7 @@ extern struct ConditionFixture {
 int condition_setup(void **state);
 int condition_teardown(void **state);
 
+void write_file(const char *path, const char *text);
 void write_job(const char *name, const char *text);
 void write_config(const char *text);
 void remove_job(const char *name);

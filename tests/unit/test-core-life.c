@@ -5,9 +5,12 @@
 
 #include "steps-fixture.h"
 
+#include <sys/stat.h>
+
 #include "core/outbox.h"
 #include "core/runs.h"
 #include "fake-executor.h"
+#include "time/timestamp.h"
 
 static void test_taken_over(void **state) {
         write_job("a", "[Job]\nSlowSec=30s\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\n");
@@ -541,6 +544,220 @@ static void test_no_state(void **state) {
         assert_null(f.m);
 }
 
+/* --- jobs that run once --- */
+
+#define NOTHING "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n"
+
+static char *problem; /* why the last one was refused */
+
+/* errno is that of anything else, which tells nothing of this. */
+static int add_once(const char *name, usec_t at, const char *text) {
+        const Job *added = NULL;
+        int r;
+
+        free(problem);
+        problem = NULL;
+        errno = EIO;
+        r = manager_add_once(f.m, name, at, text, &problem, &added);
+        assert_true((r == 0) == (added != NULL) && (r == -EINVAL) == (problem != NULL));
+        return r;
+}
+
+static int remove_once(const char *name) {
+        errno = EIO;
+        return manager_remove_once(f.m, name);
+}
+
+static const char *once_path(const char *name) {
+        static char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/once.d/%s", f.directory, name);
+        return path;
+}
+
+static bool is_there(const char *name) {
+        return access(once_path(name), F_OK) >= 0;
+}
+
+/* The time of the request is that of the file, and a second is the least there is. */
+static void test_once_added(void **state) {
+        usec_t odd = 123456;
+        struct stat st;
+
+        begin_steps();
+        fake_clock_advance(odd);
+        settle();
+        steps[0] = '\0';
+        assert_int_equal(add_once(NULL, 0, NOTHING), 0);
+        assert_int_equal(add_once("", 0, NOTHING), 0);
+        assert_int_equal(add_once(NULL, 0, NOTHING), 0);
+        EXPECT("job new once-20300101-000002; summary; job new once-20300101-000002.2; summary; "
+               "job new once-20300101-000002.3; summary");
+        assert_true(job("once-20300101-000002")->next == begin + 2 * USEC_PER_SEC);
+        assert_int_equal(stat(once_path("once-20300101-000002.job"), &st), 0);
+        assert_true(st.st_mtim.tv_sec == (time_t)(begin / USEC_PER_SEC) && st.st_mtim.tv_nsec == (long)odd * 1000);
+        assert_int_equal(add_once("a", begin + USEC_PER_MINUTE + 1, NOTHING), 0);
+        assert_true(job("a")->next == begin + 61 * USEC_PER_SEC);
+        assert_int_equal(add_once("b", begin + USEC_PER_MINUTE, NOTHING), 0);
+        assert_true(job("b")->next == begin + USEC_PER_MINUTE);
+        assert_int_equal(add_once("x", begin + odd, NOTHING), -ERANGE);
+        assert_int_equal(add_once("x", TIMESTAMP_MAX - USEC_PER_SEC + 1, NOTHING), -ERANGE);
+        assert_int_equal(add_once("x", TIMESTAMP_MAX - USEC_PER_SEC, NOTHING), -EINVAL); /* no time of the calendar */
+        assert_int_equal(add_once("../x", 0, NOTHING), -ENOENT);
+        assert_int_equal(add_once("x@1", 0, NOTHING), -ENOENT);
+        f.m->stopping = true;
+        assert_int_equal(add_once("x", 0, NOTHING), -ESHUTDOWN);
+        f.m->stopping = false;
+}
+
+/* A problem has the line of the text that it is in, and no line of what the daemon writes. */
+static void test_once_problems(void **state) {
+        static const char other[] = "A job that runs once has no other triggers, ";
+        static const struct {
+                const char *text, *problem;
+        } table[] = {
+                { "", "The job has nothing to run." },
+                { "No=1\n" NOTHING, "Line 1: Unknown key No= in section [Timer]." },
+                { "OnCalendar=\n" NOTHING, other },
+                { "OnCalendar=\nOnBootSec=1h\n" NOTHING, other },
+                { "OnCalendar=\nOnCalendar=daily\n" NOTHING, other },
+                { "OnCalendar=daily\n" NOTHING, other },
+                { "CatchUp=none\n" NOTHING, other },
+                { "CatchUpWithinSec=1h\n" NOTHING, other },
+                { "[Rotate]\nPath=/var/log/x\nMaxSize=1M\n", other },
+        };
+
+        begin_steps();
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                if (add_once("x", 0, table[i].text) != -EINVAL || !startswith(problem, table[i].problem))
+                        fail_msg("text %zu: %s", i, strempty(problem));
+        }
+        assert_false(is_there("x.job"));
+}
+
+/* What stands in the way of the file. */
+static void test_once_without_a_file(void **state) {
+        begin_steps();
+        write_file(once_path("taken.job"), NOTHING);
+        assert_int_equal(add_once("taken", 0, NOTHING), -EEXIST);
+        assert_int_equal(chmod(once_path(""), 0777), 0);
+        steps[0] = '\0';
+        assert_int_equal(add_once("a", 0, NOTHING), -EACCES);
+        assert_false(is_there("a.job"));
+        assert_int_equal(chmod(once_path(""), 0700), 0);
+        assert_int_equal(unlink(once_path("taken.job")), 0);
+        assert_int_equal(rmdir(once_path("")), 0);
+        assert_int_equal(add_once("a", 0, NOTHING), -EIO);
+        EXPECT("");
+}
+
+static void test_once_removed(void **state) {
+        write_job("other", NOTHING);
+        begin_steps();
+        assert_int_equal(add_once("a", begin + HOURS, NOTHING), 0);
+        steps[0] = '\0';
+        commits_fail = true;
+        assert_int_equal(remove_once("a"), -EIO);
+        commits_fail = false;
+        assert_true(is_there("a.job") && job("a"));
+        steps[0] = '\0';
+        /* Its file is gone already, or cannot be removed. */
+        assert_int_equal(unlink(once_path("a.job")), 0);
+        assert_int_equal(mkdir(once_path("a.job"), 0700), 0);
+        assert_int_equal(remove_once("a"), -EISDIR);
+        assert_non_null(job("a"));
+        assert_int_equal(rmdir(once_path("a.job")), 0);
+        steps[0] = '\0';
+        assert_int_equal(remove_once("a"), 0);
+        EXPECT("+ 3 a manual cancelled; new 3 cancelled; finished 3 cancelled; [commit]; forget a; job removed a; "
+               "summary");
+        assert_int_equal(remove_once("a"), -ENOENT);
+        assert_int_equal(remove_once("other"), -EADDRINUSE);
+        /* The name is free again. */
+        assert_int_equal(add_once("a", begin + HOURS, NOTHING), 0);
+        assert_int_equal(remove_once("a"), 0);
+        assert_int_equal(add_once("a", 0, NOTHING), 0);
+        runs_are_long = true;
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(job("a")->n_running, 1);
+        assert_int_equal(remove_once("a"), -EBUSY);
+        assert_int_equal(unlink(once_path("a.job")), 0);
+        reload();
+        assert_true(job("a")->gone);
+        assert_int_equal(remove_once("a"), -ENOENT);
+}
+
+/* One that is over goes, and no other: not those that wait for their time, run, or are paused, nor any other job. */
+static void test_once_over(void **state) {
+        char kept[128];
+
+        (void)snprintf(kept, sizeof(kept), "%s/b.job", f.directory);
+        write_job("other", NOTHING);
+        begin_steps();
+        assert_int_equal(add_once("late", begin + HOURS, NOTHING), 0);
+        assert_int_equal(add_once("paused", 0, NOTHING), 0);
+        assert_int_equal(manager_pause(f.m, "paused"), 0);
+        assert_int_equal(add_once("a", 0, NOTHING), 0);
+        assert_int_equal(add_once("b", 0, NOTHING), 0);
+        runs_are_long = true;
+        advance(2 * USEC_PER_SEC);
+        assert_true(job("a")->n_running == 1 && job("b")->n_running == 1);
+        steps[0] = '\0';
+        end_run(1, RUN_RESULT_SUCCESS);
+        EXPECT("= 1 success; finished 1 success; job a; summary; [commit]; [commit]; forget a; job removed a; "
+               "summary");
+        assert_true(job("other") && job("late") && job("paused") && job("b") && !job("a"));
+        assert_true(is_there("late.job") && is_there("paused.job") && is_there("b.job") && !is_there("a.job"));
+        /* The file cannot be removed now. */
+        assert_int_equal(rename(once_path("b.job"), kept), 0);
+        assert_int_equal(mkdir(once_path("b.job"), 0700), 0);
+        end_run(2, RUN_RESULT_SUCCESS);
+        assert_non_null(job("b"));
+        assert_int_equal(rmdir(once_path("b.job")), 0);
+        assert_int_equal(rename(kept, once_path("b.job")), 0);
+        assert_int_equal(manager_resume(f.m, "paused"), 0);
+        settle();
+        advance(USEC_PER_MINUTE);
+        assert_int_equal(job("paused")->n_running, 1);
+        reload();
+        settle();
+        assert_false(is_there("b.job"));
+        assert_null(job("b"));
+}
+
+/* What is over while the daemon ends, or while the ledger is not read, is seen later. What another daemon had not
+ * finished to write goes first. */
+static void test_once_over_later(void **state) {
+        unsigned n_done = 0;
+
+        begin_steps();
+        assert_int_equal(add_once("a", 0, NOTHING), 0);
+        assert_int_equal(add_once("missed", begin + USEC_PER_MINUTE, NOTHING), 0);
+        assert_int_equal(add_once("late", begin + 2 * HOURS, NOTHING), 0);
+        runs_are_long = true;
+        advance(2 * USEC_PER_SEC);
+        drain_is_long = true;
+        manager_stop(f.m, on_done, &n_done);
+        end_run(1, RUN_RESULT_SUCCESS);
+        assert_true(job("a") && is_there("a.job"));
+        drain_is_long = false;
+        write_file(once_path(".a.job.new"), "");
+        stop();
+        fake_clock_advance(USEC_PER_MINUTE);
+        is_locked = true;
+        start();
+        advance(10 * USEC_PER_SEC);
+        assert_true(job("a") && is_there("a.job") && !is_there(".a.job.new"));
+        assert_true(job("a")->n_running == 0 && job("missed")->n_running == 0);
+        assert_true(job("late")->next == begin + 2 * HOURS);
+        is_locked = false;
+        advance(HOURS);
+        assert_true(!job("a") && !is_there("a.job"));
+        assert_int_equal(count_runs("a"), 1);
+        assert_true(newest("missed").cause == RUN_CAUSE_CATCH_UP && count_runs("missed") == 1);
+        assert_true(job("late")->next == begin + 2 * HOURS && count_runs("late") == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, steps_setup, condition_teardown)
 
 int main(void) {
@@ -563,6 +780,12 @@ int main(void) {
                 TEST(test_children_after_a_boot),
                 TEST(test_ledger_is_read_late),
                 TEST(test_no_state),
+                TEST(test_once_added),
+                TEST(test_once_problems),
+                TEST(test_once_without_a_file),
+                TEST(test_once_removed),
+                TEST(test_once_over),
+                TEST(test_once_over_later),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

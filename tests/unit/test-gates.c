@@ -97,9 +97,9 @@ static const Case cases[] = {
         CASE(RETRY, RETRY, F(), F(.skip = 1), F(), ADMITS),
         CASE(FILES, PATH, F(), F(.skip = 1), F(), ADMITS), /* so that they are refused */
         CASE(FORECAST, TIMER, F(), F(.skip = 1), F(),
-             REFUSES(SKIP, "The next 1 occurrence of its triggers will be skipped.")),
+             REFUSES(SKIP, "The next occurrence of its triggers is skipped.")),
         CASE(FORECAST, TIMER, F(), F(.skip = 7), F(),
-             REFUSES(SKIP, "The next 7 occurrences of its triggers will be skipped.")),
+             REFUSES(SKIP, "The next 7 occurrences of its triggers are skipped.")),
 
         /* MinIntervalSec=, to the microsecond; a person waits for it, too. */
         CASE(REQUEST, MANUAL, F(), F(.last_start = NOW - HOUR + 1), F(.min_interval = HOUR),

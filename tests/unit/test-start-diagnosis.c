@@ -26,16 +26,29 @@ static void put(const char *name, const char *content, mode_t mode) {
         (void)close(fd);
 }
 
+static void put_script(const char *name, const char *interpreter) {
+        char line[128];
+
+        (void)snprintf(line, sizeof(line), "#!%s/%s\n", top, interpreter);
+        put(name, line, 0755);
+}
+
 static int set_up(void **state) {
         char path[128];
 
         assert_non_null(mkdtemp(top));
+        assert_int_equal(chmod(top, 0755), 0);
         put("plain", "text", 0644);
         put("garbage", "text that is no program", 0755);
         put("tiny", "", 0755);
         put("good", "#!/bin/sh\n", 0755);
         put("orphan", "#! /no/such/interpreter -x\n", 0755);
         put("secret", "#!/no/such/secret\n", 0711);
+        put_script("prober", "private/nothing");
+        put_script("prober-of-file", "private/file");
+        (void)snprintf(path, sizeof(path), "%s/private", top);
+        assert_int_equal(mkdir(path, 0700), 0);
+        put("private/file", "", 0600);
         (void)snprintf(path, sizeof(path), "%s/link", top);
         return symlink("orphan", path);
 }
@@ -70,10 +83,11 @@ static void test_programs(void **state) {
                   ": its interpreter /no/such/interpreter: No such file or directory" },
                 { __LINE__, "link", true, ENOENT,
                   ": its interpreter /no/such/interpreter: No such file or directory" },
-                /* somebody may have put the link there to see what is behind it */
-                { __LINE__, "link", false, 0, NULL },
                 { __LINE__, "secret", true, ENOENT, ": its interpreter /no/such/secret: No such file or directory" },
                 { __LINE__, "secret", false, 0, NULL },
+                /* a user may have written the script to see whether there is such a file */
+                { __LINE__, "prober", false, 0, NULL },
+                { __LINE__, "prober-of-file", false, 0, NULL },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
@@ -86,6 +100,20 @@ static void test_programs(void **state) {
                 if (error != rows[i].error || (error > 0 && !streq(found, expected)))
                         fail_msg("line %u: %d, %s", rows[i].line, error, found);
         }
+}
+
+/* Somebody may have put the link there to see what is behind it. */
+static void test_link_of_another(void **state) {
+        char path[128], found[DIAGNOSIS_MAX];
+
+        if (geteuid() != 0)
+                skip();
+        (void)snprintf(path, sizeof(path), "%s/foreign", top);
+        assert_int_equal(symlink("orphan", path), 0);
+        assert_int_equal(diagnose_program(path, false, found), ENOENT);
+        assert_int_equal(lchown(path, 65534, 65534), 0);
+        assert_int_equal(diagnose_program(path, false, found), 0);
+        assert_int_equal(diagnose_program(path, true, found), ENOENT);
 }
 
 /* A name is looked for elsewhere, and a program that executes is fine. */
@@ -151,6 +179,7 @@ static void test_paths(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_programs),
+                cmocka_unit_test(test_link_of_another),
                 cmocka_unit_test(test_nothing_to_see),
                 cmocka_unit_test(test_paths),
         };

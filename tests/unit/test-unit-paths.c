@@ -215,6 +215,7 @@ typedef struct Told {
         char input[256];
         char words[4][5000]; /* of the command */
         size_t n_words;
+        bool is_of_job; /* the environment has a variable of the job */
 } Told;
 
 static void read_environment(sd_bus_message *m, Told *t) {
@@ -229,6 +230,7 @@ static void read_environment(sd_bus_message *m, Told *t) {
                 value = startswith(s, "VAKT_PATHS=");
                 if (value)
                         (void)snprintf(t->list, sizeof(t->list), "%s", value);
+                t->is_of_job = t->is_of_job || startswith(s, "PASSWORD=");
         }
         assert_true(sd_bus_message_exit_container(m) >= 0 && sd_bus_message_exit_container(m) >= 0);
 }
@@ -386,6 +388,45 @@ static void test_any_bytes_elsewhere(void **state) {
         assert_int_equal(end_result, RUN_RESULT_START_FAILED);
         assert_non_null(strstr(end_reason, "RootDirectory="));
         assert_int_equal(fake.n_starts, 0);
+}
+
+/* --- the environment of who created a job that runs once --- */
+
+static void add_environment(void) {
+        UnitProperty *p;
+
+        add_property("Environment", "");
+        p = &def->properties[def->n_properties - 1];
+        unit_property_done(p);
+        *p = (UnitProperty){ .name = "Environment", .signature = "as" };
+        assert_int_equal(unit_property_add_number(p, 2), 0);
+        assert_int_equal(unit_property_add_text(p, "PASSWORD=a \"$b\"\nc=", SIZE_MAX), 0);
+        assert_int_equal(unit_property_add_text(p, "EMPTY=", SIZE_MAX), 0);
+}
+
+static void test_environment(void **state) {
+        Told t;
+
+        add_environment();
+        def->once_since = 1;
+        assert_int_equal(start(NULL, 0, /* one_path= */ false), 0);
+        assert_true(list_is_there());
+        until(unit_is_there);
+        t = *told();
+        assert_false(t.is_of_job); /* which everybody could read */
+        assert_string_equal(t.variables, "PASSWORD=\"a \\\"\\$b\\\"\nc=\"\nEMPTY=\"\"");
+        end();
+        assert_false(list_is_there());
+}
+
+/* What a person has written into a file of /etc is told as it is. */
+static void test_environment_of_others(void **state) {
+        add_environment();
+        assert_int_equal(start(NULL, 0, /* one_path= */ false), 0);
+        until(unit_is_there);
+        assert_true(told()->is_of_job);
+        assert_false(list_is_there());
+        end();
 }
 
 /* --- lists --- */
@@ -612,6 +653,8 @@ int main(void) {
                 fake_test(test_any_bytes),
                 fake_test(test_any_bytes_without_helper),
                 fake_test(test_any_bytes_elsewhere),
+                fake_test(test_environment),
+                fake_test(test_environment_of_others),
                 fake_test(test_list),
                 fake_test(test_list_by_credential),
                 fake_test(test_large_list_by_credential),
