@@ -25,6 +25,7 @@
 
 #include "client/connection.h"
 #include "client/service-start.h"
+#include "util/i18n.h"
 #include "util/places.h"
 
 #define CALL_TIMEOUT    (25 * USEC_PER_SEC)
@@ -463,39 +464,42 @@ static int absence_message(const Connection *c, const sd_bus_error *e, char **re
         case SERVICE_UP:
                 break;
         case SERVICE_CHANGING:
-                return asprintf(ret, "vaktd is being stopped or started and does not reply yet; see '%sstatus vaktd'.",
+                return asprintf(ret,
+                                _("vaktd is being stopped or started and does not reply yet; see '%sstatus vaktd'."),
                                 systemctl);
         case SERVICE_STOPPED:
-                return asprintf(ret, "vaktd is stopped; start it with '%sstart vaktd'.", systemctl);
+                return asprintf(ret, _("vaktd is stopped; start it with '%sstart vaktd'."), systemctl);
         case SERVICE_MASKED:
                 return asprintf(ret,
-                                "vaktd is stopped and masked; use '%sunmask vaktd.service', then start it with "
-                                "'%sstart vaktd'.",
+                                _("vaktd is stopped and masked; use '%sunmask vaktd.service', then start it with "
+                                  "'%sstart vaktd'."),
                                 systemctl, systemctl);
         case SERVICE_FAILED:
                 return asprintf(ret,
-                                "vaktd.service has failed (%s); see '%s-u vaktd' for the reason, then use "
-                                "'%sreset-failed vaktd.service vaktd.socket' and '%sstart vaktd.socket "
-                                "vaktd.service'.",
+                                _("vaktd.service has failed (%s); see '%s-u vaktd' for the reason, then use "
+                                  "'%sreset-failed vaktd.service vaktd.socket' and '%sstart vaktd.socket "
+                                  "vaktd.service'."),
                                 strempty(c->unit_result), c->journalctl, systemctl, systemctl);
         }
         if (c->socket_only)
                 return asprintf(
                         ret,
-                        "vaktd does not answer at %s (%s); start it with 'vaktd --socket=%s', or specify another "
-                        "socket.",
+                        _("vaktd does not answer at %s (%s); start it with 'vaktd --socket=%s', or specify another "
+                          "socket."),
                         c->socket, socket_error, c->socket);
         if (is_remote(c))
-                return asprintf(ret, "vaktd does not answer on the %s bus of %s%s%s; start it with '%sstart vaktd'.",
-                                c->user ? "user" : "system", c->host ?: c->machine, told ? ": " : "",
+                return asprintf(ret,
+                                _("vaktd does not answer on the %s bus of %s%s%s; start it with '%sstart vaktd'."),
+                                c->user ? _("user") : _("system"), c->host ?: c->machine, told ? ": " : "",
                                 told ? strempty(e->message) : "", systemctl);
-        return asprintf(ret, "vaktd does not answer at %s (%s) or on the %s bus%s%s; start it with '%sstart vaktd'.",
-                        c->socket, socket_error, c->user ? "user" : "system", told ? ": " : "",
+        return asprintf(ret,
+                        _("vaktd does not answer at %s (%s) or on the %s bus%s%s; start it with '%sstart vaktd'."),
+                        c->socket, socket_error, c->user ? _("user") : _("system"), told ? ": " : "",
                         told ? strempty(e->message) : "", systemctl);
 }
 
 int connection_no_memory(sd_bus_error *reterr) {
-        (void)sd_bus_error_set_const(reterr, SD_BUS_ERROR_NO_MEMORY, "Out of memory.");
+        (void)sd_bus_error_set_const(reterr, SD_BUS_ERROR_NO_MEMORY, _("Out of memory."));
         return -ENOMEM;
 }
 
@@ -503,8 +507,8 @@ int connection_bad_answer(const Connection *c, const MethodCall *call, int error
         if (error == -ENOMEM)
                 return connection_no_memory(reterr);
         (void)sd_bus_error_setf(reterr, SD_BUS_ERROR_INCONSISTENT_MESSAGE,
-                                "Cannot read vaktd's reply to %s (%s): %s and vaktd have different versions; "
-                                "restart vaktd.",
+                                _("Cannot read vaktd's reply to %s (%s): %s and vaktd have different versions; "
+                                  "restart vaktd."),
                                 call->member, strerror(abs(error)), c->program);
         return -EBADMSG;
 }
@@ -519,29 +523,29 @@ static int fail(const Connection *c, const MethodCall *call, const sd_bus_error 
         if (error == -EHOSTDOWN)
                 n = absence_message(c, e, &message);
         else if (error == -EHOSTUNREACH)
-                n = asprintf(&message, "Cannot connect to the %s bus of %s: %s%s.", c->user ? "user" : "system",
-                             c->host ?: c->machine, strerror(abs(c->socket_error)),
-                             c->machine ? "; see 'machinectl list'" : "");
+                n = asprintf(&message, _("Cannot connect to the %s bus of %s: %s%s."),
+                             c->user ? _("user") : _("system"), c->host ?: c->machine, strerror(abs(c->socket_error)),
+                             c->machine ? _("; see 'machinectl list'") : "");
         else if (error == -ECONNABORTED)
                 n = asprintf(
                         &message,
-                        "The connection to vaktd was lost before it answered %s: it is not known whether this was "
-                        "done, and the call was not sent again.",
+                        _("The connection to vaktd was lost before it answered %s: it is not known whether this was "
+                          "done, and the call was not sent again."),
                         call->member);
         else if (error == -ETIMEDOUT)
-                n = asprintf(&message, "vaktd did not answer %s in time; see '%sstatus vaktd' and '%s-u vaktd'.",
+                n = asprintf(&message, _("vaktd did not answer %s in time; see '%sstatus vaktd' and '%s-u vaktd'."),
                              call->member, c->systemctl, c->journalctl);
         else if (told == EOPNOTSUPP)
                 n = asprintf(&message,
-                             "The running vaktd does not support %s, because it is older than %s; restart it with "
-                             "'%srestart vaktd'.",
+                             _("The running vaktd does not support %s, because it is older than %s; restart it with "
+                               "'%srestart vaktd'."),
                              call->member, c->program, c->systemctl);
         else if (told == EACCES && !by_daemon &&
                  !sd_bus_error_has_name(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
-                n = asprintf(&message, "Permission denied (%s): run this as root, or as the user that vaktd runs as.",
-                             why);
+                n = asprintf(&message,
+                             _("Permission denied (%s): run this as root, or as the user that vaktd runs as."), why);
         else if (told == ECONNRESET)
-                n = asprintf(&message, "The connection to vaktd is lost each time (%s); see '%s-u vaktd'.", why,
+                n = asprintf(&message, _("The connection to vaktd is lost each time (%s); see '%s-u vaktd'."), why,
                              c->journalctl);
         else
                 n = error == -ENOMEM && !e->name ? -1 : asprintf(&message, "%s", why);

@@ -8,6 +8,7 @@
 #include "client/run-waiter.h"
 
 #include "client/connection-end.h"
+#include "util/i18n.h"
 
 struct RunWaiter {
         Connection *connection;
@@ -154,7 +155,7 @@ static int look(RunWaiter *w, sd_bus_error *reterr, RunView *ret) {
                 return r;
         sd_bus_error_free(reterr);
         (void)sd_bus_error_setf(reterr, VAKTD_NAME ".Error.NoSuchRun",
-                                "vaktd was restarted and no longer knows run %" PRIu64 ".", w->id);
+                                _("vaktd was restarted and no longer knows run %" PRIu64 "."), w->id);
         return -ESTALE;
 }
 

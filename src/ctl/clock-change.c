@@ -8,6 +8,7 @@
 #include "ctl/clock-change.h"
 #include "time/civil.h"
 #include "time/timestamp.h"
+#include "util/i18n.h"
 
 #define LEFT_OUT_MAX  1000 /* times of one gap that are counted */
 #define WALL_TEXT_MAX 64
@@ -52,20 +53,30 @@ static GapTimes find_gap_times(const Expression *wall, usec_t begin, usec_t end)
 /* A message about the times of a gap; runs_at: the wall clock time at which they are made up for, or 0. */
 static char *gap_message(const GapTimes *times, const char *zone, usec_t runs_at) {
         char first[WALL_TEXT_MAX], last[WALL_TEXT_MAX], at[WALL_TEXT_MAX];
+        _cleanup_free_ char *what = NULL, *then = NULL;
 
         wall_format(first, times->first, USEC_INFINITY);
-        wall_format(at, runs_at, times->first);
-        if (times->n == 1)
-                return alloc_format("%s does not exist in %s: it %s%s", first, zone,
-                                    runs_at > 0 ? "runs at " : "is left out", runs_at > 0 ? at : "");
-        if (times->n == LEFT_OUT_MAX)
-                return alloc_format("%s and %d times or more after it do not exist in %s: %s%s", first,
-                                    LEFT_OUT_MAX - 1, zone, runs_at > 0 ? "they run once, at " : "they are left out",
-                                    runs_at > 0 ? at : "");
         wall_format(last, times->last, times->first);
-        return alloc_format("%s %s %s do not exist in %s: %s %s%s", first, times->n == 2 ? "and" : "to", last, zone,
-                            times->n == 2 ? "they" : "these times", runs_at > 0 ? "run once, at " : "are left out",
-                            runs_at > 0 ? at : "");
+        wall_format(at, runs_at, times->first);
+        if (times->n == 1) {
+                what = alloc_format(_("%s does not exist in %s"), first, zone);
+                then = runs_at > 0 ? alloc_format(_("it runs at %s"), at) : alloc_string(_("it is left out"));
+                return alloc_format("%s: %s", what, then);
+        }
+        if (times->n == LEFT_OUT_MAX)
+                what = alloc_format(_("%s and %d times or more after it do not exist in %s"), first, LEFT_OUT_MAX - 1,
+                                    zone);
+        else
+                what = alloc_format(times->n == 2 ? _("%s and %s do not exist in %s")
+                                                  : _("%s to %s do not exist in %s"),
+                                    first, last, zone);
+        if (times->n == 2 || times->n == LEFT_OUT_MAX)
+                then = runs_at > 0 ? alloc_format(_("they run once, at %s"), at)
+                                   : alloc_string(_("they are left out"));
+        else
+                then = runs_at > 0 ? alloc_format(_("these times run once, at %s"), at)
+                                   : alloc_string(_("these times are left out"));
+        return alloc_format("%s: %s", what, then);
 }
 
 /* Whether the expression names a wall clock time. */
@@ -122,7 +133,13 @@ char *clock_change_overlap(const Expression *e, usec_t elapse) {
         first = instant == local.first;
         other = elapses_within(e, local.transition - (first ? 0 : local.length), local.length);
         wall = (usec_t)(instant + here.offset) * USEC_PER_SEC + elapse % USEC_PER_SEC;
-        return alloc_format("%s comes twice in %s: this is the %s time, the %s %s",
-                            wall_format(when, wall, USEC_INFINITY), zone_name(e->zone), first ? "first" : "second",
-                            first ? "second" : "first", other ? "counts as well" : "does not count");
+        wall_format(when, wall, USEC_INFINITY);
+        if (first)
+                return alloc_format(
+                        other ? _("%s comes twice in %s: this is the first time, the second counts as well")
+                              : _("%s comes twice in %s: this is the first time, the second does not count"),
+                        when, zone_name(e->zone));
+        return alloc_format(other ? _("%s comes twice in %s: this is the second time, the first counts as well")
+                                  : _("%s comes twice in %s: this is the second time, the first does not count"),
+                            when, zone_name(e->zone));
 }

@@ -10,6 +10,7 @@
 #include "ctl/ctl.h"
 #include "ctl/json.h"
 #include "ctl/no-such-job.h"
+#include "ctl/progress-line.h"
 
 #define WIDTH_DEFAULT  80
 #define EXCERPT_BEFORE 60 /* bytes of an invalid expression that are shown before the error, */
@@ -155,7 +156,12 @@ void ctl_print_colored(const Ctl *c, Color color, const char *text) {
 }
 
 void ctl_print_line(const Ctl *c, int width, const char *label, Color color, const char *text) {
-        printf("%*s%s ", width, label, isempty(label) ? " " : ":");
+        size_t columns;
+
+        label = translated(label);
+        columns = text_width(label);
+        printf("%*s%s%s ", (int)(columns < (size_t)width ? (size_t)width - columns : 0), "", label,
+               isempty(label) ? " " : ":");
         ctl_print_colored(c, color, text);
         putchar('\n');
 }
@@ -210,7 +216,7 @@ static ExitCode exit_code_from_error(int error) {
 int ctl_failed(Ctl *c, int error, const char *look_at) {
         assert(error < 0);
         if (error == -ECONNABORTED)
-                ctl_complain("%s See '%s'.", c->error.message, look_at ?: "vaktctl list");
+                ctl_complain(_("%s See '%s'."), c->error.message, look_at ?: "vaktctl list");
         else if (!sd_bus_error_has_name(&c->error, VAKTD_NAME ".Error.NoSuchJob") || !held.job ||
                  !job_complain_of_missing(c, held.job))
                 ctl_complain("%s", c->error.message);
@@ -252,7 +258,7 @@ int ctl_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret) {
         if (r >= 0)
                 r = ctl_end_on_interrupt(run_waiter_event(w));
         if (r < 0) {
-                ctl_complain("Cannot wait for a run: %s.", strerror(-r));
+                ctl_complain(_("Cannot wait for a run: %s."), strerror(-r));
                 return CTL_FAILED;
         }
         *ret = TAKE_PTR(w);
@@ -263,6 +269,7 @@ int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *obj
         int r, code = CTL_FAILED;
 
         r = run_waiter_wait(w, id, object, &c->error, ret);
+        progress_line_clear();
         if (r >= 0)
                 return 0;
         if (r != -EINTR && r != -ESTALE)
@@ -270,11 +277,11 @@ int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *obj
         sd_bus_error_free(&c->error);
         if (r == -EINTR) {
                 (void)sd_event_get_exit_code(run_waiter_event(w), &code);
-                ctl_complain("Run %" PRIu64 " of job %s continues; use 'vaktctl cancel %" PRIu64 "' to end it.", id,
+                ctl_complain(_("Run %" PRIu64 " of job %s continues; use 'vaktctl cancel %" PRIu64 "' to end it."), id,
                              job, id);
         } else
-                ctl_complain("vaktd was restarted and no longer knows run %" PRIu64 " of job %s; see 'vaktctl "
-                             "history %s' and the journal.",
+                ctl_complain(_("vaktd was restarted and no longer knows run %" PRIu64 " of job %s; see 'vaktctl "
+                               "history %s' and the journal."),
                              id, job, job);
         return code;
 }

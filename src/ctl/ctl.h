@@ -8,6 +8,7 @@
 #include "ctl/exit-code.h"
 #include "ctl/pager.h"
 #include "ctl/table.h"
+#include "util/i18n.h"
 
 typedef struct CommandLine CommandLine;
 

@@ -92,12 +92,12 @@ int editor_run(const char *path, unsigned line) {
         for (size_t i = 0; !command && r == -ENOENT && i < ELEMENTSOF(usual); i++)
                 r = run_command(usual[i], path, line, &status);
         if (r == -ENOENT && !command)
-                ctl_complain("No editor was found; set VAKTCTL_EDITOR, VISUAL or EDITOR, or install nano or vim.");
+                ctl_complain(_("No editor was found; set VAKTCTL_EDITOR, VISUAL or EDITOR, or install nano or vim."));
         else if (r < 0)
-                ctl_complain("Cannot start the editor '%s': %s.", strempty(command), strerror(-r));
+                ctl_complain(_("Cannot start the editor '%s': %s."), strempty(command), strerror(-r));
         else if (WIFSIGNALED(status))
-                ctl_complain("The editor was killed by signal %d.", WTERMSIG(status));
+                ctl_complain(_("The editor was killed by signal %d."), WTERMSIG(status));
         else if (WEXITSTATUS(status) != 0)
-                ctl_complain("The editor failed with exit status %d.", WEXITSTATUS(status));
+                ctl_complain(_("The editor failed with exit status %d."), WEXITSTATUS(status));
         return r < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0 ? CTL_FAILED : CTL_DONE;
 }

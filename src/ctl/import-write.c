@@ -45,11 +45,11 @@ static int write_job(int directory_fd, const char *directory, const ImportJob *j
         int r = file_create(directory_fd, name, job_mode(job), job->text, strlen(job->text));
 
         if (r == -EEXIST)
-                ctl_complain("%s/%s exists already and was not changed; nothing was written. Remove it, or write to "
-                             "another directory with --output=DIRECTORY.",
+                ctl_complain(_("%s/%s exists already and was not changed; nothing was written. Remove it, or write to "
+                               "another directory with --output=DIRECTORY."),
                              directory, name);
         else if (r < 0)
-                ctl_complain("Cannot write %s/%s: %s.", directory, name, strerror(-r));
+                ctl_complain(_("Cannot write %s/%s: %s."), directory, name, strerror(-r));
         return r;
 }
 
@@ -59,7 +59,7 @@ int import_write(const Import *i, const char *directory) {
         size_t n = 0;
 
         if (r < 0)
-                ctl_complain("Cannot open or make the directory %s: %s.", directory, strerror(-r));
+                ctl_complain(_("Cannot open or make the directory %s: %s."), directory, strerror(-r));
         while (n < i->n_jobs && r >= 0) {
                 r = write_job(fd, directory, &i->jobs[n]);
                 n += r >= 0;
@@ -140,7 +140,7 @@ static int turn_off_lines(const Import *i, const char *path) {
         ssize_t n;
 
         if (is_made_of(i, path, 0)) { /* a script, which the job executes */
-                ctl_complain("%s is run by run-parts(8). Take the line of its directory from /etc/crontab instead.",
+                ctl_complain(_("%s is run by run-parts(8). Take the line of its directory from /etc/crontab instead."),
                              path);
                 return -EOPNOTSUPP;
         }
@@ -229,7 +229,7 @@ int import_turn_off(const Import *i, ImportSource source, const char *directory,
                 if (q >= 0)
                         continue;
                 r = q;
-                ctl_complain("Cannot turn off %s: %s. Its jobs are not written.", file, strerror(-q));
+                ctl_complain(_("Cannot turn off %s: %s. Its jobs are not written."), file, strerror(-q));
                 for (const ImportJob *job = i->jobs; job < i->jobs + i->n_jobs; job++)
                         if (streq(job->file, file))
                                 remove_job(fd, job);

@@ -330,7 +330,7 @@ void job_print_warnings(const JobDef *d, char *const *dirs, usec_t now_realtime)
         if (job_advise(d, &advice) < 0)
                 alloc_failed();
         for (size_t i = 0; i < warnings.n_items; i++)
-                ctl_complain("Warning: %s", warnings.items[i].message);
+                ctl_complain(_("Warning: %s"), warnings.items[i].message);
 }
 
 /* --- directories --- */

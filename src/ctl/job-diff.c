@@ -340,9 +340,7 @@ static void print_keys(const Ctl *c, const JobDiff *d) {
 
 /* Only if they differ. */
 static void print_elapses(const Ctl *c, const JobDiff *d, const char *before, const char *after) {
-        _cleanup_free_ char *title_before = alloc_format("  NEXT ELAPSES %s", before),
-                            *title_after = alloc_format("NEXT ELAPSES %s", after);
-        const TableColumn columns[] = { { .title = title_before }, { .title = title_after } };
+        const TableColumn columns[] = { { .title = before }, { .title = after } };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         TableStyle style = c->style;
 
@@ -370,26 +368,28 @@ void job_diff_print(Ctl *c, const JobDiff *d, const char *before, const char *af
         ctl_print_colored(c, colors[d->change], c->dot);
         switch (d->change) {
         case JOB_CHANGE_NONE:
-                print_text(c, " %s: nothing has changed", d->name);
+                print_text(c, _(" %s: nothing has changed"), d->name);
                 return;
         case JOB_CHANGE_ADDED:
-                print_text(c, " %s: added by %s", d->name, d->after->file);
+                print_text(c, _(" %s: added by %s"), d->name, d->after->file);
                 break;
         case JOB_CHANGE_REMOVED:
-                print_text(c, " %s: removed, because %s does not exist any more", d->name, d->before->file);
+                print_text(c, _(" %s: removed, because %s does not exist any more"), d->name, d->before->file);
                 break;
         case JOB_CHANGE_MASKED:
-                print_text(c, " %s: masked by %s", d->name, d->after->mask);
+                print_text(c, _(" %s: masked by %s"), d->name, d->after->mask);
                 break;
         case JOB_CHANGE_CHANGED:
-                print_text(c, " %s: changed", d->name);
+                print_text(c, _(" %s: changed"), d->name);
                 if (!streq(d->before->file, d->after->file))
-                        print_text(c, "  Its file is %s instead of %s.", d->after->file, d->before->file);
+                        print_text(c, _("  Its file is %s instead of %s."), d->after->file, d->before->file);
                 print_keys(c, d);
                 break;
         case JOB_CHANGE_INVALID:
-                print_text(c, " %s: invalid%s", d->name,
-                           d->before->file ? ", so that the previous version stays in force" : "");
+                print_text(c,
+                           d->before->file ? _(" %s: invalid, so that the previous version stays in force")
+                                           : _(" %s: invalid"),
+                           d->name);
                 for (size_t i = 0; i < d->problems.n_items; i++) {
                         const Diagnostic *p = &d->problems.items[i];
 

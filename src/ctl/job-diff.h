@@ -38,7 +38,7 @@ DEFINE_CLEANUP(JobDiff, job_diff_free)
 /* Nothing but comments and blanks differs. */
 bool job_diff_is_empty(const JobDiff *d) _pure_;
 
-/* Prints it for a person, with the names of the two versions as headings. */
+/* Prints it for a person, with headings, by N_(), above the next elapses of the two versions. */
 void job_diff_print(Ctl *c, const JobDiff *d, const char *before, const char *after);
 json_object *job_diff_json(const JobDiff *d);
 

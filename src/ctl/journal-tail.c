@@ -27,7 +27,7 @@ static void drain(JournalTail *t) {
         while ((r = journal_next(t->journal, &line)) > 0)
                 t->print(&line, t->userdata);
         if (r < 0 && !TAKE_GENERIC(t->broken, true))
-                ctl_complain("Cannot read entries of the journal: %s.", strerror(-r));
+                ctl_complain(_("Cannot read entries of the journal: %s."), strerror(-r));
 }
 
 static int on_journal(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

@@ -26,6 +26,7 @@
 #include <systemd/sd-journal.h>
 
 #include "ctl/alloc.h"
+#include "util/i18n.h"
 #include "util/log.h"
 #include "util/strv.h"
 #include "util/text-copy.h"
@@ -487,13 +488,13 @@ static int explain_no_file(char **reterr_message) {
 
         if (there && denied) {
                 *reterr_message = alloc_string(
-                        "You may not read the journal, which contains the output of runs: become root, or "
-                        "join one of the groups systemd-journal and adm.");
+                        _("You may not read the journal, which contains the output of runs: become root, or "
+                          "join one of the groups systemd-journal and adm."));
                 return -EACCES;
         }
         *reterr_message =
-                alloc_string("There is no journal on this machine. vaktd prints the output of its runs on its "
-                             "own standard error, each line with the name of the job in front.");
+                alloc_string(_("There is no journal on this machine. vaktd prints the output of its runs on its "
+                               "own standard error, each line with the name of the job in front."));
         return -ENOENT;
 }
 
@@ -533,7 +534,7 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message
         if (r >= 0)
                 r = sd_journal_seek_head(j->journal);
         if (r < 0) {
-                *reterr_message = alloc_format("Cannot read the journal: %s.", strerror(-r));
+                *reterr_message = alloc_format(_("Cannot read the journal: %s."), strerror(-r));
                 return r;
         }
         *ret = TAKE_PTR(j);

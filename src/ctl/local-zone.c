@@ -31,11 +31,12 @@ int local_zone_open(const char *name, ZoneCache **ret) {
         if (r == -ENOMEM)
                 alloc_failed();
         if (r == -ENOENT || r == -EINVAL) {
-                ctl_complain("%s%s is not a time zone of this system; see 'timedatectl list-timezones'.", from, name);
+                ctl_complain(_("%s%s is not a time zone of this system; see 'timedatectl list-timezones'."), from,
+                             name);
                 return CTL_USAGE;
         }
         if (r < 0) {
-                ctl_complain("Cannot use the file of the time zone of %s%s: %s.", from, name, strerror(-r));
+                ctl_complain(_("Cannot use the file of the time zone of %s%s: %s."), from, name, strerror(-r));
                 return CTL_FAILED;
         }
         *ret = TAKE_PTR(cache);
@@ -53,9 +54,10 @@ int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text
         if (r == -ENOMEM)
                 alloc_failed();
         if (r < 0) {
-                ctl_complain("%s requires a point in time such as '2026-12-24 18:00', 'tomorrow 02:00' or '+2h', see "
-                             "systemd.time(7), not '%s'.",
-                             option, text);
+                ctl_complain(
+                        _("%s requires a point in time such as '2026-12-24 18:00', 'tomorrow 02:00' or '+2h', see "
+                          "systemd.time(7), not '%s'."),
+                        option, text);
                 return CTL_USAGE;
         }
         return CTL_DONE;
@@ -70,7 +72,7 @@ int local_zone_parse_range(const char *since, const char *until, usec_t now_real
         if (r == CTL_DONE && until)
                 r = local_zone_parse_time(NULL, "--until", until, now_realtime, until_usec);
         if (r == CTL_DONE && until && *until_usec < *since_usec) {
-                ctl_complain("--until=%s is earlier than --since=%s.", until, since);
+                ctl_complain(_("--until=%s is earlier than --since=%s."), until, since);
                 return CTL_USAGE;
         }
         return r;

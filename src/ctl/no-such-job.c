@@ -66,20 +66,20 @@ bool job_complain_of_missing(Ctl *c, const char *name) {
 
         switch (job_file_find(c, name, &path)) {
         case JOB_FILE_MASKED:
-                ctl_complain("Job '%s' is masked: %s is a link to /dev/null.", name, path);
+                ctl_complain(_("Job '%s' is masked: %s is a link to /dev/null."), name, path);
                 return true;
         case JOB_FILE_TEMPLATE:
-                ctl_complain("'%s' is a template: %s. Write the name of an instance, such as '%sNAME'.", name, path,
+                ctl_complain(_("'%s' is a template: %s. Write the name of an instance, such as '%sNAME'."), name, path,
                              name);
                 return true;
         case JOB_FILE_UNREAD:
-                ctl_complain("vaktd has not read %s yet; use 'vaktctl%s reload'.", path, c->user ? " --user" : "");
+                ctl_complain(_("vaktd has not read %s yet; use 'vaktctl%s reload'."), path, c->user ? " --user" : "");
                 return true;
         case JOB_FILE_NONE:
                 break;
         }
         nearest = nearest_job(c, name);
         if (nearest)
-                ctl_complain("There is no job '%s'. Did you mean '%s'?", name, nearest);
+                ctl_complain(_("There is no job '%s'. Did you mean '%s'?"), name, nearest);
         return nearest;
 }

@@ -3,7 +3,7 @@
 /* Times in readable form: the longer ago, the coarser, so that two or three units are enough. */
 
 #include "ctl/relative-time.h"
-#include "util/macro.h"
+#include "util/i18n.h"
 
 typedef struct Coarseness {
         usec_t from;     /* spans of at least this … */
@@ -34,9 +34,9 @@ char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t 
         if (t == 0 || t == USEC_INFINITY)
                 return strcpy(buf, "-");
         if (span < USEC_PER_MSEC)
-                return strcpy(buf, "now");
+                return strcpy(buf, _("now"));
         span_format(text, span, relative_time_accuracy(span));
-        snprintf(buf, RELATIVE_TIME_MAX, t > now_realtime ? "in %s" : "%s ago", text);
+        snprintf(buf, RELATIVE_TIME_MAX, t > now_realtime ? _("in %s") : _("%s ago"), text);
         return buf;
 }
 

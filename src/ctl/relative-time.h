@@ -6,7 +6,7 @@
 #include "time/span.h"
 #include "util/macro.h"
 
-#define RELATIVE_TIME_MAX   (SPAN_TEXT_MAX + 8) /* bytes, with NUL */
+#define RELATIVE_TIME_MAX   (SPAN_TEXT_MAX + 32) /* bytes, with NUL and the words of a translation */
 #define LOCAL_TIME_TEXT_MAX 64
 
 /* "3min 12s ago", "in 2h 5min", "now". Returns buf. */

@@ -103,7 +103,7 @@ int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_
         _cleanup_(strv_freep) char **argv = reach(c), **options = NULL;
 
         if (c->json) {
-                ctl_complain("The journal of another machine is shown by its journalctl, and not with --json.");
+                ctl_complain(_("The journal of another machine is shown by its journalctl, and not with --json."));
                 return CTL_USAGE;
         }
         if (c->no_pager)
@@ -133,6 +133,6 @@ int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_
         }
         (void)fflush(stdout);
         (void)execvp(argv[0], argv);
-        ctl_complain("Cannot execute %s: %s.", argv[0], strerror(errno));
+        ctl_complain(_("Cannot execute %s: %s."), argv[0], strerror(errno));
         return CTL_FAILED;
 }

@@ -15,6 +15,7 @@
 #include <termios.h>
 
 #include "ctl/alloc.h"
+#include "util/i18n.h"
 
 #define ENTER "\x1b[?1049h\x1b[?25l\x1b[2J" /* alternate screen, no cursor, cleared */
 #define LEAVE "\x1b[0m\x1b[?25h\x1b[?1049l"
@@ -95,9 +96,9 @@ const char *screen_problem(void) {
         const char *term = getenv("TERM");
 
         if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-                return "Standard input and output have to be a terminal.";
+                return _("Standard input and output have to be a terminal.");
         if (isempty(term) || streq(term, "dumb"))
-                return "This terminal cannot move its cursor (TERM is 'dumb' or not set).";
+                return _("This terminal cannot move its cursor (TERM is 'dumb' or not set).");
         return NULL;
 }
 

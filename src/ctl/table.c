@@ -6,6 +6,7 @@
 
 #include "ctl/alloc.h"
 #include "ctl/table.h"
+#include "util/i18n.h"
 
 #define COLUMN_MIN 4 /* columns; the first letters of a title, or three letters and an ellipsis */
 
@@ -58,7 +59,7 @@ static size_t natural_width(const Table *t, size_t column, bool titles) {
                 width = MAX(width, w);
         }
         if (titles && (width > 0 || !t->columns[column].optional))
-                width = MAX(width, text_width(t->columns[column].title));
+                width = MAX(width, text_width(translated(t->columns[column].title)));
         return width;
 }
 
@@ -115,7 +116,7 @@ static void print_titles(const Table *t, FILE *f, const size_t *widths, const Ta
         _cleanup_free_ TableCell *cells = alloc_array(NULL, t->n_columns, sizeof(TableCell));
 
         for (size_t i = 0; i < t->n_columns; i++)
-                cells[i] = (TableCell){ t->columns[i].title, COLOR_TITLE };
+                cells[i] = (TableCell){ translated(t->columns[i].title), COLOR_TITLE };
         print_row(t, f, widths, cells, style);
 }
 

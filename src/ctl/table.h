@@ -15,8 +15,8 @@ typedef enum TableShrink {
 } TableShrink;
 
 typedef struct TableColumn {
-        const char *title;
-        bool right; /* numbers: aligned at the right */
+        const char *title; /* N_(): it is translated when it is printed */
+        bool right;        /* numbers: aligned at the right */
         TableShrink shrink;
         bool optional; /* left out if no row has a value */
 } TableColumn;

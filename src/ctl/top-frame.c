@@ -12,6 +12,7 @@
 #include "ctl/alloc.h"
 #include "ctl/progress.h"
 #include "ctl/relative-time.h"
+#include "util/i18n.h"
 
 #define NAME_MIN      8
 #define BAR_MIN       6
@@ -99,12 +100,12 @@ static char *row_text(Composer *c, TopSection section, const TopRow *row) {
                 return alloc_format("%6" PRIu64 "  %-10s  %s  %s", row->run, span_text(c, span, row->time),
                                     row->outcome, row->text);
         case TOP_FAILED:
-                return alloc_format("%6" PRIu64 "  %s, %s ago  %s", row->run, row->outcome,
+                return alloc_format(_("%6" PRIu64 "  %s, %s ago  %s"), row->run, row->outcome,
                                     span_text(c, span, row->time), row->text);
         case TOP_NEXT:
                 if (row->time <= c->now)
-                        return alloc_format("due now  %s", row->text);
-                return alloc_format("in %-14s  %s", span_text(c, span, row->time), row->text);
+                        return alloc_format(_("due now  %s"), row->text);
+                return alloc_format(_("in %-14s  %s"), span_text(c, span, row->time), row->text);
         case TOP_VALUES:
                 return alloc_format("%s%s%s", row->outcome, *row->text ? "  " : "", row->text);
         case _TOP_SECTION_MAX:
@@ -129,8 +130,8 @@ static void add_row(Composer *c, TopSection section, size_t i) {
 /* --- sections --- */
 
 static const char *const titles[_TOP_SECTION_MAX] = {
-        [TOP_RUNNING] = "RUNNING", [TOP_QUEUED] = "QUEUED",     [TOP_FAILED] = "RECENT FAILURES",
-        [TOP_NEXT] = "NEXT",       [TOP_VALUES] = "CONDITIONS",
+        [TOP_RUNNING] = N_("RUNNING"), [TOP_QUEUED] = N_("QUEUED"),     [TOP_FAILED] = N_("RECENT FAILURES"),
+        [TOP_NEXT] = N_("NEXT"),       [TOP_VALUES] = N_("CONDITIONS"),
 };
 
 /* How many rows each section gets; 0: not even its heading. */
@@ -161,8 +162,8 @@ static void add_section(Composer *c, TopSection s, size_t n) {
         if (s == c->model->section && c->model->selected >= n)
                 first = MIN(c->model->selected + 1, rows->n) - n;
         add_line(c, BOLD, false,
-                 n < rows->total ? alloc_format("%s (%zu of %zu)", titles[s], n, rows->total)
-                                 : alloc_format("%s (%zu)", titles[s], rows->total));
+                 n < rows->total ? alloc_format(_("%s (%zu of %zu)"), translated(titles[s]), n, rows->total)
+                                 : alloc_format("%s (%zu)", translated(titles[s]), rows->total));
         for (size_t i = first; i < first + n; i++)
                 add_row(c, s, i);
 }
@@ -233,7 +234,7 @@ static void add_pane(Composer *c) {
 
                 width = MAX(width, w);
         }
-        add_line(c, BOLD, false, alloc_format("Why: job %s", m->pane_title));
+        add_line(c, BOLD, false, alloc_format(_("Why: job %s"), m->pane_title));
         for (size_t i = m->pane_first; i < m->pane.n && c->frame->n + 1 < c->style->rows; i++) {
                 const TopRow *row = &m->pane.rows[i];
                 _cleanup_free_ char *label =
@@ -250,20 +251,22 @@ static void add_title(Composer *c) {
         _cleanup_free_ char *pressure = NULL, *paused = NULL, *invalid = NULL;
 
         if (m->has_pressure) {
-                pressure = alloc_format("; pressure: cpu %d%%, io %d%%, memory %d%%", m->pressure[0], m->pressure[1],
-                                        m->pressure[2]);
+                pressure = alloc_format(_("; pressure: cpu %d%%, io %d%%, memory %d%%"), m->pressure[0],
+                                        m->pressure[1], m->pressure[2]);
                 if (m->pressure[0] > 0 || m->pressure[1] > 0 || m->pressure[2] > 0)
                         changes_at(c, c->now + PRESSURE_STEP);
         }
         if (m->paused)
-                paused = alloc_string(", all paused");
+                paused = alloc_string(_(", all paused"));
         else if (m->n_paused > 0)
-                paused = alloc_format(", %u paused", m->n_paused);
+                paused = alloc_format(_(", %u paused"), m->n_paused);
         if (m->n_invalid > 0)
-                invalid = alloc_format(", %u invalid", m->n_invalid);
+                invalid = alloc_format(_(", %u invalid"), m->n_invalid);
         add_line(c, BOLD, false,
-                 alloc_format("vaktd: %u job%s, %u running, %u queued%s%s%s", m->jobs, PLURAL(m->jobs), m->running,
-                              m->queued, strempty(paused), strempty(invalid), strempty(pressure)));
+                 alloc_format(ngettext("vaktd: %u job, %u running, %u queued%s%s%s",
+                                       "vaktd: %u jobs, %u running, %u queued%s%s%s", m->jobs),
+                              m->jobs, m->running, m->queued, strempty(paused), strempty(invalid),
+                              strempty(pressure)));
 }
 
 static void add_last_line(Composer *c) {
@@ -273,17 +276,17 @@ static void add_last_line(Composer *c) {
 
         if (m->lost > 0)
                 add_line(c, yellow, false,
-                         alloc_format("No connection for %s, trying again. %s", span_text(c, span, m->lost),
+                         alloc_format(_("No connection for %s, trying again. %s"), span_text(c, span, m->lost),
                                       strempty(m->message)));
         else if (m->question)
                 add_line(c, yellow, false, alloc_format("%s [y/N]", m->question));
         else if (m->message)
                 add_line(c, "", false, alloc_string(m->message));
         else if (m->pane_title)
-                add_line(c, "", false, alloc_string("q back  up/down scroll"));
+                add_line(c, "", false, alloc_string(_("q back  up/down scroll")));
         else
                 add_line(c, "", false,
-                         alloc_string("q quit  r run  c cancel  p pause/resume  f follow  w why  up/down select"));
+                         alloc_string(_("q quit  r run  c cancel  p pause/resume  f follow  w why  up/down select")));
 }
 
 void top_frame_compose(const TopModel *m, const TopStyle *style, usec_t now_realtime, TopFrame *ret) {

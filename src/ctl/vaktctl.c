@@ -10,6 +10,7 @@
 #include "config.h"
 #include "ctl/alloc.h"
 #include "ctl/command-line.h"
+#include "ctl/i18n.h"
 #include "ctl/polkit-agent.h"
 #include "util/edit-distance.h"
 #include "util/strv.h"
@@ -18,7 +19,7 @@
 
 static int parse_socket(Ctl *c, const char *value) {
         if (isempty(value)) {
-                ctl_complain("--socket= requires the path of a control socket, such as /run/vaktd/control.");
+                ctl_complain(_("--socket= requires the path of a control socket, such as /run/vaktd/control."));
                 return CTL_USAGE;
         }
         c->socket = value;
@@ -32,7 +33,7 @@ static int parse_number(const char *option, const char *value, unsigned *ret) {
         errno = 0;
         n = strtoul(value, &end, 10);
         if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || n == 0 || n > UINT32_MAX) {
-                ctl_complain("%s requires a number of at least 1, not '%s'.", option, value);
+                ctl_complain(_("%s requires a number of at least 1, not '%s'."), option, value);
                 return CTL_USAGE;
         }
         *ret = (unsigned)n;
@@ -52,129 +53,132 @@ static int parse_pid(Ctl *c, const char *value) {
 }
 
 static const Option options[] = {
-        { 'h', "help", .flag = offsetof(Ctl, help), .help = "Show this help, or that of the verb" },
-        { 0, "version", .flag = offsetof(Ctl, version), .help = "Show the version" },
-        { 0, "user", .flag = offsetof(Ctl, user), .help = "Talk to the vaktd of the calling user" },
-        { 0, "socket", "PATH", .parse = parse_socket, .help = "Talk to the vaktd that listens at PATH" },
-        { 'H', "host", "[USER@]HOST", .text = offsetof(Ctl, host), .help = "Talk to the vaktd of HOST, over ssh" },
+        { 'h', "help", .flag = offsetof(Ctl, help), .help = N_("Show this help, or that of the verb") },
+        { 0, "version", .flag = offsetof(Ctl, version), .help = N_("Show the version") },
+        { 0, "user", .flag = offsetof(Ctl, user), .help = N_("Talk to the vaktd of the calling user") },
+        { 0, "socket", "PATH", .parse = parse_socket, .help = N_("Talk to the vaktd that listens at PATH") },
+        { 'H', "host", "[USER@]HOST", .text = offsetof(Ctl, host), .help = N_("Talk to the vaktd of HOST, over ssh") },
         { 'M', "machine", "CONTAINER", .text = offsetof(Ctl, machine),
-          .help = "Talk to the vaktd of a local container" },
-        { 0, "no-ask-password", .flag = offsetof(Ctl, no_ask_password), .help = "Do not ask for a password" },
-        { 0, "json", .flag = offsetof(Ctl, json), .help = "Print JSON" },
-        { 0, "no-pager", .flag = offsetof(Ctl, no_pager), .help = "Do not use a pager" },
-        { 0, "no-legend", .flag = offsetof(Ctl, no_legend), .help = "Print tables without headings and summary" },
-        { 0, "no-color", .flag = offsetof(Ctl, no_color), .help = "Print no colours" },
-        { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = "Do not print what was done" },
-        { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run, once", .help = "Wait until the run has ended" },
-        { 0, "now", .flag = offsetof(Ctl, now), .verbs = "run", .help = "Do not wait for WaitFor= of the job" },
-        { 'f', "follow", .flag = offsetof(Ctl, follow), .verbs = "run, log", .help = "Show output as it arrives" },
-        { 0, "watch", .flag = offsetof(Ctl, watch), .verbs = "test", .help = "Go on, and show each change" },
+          .help = N_("Talk to the vaktd of a local container") },
+        { 0, "no-ask-password", .flag = offsetof(Ctl, no_ask_password), .help = N_("Do not ask for a password") },
+        { 0, "json", .flag = offsetof(Ctl, json), .help = N_("Print JSON") },
+        { 0, "no-pager", .flag = offsetof(Ctl, no_pager), .help = N_("Do not use a pager") },
+        { 0, "no-legend", .flag = offsetof(Ctl, no_legend), .help = N_("Print tables without headings and summary") },
+        { 0, "no-color", .flag = offsetof(Ctl, no_color), .help = N_("Print no colours") },
+        { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = N_("Do not print what was done") },
+        { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run, once", .help = N_("Wait until the run has ended") },
+        { 0, "now", .flag = offsetof(Ctl, now), .verbs = "run", .help = N_("Do not wait for WaitFor= of the job") },
+        { 'f', "follow", .flag = offsetof(Ctl, follow), .verbs = "run, log", .help = N_("Show output as it arrives") },
+        { 0, "watch", .flag = offsetof(Ctl, watch), .verbs = "test", .help = N_("Go on, and show each change") },
         { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, log, calendar",
-          .help = "Last N runs (25), last N entries (all), next N elapses (1)" },
+          .help = N_("Last N runs (25), last N entries (all), next N elapses (1)") },
         { 'p', "priority", "PRIORITY", .text = offsetof(Ctl, priority), .verbs = "log",
-          .help = "Show entries of this priority or more important ones, or FROM..TO" },
+          .help = N_("Show entries of this priority or more important ones, or FROM..TO") },
         { 'g', "grep", "PATTERN", .text = offsetof(Ctl, pattern), .verbs = "log",
-          .help = "Show entries whose message matches a regular expression" },
+          .help = N_("Show entries whose message matches a regular expression") },
         { 0, "since", "TIME", .text = offsetof(Ctl, since), .verbs = "history, log, values",
-          .help = "Show runs requested, entries written, or values, since TIME" },
+          .help = N_("Show runs requested, entries written, or values, since TIME") },
         { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause, history, log, values",
-          .help = "End the pause at TIME, or show runs, entries or values until TIME" },
+          .help = N_("End the pause at TIME, or show runs, entries or values until TIME") },
         { 0, "result", "RESULT,...", .text = offsetof(Ctl, results), .verbs = "history",
-          .help = "Show runs with these results; 'failed' stands for all failures" },
+          .help = N_("Show runs with these results; 'failed' stands for all failures") },
         { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
-          .help = "Show runs with these causes" },
-        { 0, "failed", .flag = offsetof(Ctl, failed), .verbs = "list", .help = "Show jobs whose last run failed" },
+          .help = N_("Show runs with these causes") },
+        { 0, "failed", .flag = offsetof(Ctl, failed), .verbs = "list", .help = N_("Show jobs whose last run failed") },
         { 0, "state", "STATE,...", .text = offsetof(Ctl, states), .verbs = "list",
-          .help = "Show jobs in these states" },
+          .help = N_("Show jobs in these states") },
         { 0, "tag", "TAG,...", .text = offsetof(Ctl, tags), .verbs = "list",
-          .help = "Show jobs with one of these tags" },
+          .help = N_("Show jobs with one of these tags") },
         { 0, "sort", "ORDER", .text = offsetof(Ctl, sort), .verbs = "list",
-          .help = "Sort by name (default), next or last" },
+          .help = N_("Sort by name (default), next or last") },
         { 'l', "full", .flag = offsetof(Ctl, full), .verbs = "list, edit",
-          .help = "Show absolute times; edit a copy of the whole file" },
+          .help = N_("Show absolute times; edit a copy of the whole file") },
         { 0, "stdin", .flag = offsetof(Ctl, from_stdin), .verbs = "edit",
-          .help = "Read the content from standard input" },
+          .help = N_("Read the content from standard input") },
         { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume, log, import-timer, import-path",
-          .help = "All jobs together, all entries about a run, or all units that are enabled" },
+          .help = N_("All jobs together, all entries about a run, or all units that are enabled") },
         { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
-          .help = "Show the entries of all runs instead of the last one" },
+          .help = N_("Show the entries of all runs instead of the last one") },
         { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log, new, " IMPORTS,
-          .help = "Format of entries: short (default), short-iso or cat; directory to write to" },
+          .help = N_("Format of entries: short (default), short-iso or cat; directory to write to") },
         { 0, "write", .flag = offsetof(Ctl, write), .verbs = IMPORTS,
-          .help = "Write to the directory of jobs, and do not print" },
+          .help = N_("Write to the directory of jobs, and do not print") },
         { 0, "disable-source", .flag = offsetof(Ctl, disable_source),
           .verbs = "import-crontab, import-incrontab, import-path, import-timer",
-          .help = "Also turn off what was imported, and reload" },
-        { 0, "calendar", "EXPR", .text = offsetof(Ctl, calendar), .verbs = "new", .help = "Run it at these times" },
-        { 0, "path", "PATH", .text = offsetof(Ctl, path), .verbs = "new", .help = "Run it when PATH changes" },
+          .help = N_("Also turn off what was imported, and reload") },
+        { 0, "calendar", "EXPR", .text = offsetof(Ctl, calendar), .verbs = "new",
+          .help = N_("Run it at these times") },
+        { 0, "path", "PATH", .text = offsetof(Ctl, path), .verbs = "new", .help = N_("Run it when PATH changes") },
         { 0, "when", "CONDITION", .text = offsetof(Ctl, when), .verbs = "new, once",
-          .help = "Run it when the condition becomes true" },
-        { 0, "at", "TIME", .text = offsetof(Ctl, at), .verbs = "once", .help = "Run it at TIME" },
-        { 0, "in", "SPAN", .text = offsetof(Ctl, in), .verbs = "once", .help = "Run it in a time span from now" },
-        { 0, "name", "JOB", .text = offsetof(Ctl, name), .verbs = "once", .help = "The name of the job" },
-        { 0, "reload", .flag = offsetof(Ctl, reload), .verbs = "new", .help = "Read all files again afterwards" },
-        { 0, "strict", .flag = offsetof(Ctl, strict), .verbs = "check", .help = "Fail if there are warnings" },
+          .help = N_("Run it when the condition becomes true") },
+        { 0, "at", "TIME", .text = offsetof(Ctl, at), .verbs = "once", .help = N_("Run it at TIME") },
+        { 0, "in", "SPAN", .text = offsetof(Ctl, in), .verbs = "once", .help = N_("Run it in a time span from now") },
+        { 0, "name", "JOB", .text = offsetof(Ctl, name), .verbs = "once", .help = N_("The name of the job") },
+        { 0, "reload", .flag = offsetof(Ctl, reload), .verbs = "new", .help = N_("Read all files again afterwards") },
+        { 0, "strict", .flag = offsetof(Ctl, strict), .verbs = "check", .help = N_("Fail if there are warnings") },
         { 'u', "owner", "NAME", .text = offsetof(Ctl, owner), .verbs = "import-crontab, import-incrontab",
-          .help = "The user whose table it is" },
+          .help = N_("The user whose table it is") },
         { 0, "system", .flag = offsetof(Ctl, system), .verbs = "import-crontab, import-incrontab",
-          .help = "Import the tables of the system" },
-        { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = "List at most N files (10000)" },
+          .help = N_("Import the tables of the system") },
+        { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = N_("List at most N files (10000)") },
         { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan",
-          .help = "End each name with a NUL byte, and do not escape names" },
+          .help = N_("End each name with a NUL byte, and do not escape names") },
         { 0, "pid", "PID", .parse = parse_pid, .verbs = "reload",
-          .help = "Exit when process PID, the daemon, exits; for ExecReload=" },
+          .help = N_("Exit when process PID, the daemon, exits; for ExecReload=") },
         { 0, "from", "TIME", .text = offsetof(Ctl, from), .verbs = "calendar",
-          .help = "Show elapses after TIME instead of now" },
+          .help = N_("Show elapses after TIME instead of now") },
         { 0, "timezone", "ZONE", .text = offsetof(Ctl, timezone), .verbs = "calendar",
-          .help = "Use ZONE as the local time zone" },
-        { 0, "cron", .flag = offsetof(Ctl, cron), .verbs = "calendar", .help = "Accept cron expressions as well" },
+          .help = N_("Use ZONE as the local time zone") },
+        { 0, "cron", .flag = offsetof(Ctl, cron), .verbs = "calendar", .help = N_("Accept cron expressions as well") },
 };
 
 static const Verb verbs[] = {
-        { "list", "[PATTERN...]", 0, UINT_MAX, verb_list, "List jobs, and problems of files (default)" },
-        { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
-        { "is-failed", "[JOB|PATTERN...]", 0, UINT_MAX, verb_is_failed, "Succeed if the last run of a job failed" },
-        { "top", "", 0, 0, verb_top, "Follow runs, due times, failures and conditions on a screen" },
-        { "run", "JOB [JOB|FILE...]", 1, UINT_MAX, verb_run, "Run jobs now, or one with files that it watches" },
-        { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "Cancel a run, or all runs of a job" },
-        { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, "Pause a job, or all jobs: no trigger starts them" },
-        { "resume", "JOB...|--all", 0, UINT_MAX, verb_resume, "Let triggers start a job again" },
+        { "list", "[PATTERN...]", 0, UINT_MAX, verb_list, N_("List jobs, and problems of files (default)") },
+        { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, N_("Show the daemon, or jobs and runs in detail") },
+        { "is-failed", "[JOB|PATTERN...]", 0, UINT_MAX, verb_is_failed,
+          N_("Succeed if the last run of a job failed") },
+        { "top", "", 0, 0, verb_top, N_("Follow runs, due times, failures and conditions on a screen") },
+        { "run", "JOB [JOB|FILE...]", 1, UINT_MAX, verb_run, N_("Run jobs now, or one with files that it watches") },
+        { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, N_("Cancel a run, or all runs of a job") },
+        { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, N_("Pause a job, or all jobs: no trigger starts them") },
+        { "resume", "JOB...|--all", 0, UINT_MAX, verb_resume, N_("Let triggers start a job again") },
         { "reset-failed", "JOB...", 1, UINT_MAX, verb_reset_failed,
-          "Forget the failure, alarms and retries of a job" },
-        { "history", "[JOB]", 0, 1, verb_history, "Show past runs, newest first" },
-        { "log", "JOB|RUN", 1, 1, verb_log, "Show what a run has printed" },
-        { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Skip the next occurrences of a job's triggers" },
-        { "why", "JOB [FILE]", 1, 2, verb_why, "Explain what a job, or one of its files, waits for" },
-        { "plan", "JOB", 1, 1, verb_plan, "Tell what a job would do about which files: [Path], [Rotate], [Clean]" },
+          N_("Forget the failure, alarms and retries of a job") },
+        { "history", "[JOB]", 0, 1, verb_history, N_("Show past runs, newest first") },
+        { "log", "JOB|RUN", 1, 1, verb_log, N_("Show what a run has printed") },
+        { "skip", "JOB [COUNT]", 1, 2, verb_skip, N_("Skip the next occurrences of a job's triggers") },
+        { "why", "JOB [FILE]", 1, 2, verb_why, N_("Explain what a job, or one of its files, waits for") },
+        { "plan", "JOB", 1, 1, verb_plan,
+          N_("Tell what a job would do about which files: [Path], [Rotate], [Clean]") },
         { "once", "[COMMAND...]", 0, UINT_MAX, verb_once,
-          "Run a command one time, at a time or when a condition holds" },
-        { "edit", "JOB", 1, 1, verb_edit, "Edit a drop-in of a job, check it, and reload" },
-        { "diff", "[JOB...]", 0, UINT_MAX, verb_diff, "Compare the files on disk with what is in force" },
-        { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Print the files of jobs" },
-        { "new", "NAME [COMMAND...]", 1, UINT_MAX, verb_new, "Write the file of a new job" },
-        { "reload", "", 0, 0, verb_reload, "Read all files again" },
-        { "conditions", "", 0, 0, verb_conditions, "List the conditions that job files may have" },
+          N_("Run a command one time, at a time or when a condition holds") },
+        { "edit", "JOB", 1, 1, verb_edit, N_("Edit a drop-in of a job, check it, and reload") },
+        { "diff", "[JOB...]", 0, UINT_MAX, verb_diff, N_("Compare the files on disk with what is in force") },
+        { "cat", "JOB...", 1, UINT_MAX, verb_cat, N_("Print the files of jobs") },
+        { "new", "NAME [COMMAND...]", 1, UINT_MAX, verb_new, N_("Write the file of a new job") },
+        { "reload", "", 0, 0, verb_reload, N_("Read all files again") },
+        { "conditions", "", 0, 0, verb_conditions, N_("List the conditions that job files may have") },
         { "import-crontab", "[FILE...]", 0, UINT_MAX, verb_import_crontab,
-          "Print job files for the entries of crontabs" },
+          N_("Print job files for the entries of crontabs") },
         { "import-incrontab", "[FILE...]", 0, UINT_MAX, verb_import_incrontab,
-          "Print job files for the lines of incron's tables" },
+          N_("Print job files for the lines of incron's tables") },
         { "import-logrotate", "FILE...", 1, UINT_MAX, verb_import_logrotate,
-          "Print job files for the blocks of logrotate" },
-        { "import-monit", "FILE...", 1, UINT_MAX, verb_import_monit, "Print job files for the checks of monit" },
+          N_("Print job files for the blocks of logrotate") },
+        { "import-monit", "FILE...", 1, UINT_MAX, verb_import_monit, N_("Print job files for the checks of monit") },
         { "import-path", "UNIT...|--all", 0, UINT_MAX, verb_import_path,
-          "Print job files for path units of the service manager" },
+          N_("Print job files for path units of the service manager") },
         { "import-timer", "UNIT...|--all", 0, UINT_MAX, verb_import_timer,
-          "Print job files for timers of the service manager" },
+          N_("Print job files for timers of the service manager") },
         { "import-tmpfiles", "[FILE...]", 0, UINT_MAX, verb_import_tmpfiles,
-          "Print job files for the ages of tmpfiles.d" },
-        { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check some or all files, without a daemon" },
+          N_("Print job files for the ages of tmpfiles.d") },
+        { "check", "[FILE...]", 0, UINT_MAX, verb_check, N_("Check some or all files, without a daemon") },
         { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
-          "Show when calendar expressions elapse, without a daemon" },
-        { "test", "CONDITION", 1, UINT_MAX, verb_test, "Show whether a condition is true, and why" },
+          N_("Show when calendar expressions elapse, without a daemon") },
+        { "test", "CONDITION", 1, UINT_MAX, verb_test, N_("Show whether a condition is true, and why") },
         { "values", "[PROBE]", 0, UINT_MAX, verb_values,
-          "Show the values that conditions ask for, and their history" },
-        { "complete", "-- [WORD...]", 0, UINT_MAX, verb_complete, "Print what a shell can complete" },
-        { "help", "[VERB]", 0, 1, NULL, "Show this help, or that of a verb" },
+          N_("Show the values that conditions ask for, and their history") },
+        { "complete", "-- [WORD...]", 0, UINT_MAX, verb_complete, N_("Print what a shell can complete") },
+        { "help", "[VERB]", 0, 1, NULL, N_("Show this help, or that of a verb") },
 };
 
 #define HELP_COLUMN 29
@@ -209,7 +213,7 @@ static void print_option(const Ctl *c, const Option *o, const char *verbs_shown)
         _cleanup_free_ char *left = alloc_format("%c%c --%s%s%s", o->short_name ? '-' : ' ', o->short_name ?: ' ',
                                                  o->long_name, o->argument ? "=" : "", strempty(o->argument));
 
-        print_entry(c, left, verbs_shown, o->help);
+        print_entry(c, left, verbs_shown, translated(o->help));
 }
 
 static const Verb *verb_by_name(const char *name) {
@@ -223,14 +227,14 @@ static int print_verb_help(const Ctl *c, const Verb *verb) {
         bool any = false;
 
         printf("vaktctl [OPTIONS...] %s%s%s\n\n%s.\n", verb->name, *verb->arguments ? " " : "", verb->arguments,
-               verb->help);
+               translated(verb->help));
         for (const Option *o = options; o < options + ELEMENTSOF(options); o++)
                 if (o->verbs && option_goes_with(o, verb->name)) {
-                        fputs(any ? "" : "\nOptions:\n", stdout);
+                        fputs(any ? "" : _("\nOptions:\n"), stdout);
                         any = true;
                         print_option(c, o, NULL);
                 }
-        puts("\nSee 'vaktctl --help' for the options of all verbs, and vaktctl(1).");
+        puts(_("\nSee 'vaktctl --help' for the options of all verbs, and vaktctl(1)."));
         return CTL_DONE;
 }
 
@@ -241,21 +245,21 @@ static int print_help(Ctl *c, const char *name) {
         if (verb)
                 return print_verb_help(c, verb);
         ctl_open_pager(c);
-        puts("vaktctl [OPTIONS...] [VERB]\n\n"
-             "Show and control the jobs of vaktd.\n\n"
-             "Verbs:");
+        puts(_("vaktctl [OPTIONS...] [VERB]\n\n"
+               "Show and control the jobs of vaktd.\n\n"
+               "Verbs:"));
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++) {
                 _cleanup_free_ char *left = alloc_format("%s %s", v->name, v->arguments);
 
-                print_entry(c, left, NULL, v->help);
+                print_entry(c, left, NULL, translated(v->help));
         }
-        puts("\nOptions:");
+        puts(_("\nOptions:"));
         for (const Option *o = options; o < options + ELEMENTSOF(options); o++)
                 print_option(c, o, o->verbs);
-        puts("\nExit status: 0 success, 1 failure, 2 invalid command line, 3 the run did not\n"
-             "succeed, 4 no such job or run, 5 permission denied, 6 no daemon; of test:\n"
-             "0 true, 1 false, 7 unknown. 'vaktctl VERB --help' shows the options of a verb;\n"
-             "see vaktctl(1).");
+        puts(_("\nExit status: 0 success, 1 failure, 2 invalid command line, 3 the run did not\n"
+               "succeed, 4 no such job or run, 5 permission denied, 6 no daemon; of test:\n"
+               "0 true, 1 false, 7 unknown. 'vaktctl VERB --help' shows the options of a verb;\n"
+               "see vaktctl(1)."));
         return CTL_DONE;
 }
 
@@ -311,11 +315,11 @@ static int complain_of_option(int answer, char *argv[]) {
         const char *nearest = answer == ':' ? NULL : nearest_option(given);
 
         if (nearest) {
-                ctl_complain("Option '%s' is unknown or used incorrectly. Did you mean '--%s'?", given, nearest);
+                ctl_complain(_("Option '%s' is unknown or used incorrectly. Did you mean '--%s'?"), given, nearest);
                 return CTL_USAGE;
         }
-        ctl_complain(answer == ':' ? "Option '%s' requires an argument; see 'vaktctl --help'."
-                                   : "Option '%s' is unknown or used incorrectly; see 'vaktctl --help'.",
+        ctl_complain(answer == ':' ? _("Option '%s' requires an argument; see 'vaktctl --help'.")
+                                   : _("Option '%s' is unknown or used incorrectly; see 'vaktctl --help'."),
                      given);
         return CTL_USAGE;
 }
@@ -380,14 +384,14 @@ static int choose_daemon(Ctl *c, const char *verb) {
         if (!c->socket && !name && !isempty(getenv("VAKTD_SOCKET")))
                 c->socket = getenv("VAKTD_SOCKET");
         if (!!c->socket + !!c->host + !!c->machine > 1 || (name && isempty(name))) {
-                ctl_complain(isempty(name) ? "--host= and --machine= require a name."
-                                           : "Only one of --socket=, --host= and --machine= can be used.");
+                ctl_complain(isempty(name) ? _("--host= and --machine= require a name.")
+                                           : _("Only one of --socket=, --host= and --machine= can be used."));
                 return CTL_USAGE;
         }
         if (name && !goes_with(remote_verbs, verb)) {
                 ctl_complain(
-                        "'vaktctl %s' works with the files of this machine, and not with --host= or --machine=; run "
-                        "vaktctl there instead%s%s%s.",
+                        _("'vaktctl %s' works with the files of this machine, and not with --host= or --machine=; run "
+                          "vaktctl there instead%s%s%s."),
                         verb, c->host ? ": 'ssh " : "", c->host ? name : "", c->host ? " vaktctl ...'" : "");
                 return CTL_USAGE;
         }
@@ -395,7 +399,8 @@ static int choose_daemon(Ctl *c, const char *verb) {
                 alloc_failed();
         r = name ? connection_set_remote(c->connection, c->host, c->machine) : 0;
         if (r == -EOPNOTSUPP) {
-                ctl_complain("--user and --host= cannot be combined: the bus of a user cannot be reached over ssh.");
+                ctl_complain(
+                        _("--user and --host= cannot be combined: the bus of a user cannot be reached over ssh."));
                 return CTL_USAGE;
         }
         return r < 0 ? alloc_failed(), CTL_FAILED : CTL_DONE;
@@ -415,7 +420,7 @@ static int check_usage(const Verb *v, char **args, const bool *given) {
 
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
                 if (given[i] && !option_goes_with(&options[i], v->name)) {
-                        ctl_complain("--%s can be used only with %s; see 'vaktctl --help'.", options[i].long_name,
+                        ctl_complain(_("--%s can be used only with %s; see 'vaktctl --help'."), options[i].long_name,
                                      options[i].verbs);
                         return CTL_USAGE;
                 }
@@ -424,13 +429,14 @@ static int check_usage(const Verb *v, char **args, const bool *given) {
         if (v->function == verb_complete) /* where the last word is not written yet */
                 return CTL_DONE;
         if (args[n_args]) {
-                ctl_complain("An argument of 'vaktctl %s' is empty; perhaps it contains a variable that is not set.",
-                             v->name);
+                ctl_complain(
+                        _("An argument of 'vaktctl %s' is empty; perhaps it contains a variable that is not set."),
+                        v->name);
                 return CTL_USAGE;
         }
         if (n_args >= v->min && n_args <= v->max)
                 return CTL_DONE;
-        ctl_complain("Usage: 'vaktctl %s%s%s'; see 'vaktctl %s --help'.", v->name, *v->arguments ? " " : "",
+        ctl_complain(_("Usage: 'vaktctl %s%s%s'; see 'vaktctl %s --help'."), v->name, *v->arguments ? " " : "",
                      v->arguments, v->name);
         return CTL_USAGE;
 }
@@ -482,11 +488,11 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
         }
         nearest = nearest_verb(name);
         if (args[0] && verb_by_name(args[0]))
-                ctl_complain("Unknown verb '%s'. The verb comes first: 'vaktctl %s %s'.", name, args[0], name);
+                ctl_complain(_("Unknown verb '%s'. The verb comes first: 'vaktctl %s %s'."), name, args[0], name);
         else if (nearest)
-                ctl_complain("Unknown verb '%s'. Did you mean '%s'?", name, nearest);
+                ctl_complain(_("Unknown verb '%s'. Did you mean '%s'?"), name, nearest);
         else
-                ctl_complain("Unknown verb '%s'; see 'vaktctl --help'.", name);
+                ctl_complain(_("Unknown verb '%s'; see 'vaktctl --help'."), name);
         return CTL_USAGE;
 }
 
@@ -495,7 +501,7 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
 static int finish_output(const Ctl *c, int code) {
         if ((fflush(stdout) == 0 && !ferror(stdout)) || c->pager)
                 return code;
-        ctl_complain("Cannot write to standard output: %s.", strerror(errno));
+        ctl_complain(_("Cannot write to standard output: %s."), strerror(errno));
         return code == CTL_DONE ? CTL_FAILED : code;
 }
 
@@ -503,11 +509,15 @@ int main(int argc, char *argv[]) {
         static const CommandLine command_line = { options, ELEMENTSOF(options), verbs, ELEMENTSOF(verbs) };
         bool given[ELEMENTSOF(options)] = { 0 };
         Ctl c = { .command_line = &command_line };
+        bool is_json = false;
         int r;
 
         for (char **word = argv + 1; *word && !streq(*word, "--"); word++)
-                if (streq(*word, "--json"))
-                        ctl_use_json_errors(); /* also of an option before it */
+                is_json = is_json || streq(*word, "--json");
+        if (is_json)
+                ctl_use_json_errors(); /* also of an option before it */
+        else
+                i18n_init();
         r = parse_options(&c, argc, argv, given);
         if (r != CTL_DONE) {
                 ctl_error_ends(r);

@@ -50,14 +50,14 @@ static void print_elapse(const Preview *p, const Expression *e, unsigned i, usec
         _cleanup_free_ char *label = alloc_format("Iter. #%u", i + 1), *overlap = clock_change_overlap(e, t);
         char from_now[RELATIVE_TIME_MAX];
 
-        print_time(p, i == 0 ? "Next elapse" : label, t, p->local);
+        print_time(p, i == 0 ? N_("Next elapse") : label, t, p->local);
         if (!is_utc(p->local, t))
-                print_time(p, "(in UTC)", t, NULL);
+                print_time(p, N_("(in UTC)"), t, NULL);
         if (!streq(zone_name(e->zone), zone_name(p->local)) && !is_utc(e->zone, t))
-                print_time(p, "(in its zone)", t, e->zone);
-        print_line(p, "From now", relative_time_format(from_now, t, p->now));
+                print_time(p, N_("(in its zone)"), t, e->zone);
+        print_line(p, N_("From now"), relative_time_format(from_now, t, p->now));
         if (overlap)
-                print_line(p, "Clock change", overlap);
+                print_line(p, N_("Clock change"), overlap);
 }
 
 /* The elapses, and between them the gaps that leave something out. */
@@ -72,15 +72,15 @@ static void print_elapses(const Preview *p, const Expression *e) {
 
                 over = expression_next(e, t, &t) < 0;
                 while (gaps && (gap = clock_change_next_gap(e, &wall, &told, over ? USEC_INFINITY : t))) {
-                        print_line(p, "Clock change", gap);
+                        print_line(p, N_("Clock change"), gap);
                         free(gap);
                 }
                 if (!over)
                         print_elapse(p, e, i, t);
                 else if (e->cron && cron_is_reboot(e->cron))
-                        print_line(p, "Next elapse", "when vaktd is first started after boot");
+                        print_line(p, N_("Next elapse"), _("when vaktd is first started after boot"));
                 else if (i == 0)
-                        print_line(p, "Next elapse", "never");
+                        print_line(p, N_("Next elapse"), _("never"));
         }
 }
 
@@ -88,8 +88,8 @@ static void print_good(Preview *p, const char *text, const Expression *e) {
         if (p->n_shown++ > 0)
                 putchar('\n');
         if (!streq(text, e->normalized))
-                print_line(p, "Original form", text);
-        print_line(p, "Normalized form", e->normalized);
+                print_line(p, N_("Original form"), text);
+        print_line(p, N_("Normalized form"), e->normalized);
         print_elapses(p, e);
 }
 
@@ -111,9 +111,10 @@ static void print_json(Preview *p, const char *text, const Expression *e, const 
 static void complain_bad(const Preview *p, const char *text, const TimeError *problem) {
         bool cron = p->ctl->cron && expression_looks_like_cron(text);
 
-        ctl_complain("Invalid %s expression: %s (column %zu).%s", cron ? "cron" : "calendar", problem->message,
-                     problem->column,
-                     !cron && expression_looks_like_cron(text) ? " Use --cron to accept cron expressions." : "");
+        ctl_complain(cron ? _("Invalid cron expression: %s (column %zu).%s")
+                          : _("Invalid calendar expression: %s (column %zu).%s"),
+                     problem->message, problem->column,
+                     !cron && expression_looks_like_cron(text) ? _(" Use --cron to accept cron expressions.") : "");
         ctl_print_caret(text, problem->column);
 }
 
@@ -158,7 +159,7 @@ static int preview_lines(Preview *p, FILE *f) {
                 ret = ret ?: r;
         }
         if (ferror(f)) {
-                ctl_complain("Cannot read standard input: %s.", strerror(errno));
+                ctl_complain(_("Cannot read standard input: %s."), strerror(errno));
                 return CTL_FAILED;
         }
         return ret;
@@ -170,7 +171,7 @@ int verb_calendar(Ctl *c, char **args) {
         int r, ret = CTL_DONE;
 
         if (c->lines > ELAPSES_MAX) {
-                ctl_complain("-n requires a number up to %d here.", ELAPSES_MAX);
+                ctl_complain(_("-n requires a number up to %d here."), ELAPSES_MAX);
                 return CTL_USAGE;
         }
         r = local_zone_open(c->timezone, &zones);

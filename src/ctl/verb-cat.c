@@ -65,7 +65,7 @@ static int cat_file(Ctl *c, const char *path, json_object *array) {
 
         r = read_whole(path, &content, &n);
         if (r < 0) {
-                ctl_complain("Cannot read %s: %s.", path, strerror(-r));
+                ctl_complain(_("Cannot read %s: %s."), path, strerror(-r));
                 return r == -EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
         }
         if (!c->json) {
@@ -159,7 +159,7 @@ static int cat_job(Ctl *c, const char *job, json_object *array) {
                 return ctl_failed(c, r, NULL);
         file = job_file(&v);
         if (!file) {
-                ctl_complain("vaktd reports no file for job %s; see 'vaktctl status %s'.", job, job);
+                ctl_complain(_("vaktd reports no file for job %s; see 'vaktctl status %s'."), job, job);
                 return CTL_FAILED;
         }
         r = cat_file(c, file, array);

@@ -18,8 +18,6 @@
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 
-#define ALL_STILL_PAUSED "all jobs are paused: no trigger starts it until 'vaktctl resume --all'."
-
 /* What is done for one argument; its result is appended for --json. */
 typedef int (*ArgumentFunction)(Ctl *c, const char *argument, json_object *array, void *userdata);
 
@@ -66,10 +64,10 @@ static int pause_job(Ctl *c, const char *job, json_object *array, void *until_us
                 return r;
         append_pause(array, job, /* paused= */ true, until);
         if (until == USEC_INFINITY)
-                ctl_say(c, stdout, "Job %s is paused: no trigger starts it until 'vaktctl resume %s'.", job, job);
+                ctl_say(c, stdout, _("Job %s is paused: no trigger starts it until 'vaktctl resume %s'."), job, job);
         else
-                ctl_say(c, stdout, "Job %s is paused until %s; use 'vaktctl resume %s' to end the pause earlier.", job,
-                        local_time_format(when, until), job);
+                ctl_say(c, stdout, _("Job %s is paused until %s; use 'vaktctl resume %s' to end the pause earlier."),
+                        job, local_time_format(when, until), job);
         return 0;
 }
 
@@ -83,9 +81,12 @@ static int resume_job(Ctl *c, const char *job, json_object *array, void *all_pau
                 return r;
         append_pause(array, job, /* paused= */ false, USEC_INFINITY);
         if (!*(const bool *)all_paused)
-                ctl_say(c, stdout, "Job %s is no longer paused.", job);
+                ctl_say(c, stdout, _("Job %s is no longer paused."), job);
         else
-                ctl_say(c, stdout, "Job %s is no longer paused by name, but %s", job, ALL_STILL_PAUSED);
+                ctl_say(c, stdout,
+                        _("Job %s is no longer paused by name, but all jobs are paused: no trigger starts it until "
+                          "'vaktctl resume --all'."),
+                        job);
         return 0;
 }
 
@@ -99,7 +100,7 @@ static int parse_until(const char *text, usec_t *ret) {
         if (until <= now) {
                 char when[LOCAL_TIME_TEXT_MAX];
 
-                ctl_complain("A pause must end in the future; '%s' (%s) is in the past.", text,
+                ctl_complain(_("A pause must end in the future; '%s' (%s) is in the past."), text,
                              local_time_format(when, until));
                 return CTL_USAGE;
         }
@@ -121,7 +122,8 @@ static int pause_or_resume_all(Ctl *c, bool pause) {
                 return json_print(array);
         }
         ctl_say(c, stdout, "%s",
-                pause ? DAEMON_PAUSED : "All jobs are resumed; jobs that were paused by name stay paused.");
+                translated(pause ? DAEMON_PAUSED
+                                 : N_("All jobs are resumed; jobs that were paused by name stay paused.")));
         return CTL_DONE;
 }
 
@@ -129,7 +131,7 @@ static int pause_or_resume_all(Ctl *c, bool pause) {
 static int check_all(const Ctl *c, char **args, const char *verb) {
         if (c->all != !!args[0])
                 return CTL_DONE;
-        ctl_complain("Write 'vaktctl %s JOB...' or 'vaktctl %s --all'; see 'vaktctl --help'.", verb, verb);
+        ctl_complain(_("Write 'vaktctl %s JOB...' or 'vaktctl %s --all'; see 'vaktctl --help'."), verb, verb);
         return CTL_USAGE;
 }
 
@@ -138,7 +140,7 @@ int verb_pause(Ctl *c, char **args) {
         int r = check_all(c, args, "pause");
 
         if (r == CTL_DONE && c->all && c->until) {
-                ctl_complain("--until requires the names of jobs and cannot be combined with --all.");
+                ctl_complain(_("--until requires the names of jobs and cannot be combined with --all."));
                 r = CTL_USAGE;
         }
         if (r == CTL_DONE && c->until)
@@ -176,7 +178,7 @@ static int reset_job(Ctl *c, const char *job, json_object *array, void *userdata
         o = json_new_object();
         json_add_string(o, "job", job);
         json_append(array, o);
-        ctl_say(c, stdout, "Job %s: its failure, alarms and waiting retries are cleared.", job);
+        ctl_say(c, stdout, _("Job %s: its failure, alarms and waiting retries are cleared."), job);
         return 0;
 }
 
@@ -190,7 +192,7 @@ static int parse_count(const char *text, uint32_t *ret) {
         errno = 0;
         n = strtoull(text, NULL, 10);
         if (isempty(text) || strspn(text, "0123456789") != strlen(text) || errno != 0 || n > UINT32_MAX) {
-                ctl_complain("The number of occurrences to skip must be at least 0, not '%s'.", text);
+                ctl_complain(_("The number of occurrences to skip must be at least 0, not '%s'."), text);
                 return CTL_USAGE;
         }
         *ret = (uint32_t)n;
@@ -217,14 +219,14 @@ int verb_skip(Ctl *c, char **args) {
                 return json_print(o);
         }
         if (count == 0)
-                ctl_say(c, stdout, "Job %s skips nothing.", job);
+                ctl_say(c, stdout, _("Job %s skips nothing."), job);
         else if (count == 1)
-                ctl_say(c, stdout, "Job %s skips its next occurrence; use 'vaktctl skip %s 0' to cancel that.", job,
+                ctl_say(c, stdout, _("Job %s skips its next occurrence; use 'vaktctl skip %s 0' to cancel that."), job,
                         job);
         else
                 ctl_say(c, stdout,
-                        "Job %s skips its next %" PRIu32 " occurrences; use 'vaktctl skip %s 0' to cancel that.", job,
-                        count, job);
+                        _("Job %s skips its next %" PRIu32 " occurrences; use 'vaktctl skip %s 0' to cancel that."),
+                        job, count, job);
         return CTL_DONE;
 }
 
@@ -239,7 +241,7 @@ static int cancel_run(Ctl *c, uint64_t id, json_object *array) {
         o = json_new_object();
         json_add_number(o, "run", id);
         json_append(array, o);
-        ctl_say(c, stdout, "Run %" PRIu64 " is being cancelled.", id);
+        ctl_say(c, stdout, _("Run %" PRIu64 " is being cancelled."), id);
         return 0;
 }
 
@@ -271,7 +273,7 @@ static int remove_once(Ctl *c, const char *job, json_object *array) {
         json_add(o, "run", NULL);
         json_add_string(o, "job", job);
         json_append(array, o);
-        ctl_say(c, stdout, "Job %s is removed and does not run.", job);
+        ctl_say(c, stdout, _("Job %s is removed and does not run."), job);
         return 0;
 }
 
@@ -292,7 +294,7 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
         if (live.n_ids == 0 && once_is_file(v.fragment))
                 return remove_once(c, job, array);
         if (live.n_ids == 0)
-                ctl_say(c, stdout, "No run of job %s is active or waiting.", job);
+                ctl_say(c, stdout, _("No run of job %s is active or waiting."), job);
         for (size_t i = 0; i < live.n_ids; i++) { /* newest first: no waiting run starts in between */
                 r = cancel_run(c, ids[i], array);
                 ret = ret ?: r;
@@ -316,7 +318,7 @@ static struct {
 } watched;
 
 static int daemon_has_ended(void) {
-        ctl_complain("vaktd (process %u) has exited; it reads all files when it is started.", watched.pid);
+        ctl_complain(_("vaktd (process %u) has exited; it reads all files when it is started."), watched.pid);
         ctl_error_ends(CTL_NO_DAEMON);
         return CTL_NO_DAEMON;
 }
@@ -344,7 +346,7 @@ static int start_watching_daemon(const Ctl *c) {
                 return daemon_has_ended();
         r = watched.fd < 0 ? errno : pthread_create(&thread, NULL, watch_daemon, NULL);
         if (r > 0)
-                ctl_complain("Cannot watch process %u: %s, ignoring.", c->daemon_pid, strerror(r));
+                ctl_complain(_("Cannot watch process %u: %s, ignoring."), c->daemon_pid, strerror(r));
         else
                 (void)pthread_detach(thread);
         return 0;
@@ -367,11 +369,16 @@ int verb_reload(Ctl *c, char **args) {
                 diagnostic_print(stderr, &d.diagnostics[i]);
         if (d.n_items > 0) {
                 if (!c->json && c->daemon_pid == 0)
-                        ctl_complain("Reloaded with %zu problem%s: fix the files and reload again; previous versions "
-                                     "stay in use until then.",
-                                     d.n_items, d.n_items == 1 ? "" : "s");
+                        ctl_complain(
+                                ngettext(
+                                        "Reloaded with %zu problem: fix the files and reload again; previous versions "
+                                        "stay in use until then.",
+                                        "Reloaded with %zu problems: fix the files and reload again; previous "
+                                        "versions stay in use until then.",
+                                        d.n_items),
+                                d.n_items);
                 return CTL_FAILED;
         }
-        ctl_say(c, stdout, "Reloaded.");
+        ctl_say(c, stdout, _("Reloaded."));
         return CTL_DONE;
 }

@@ -99,6 +99,7 @@ static void report(const Ctl *c, const Diagnostics *problems, const Diagnostics 
 
 int verb_check(Ctl *c, char **args) {
         _cleanup_(diagnostics_done) Diagnostics problems = { 0 }, warnings = { 0 };
+        _cleanup_free_ char *count = NULL;
         size_t n = strv_length(args);
         int r = 0;
 
@@ -112,16 +113,20 @@ int verb_check(Ctl *c, char **args) {
                 if (r == -ENXIO)
                         ctl_complain(PLACES_NO_HOME);
                 else
-                        ctl_complain("Cannot check the files: %s.", strerror(-r));
+                        ctl_complain(_("Cannot check the files: %s."), strerror(-r));
                 return CTL_FAILED;
         }
         report(c, &problems, &warnings);
         if (problems.n_items > 0 || (c->strict && warnings.n_items > 0))
                 return CTL_FAILED;
+        count = args[0] ? alloc_format(ngettext("%zu file checked, no problems", "%zu files checked, no problems", n),
+                                       n)
+                        : alloc_format(ngettext("%zu job checked, no problems", "%zu jobs checked, no problems", n),
+                                       n);
         if (warnings.n_items > 0)
-                ctl_say(c, stdout, "%zu %s%s checked, no problems, %zu warning%s.", n, args[0] ? "file" : "job",
-                        PLURAL(n), warnings.n_items, PLURAL(warnings.n_items));
+                ctl_say(c, stdout, ngettext("%s, %zu warning.", "%s, %zu warnings.", warnings.n_items), count,
+                        warnings.n_items);
         else
-                ctl_say(c, stdout, "%zu %s%s checked, no problems.", n, args[0] ? "file" : "job", PLURAL(n));
+                ctl_say(c, stdout, "%s.", count);
         return CTL_DONE;
 }

@@ -40,6 +40,6 @@ int verb_conditions(Ctl *c, char **args) {
                 printf("%-18s %-10s   %s\n%*s%s\n", condition_kind_to_string(k),
                        condition_units[condition_kind_unit(k)], condition_kind_help(k), WIDTH, "",
                        condition_kind_example(k));
-        ctl_say(c, stdout, "\nThey are combined with and, or, not and parentheses. See vaktd.condition(7).");
+        ctl_say(c, stdout, _("\nThey are combined with and, or, not and parentheses. See vaktd.condition(7)."));
         return CTL_DONE;
 }

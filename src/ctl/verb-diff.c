@@ -48,7 +48,7 @@ static int begin(Ctl *c, Comparison *k) {
         r = job_diff_context_init(&k->context, c->user, &k->daemon, k->host);
         if (r >= 0)
                 return CTL_DONE;
-        ctl_complain("Cannot read the time zones of the system: %s.", strerror(-r));
+        ctl_complain(_("Cannot read the time zones of the system: %s."), strerror(-r));
         return CTL_FAILED;
 }
 
@@ -74,7 +74,7 @@ static int show_difference(Comparison *k, const char *name, const JobVersion *be
                 ctl_open_pager(k->ctl);
                 if (k->n_differences > 0)
                         putchar('\n');
-                job_diff_print(k->ctl, d, "IN FORCE", "ON DISK");
+                job_diff_print(k->ctl, d, N_("  NEXT ELAPSES IN FORCE"), N_("NEXT ELAPSES ON DISK"));
         }
         k->n_differences++;
         return CTL_DONE;
@@ -103,7 +103,7 @@ static int compare_job(Comparison *k, const char *name, const Diagnostic *proble
         if (r == -ENOMEM)
                 alloc_failed();
         if (!before.file && !texts && !mask && problems.n_items == 0) {
-                ctl_complain("There is no job '%s', neither in force nor on disk.", name);
+                ctl_complain(_("There is no job '%s', neither in force nor on disk."), name);
                 return CTL_NO_SUCH_JOB;
         }
         after.texts = texts;
@@ -114,12 +114,12 @@ static int compare_job(Comparison *k, const char *name, const Diagnostic *proble
 
 static int compare_named(Comparison *k, const char *name) {
         if (job_name_is_valid(name) && name[strlen(name) - 1] == '@') {
-                ctl_complain("%s is a template; name one of its instances, such as %sNAME.", name, name);
+                ctl_complain(_("%s is a template; name one of its instances, such as %sNAME."), name, name);
                 return CTL_USAGE;
         }
         if (job_name_is_valid(name))
                 return compare_job(k, name, NULL);
-        ctl_complain("'%s' is no name of a job.", name);
+        ctl_complain(_("'%s' is no name of a job."), name);
         return CTL_NO_SUCH_JOB;
 }
 
@@ -133,7 +133,7 @@ static int load(Comparison *k) {
         if (r >= 0)
                 r = job_loader_load(k->loader, k->context.now.realtime);
         if (r < 0) {
-                ctl_complain("Cannot read the files: %s.", strerror(-r));
+                ctl_complain(_("Cannot read the files: %s."), strerror(-r));
                 return CTL_FAILED;
         }
         k->loaded = job_loader_jobs(k->loader, &k->n_loaded);
@@ -189,10 +189,12 @@ int verb_diff(Ctl *c, char **args) {
         if (ret != CTL_DONE)
                 return ret;
         if (k.n_differences == 0) {
-                ctl_say(c, stdout, "What is on disk is in force.");
+                ctl_say(c, stdout, _("What is on disk is in force."));
                 return CTL_DONE;
         }
-        ctl_say(c, stdout, "\n%zu job%s differ%s; 'vaktctl reload' puts what is on disk into force.", k.n_differences,
-                PLURAL(k.n_differences), k.n_differences == 1 ? "s" : "");
+        ctl_say(c, stdout,
+                ngettext("\n%zu job differs; 'vaktctl reload' puts what is on disk into force.",
+                         "\n%zu jobs differ; 'vaktctl reload' puts what is on disk into force.", k.n_differences),
+                k.n_differences);
         return CTL_FAILED;
 }

@@ -89,12 +89,12 @@ static int find_instance(Edit *e) {
         if (r == -ENOMEM)
                 alloc_failed();
         if (r < 0 || !e->dirs || !e->dirs[0]) {
-                ctl_complain("%s", r < 0 ? PLACES_NO_HOME : "vaktd has no directory of jobs.");
+                ctl_complain("%s", r < 0 ? PLACES_NO_HOME : _("vaktd has no directory of jobs."));
                 return CTL_FAILED;
         }
         r = job_diff_context_init(&e->context, c->user, e->daemon.message ? &e->daemon : NULL, e->host);
         if (r < 0)
-                ctl_complain("Cannot read the time zones of the system: %s.", strerror(-r));
+                ctl_complain(_("Cannot read the time zones of the system: %s."), strerror(-r));
         return r < 0 ? CTL_FAILED : CTL_DONE;
 }
 
@@ -115,9 +115,10 @@ static int read_job(Edit *e) {
         if (r < 0)
                 return CTL_FAILED;
         if (mask)
-                ctl_complain("Job %s is masked by %s; remove that first.", e->name, mask);
+                ctl_complain(_("Job %s is masked by %s; remove that first."), e->name, mask);
         else
-                ctl_complain("There is no file of a job '%s'; use 'vaktctl new %s' to write one.", e->name, e->name);
+                ctl_complain(_("There is no file of a job '%s'; use 'vaktctl new %s' to write one."), e->name,
+                             e->name);
         return CTL_NO_SUCH_JOB;
 }
 
@@ -155,13 +156,14 @@ static int open_file(Edit *e) {
                 r = errno == ENOENT ? 0 : -errno;
         }
         if (r < 0) {
-                ctl_complain("Cannot write to %s: %s%s", e->dirs[0], reason ?: strerror(-r), reason ? "" : ".");
+                ctl_complain(_("Cannot write to %s: %s%s"), e->dirs[0], reason ?: strerror(-r), reason ? "" : ".");
                 return r == -EACCES || r == -EPERM ? CTL_NOT_PERMITTED : CTL_FAILED;
         }
         if (e->old.st_ino == 0 || S_ISREG(e->old.st_mode))
                 return CTL_DONE;
-        ctl_complain("%s is %s. Edit the file itself, or remove it.", e->path,
-                     S_ISLNK(e->old.st_mode) ? "a link" : "no regular file");
+        ctl_complain(S_ISLNK(e->old.st_mode) ? _("%s is a link. Edit the file itself, or remove it.")
+                                             : _("%s is no regular file. Edit the file itself, or remove it."),
+                     e->path);
         return CTL_FAILED;
 }
 
@@ -183,7 +185,7 @@ static int begin(Edit *e) {
 
 static void say_kept(const Edit *e) {
         if (e->draft)
-                ctl_complain("The draft is kept in %s.", e->draft_path);
+                ctl_complain(_("The draft is kept in %s."), e->draft_path);
 }
 
 static void drop_draft(Edit *e) {
@@ -297,7 +299,7 @@ static int write_draft(Edit *e, const char *content, size_t n, unsigned *ret_lin
         r = file_write_atomically(e->directory, e->draft, 0600, text, size);
         if (r >= 0)
                 return CTL_DONE;
-        ctl_complain("Cannot write to %s: %s.", e->dirs[0], strerror(-r));
+        ctl_complain(_("Cannot write to %s: %s."), e->dirs[0], strerror(-r));
         if (faccessat(e->directory, e->draft, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 e->draft = mfree(e->draft);
         return r == -EACCES || r == -EPERM ? CTL_NOT_PERMITTED : CTL_FAILED;
@@ -381,7 +383,7 @@ static bool ask_again(void) {
         if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
                 return false;
         (void)sigaction(SIGINT, &catch, &old);
-        fputs("Edit it again? [Y/n] ", stderr);
+        fputs(_("Edit it again? [Y/n] "), stderr);
         n = getline(&line, &size, stdin);
         (void)sigaction(SIGINT, &old, NULL);
         if (n < 0)
@@ -427,7 +429,7 @@ static int read_stdin(Edit *e, bool *ret_changed) {
         ssize_t n = fd_read_up_to(STDIN_FILENO, text, SOURCE_SIZE_MAX + 1);
 
         if (n < 0 || n > SOURCE_SIZE_MAX) {
-                ctl_complain("Cannot read standard input: %s.", n < 0 ? strerror((int)-n) : "it is too large");
+                ctl_complain(_("Cannot read standard input: %s."), n < 0 ? strerror((int)-n) : _("it is too large"));
                 return CTL_FAILED;
         }
         take_content(e, text, (size_t)n);
@@ -439,7 +441,7 @@ static int read_stdin(Edit *e, bool *ret_changed) {
         if (e->problems.n_items == 0)
                 return CTL_DONE;
         print_problems(e, /* is_draft= */ false);
-        ctl_complain("Nothing was written.");
+        ctl_complain(_("Nothing was written."));
         return CTL_FAILED;
 }
 
@@ -484,16 +486,16 @@ static int save(Edit *e) {
         int r;
 
         if (flock(e->directory, LOCK_EX) < 0) { /* two of us do not overwrite each other */
-                ctl_complain("Cannot lock %s: %s.", e->dirs[0], strerror(errno));
+                ctl_complain(_("Cannot lock %s: %s."), e->dirs[0], strerror(errno));
                 return CTL_FAILED;
         }
         r = is_unchanged(e) ? write_file(e, &reason) : -EEXIST;
         if (r >= 0)
                 return CTL_DONE;
         if (r == -EEXIST)
-                ctl_complain("%s was changed by somebody else meanwhile, and is left as it is.", e->path);
+                ctl_complain(_("%s was changed by somebody else meanwhile, and is left as it is."), e->path);
         else
-                ctl_complain("Cannot write %s: %s%s", e->path, reason ?: strerror(-r), reason ? "" : ".");
+                ctl_complain(_("Cannot write %s: %s%s"), e->path, reason ?: strerror(-r), reason ? "" : ".");
         return r == -EACCES || r == -EPERM ? CTL_NOT_PERMITTED : CTL_FAILED;
 }
 
@@ -514,7 +516,7 @@ static void show_difference(Edit *e, DefinitionView *in_force) {
         if (e->ctl->json)
                 json_print(job_diff_json(d));
         else if (!e->ctl->quiet)
-                job_diff_print(e->ctl, d, "BEFORE", "NOW");
+                job_diff_print(e->ctl, d, N_("  NEXT ELAPSES BEFORE"), N_("NEXT ELAPSES NOW"));
 }
 
 /* Problems of other jobs are told, but are none of the edit. */
@@ -531,9 +533,10 @@ static int reload(Edit *e) {
                         ret = CTL_FAILED;
         }
         if (d.n_items == 0)
-                ctl_say(c, stdout, "Reloaded.");
+                ctl_say(c, stdout, _("Reloaded."));
         else
-                ctl_complain("Reloaded with %zu problem%s.", d.n_items, PLURAL(d.n_items));
+                ctl_complain(ngettext("Reloaded with %zu problem.", "Reloaded with %zu problems.", d.n_items),
+                             d.n_items);
         return ret;
 }
 
@@ -546,14 +549,14 @@ static int put_into_force(Edit *e) {
                 r = definition_view_get(c->connection, e->name, &c->error, &in_force);
         if (r < 0) /* it was not valid until now */
                 sd_bus_error_free(&c->error);
-        ctl_say(c, stdout, "Saved %s.", e->path);
+        ctl_say(c, stdout, _("Saved %s."), e->path);
         if (e->def)
                 job_print_warnings(e->def, e->dirs, e->context.now.realtime);
         if (!e->is_template)
                 show_difference(e, &in_force);
         if (e->daemon.message)
                 return reload(e);
-        ctl_say(c, stdout, "vaktd is not running; this takes effect when it is started.");
+        ctl_say(c, stdout, _("vaktd is not running; this takes effect when it is started."));
         return CTL_DONE;
 }
 
@@ -563,12 +566,12 @@ int verb_edit(Ctl *c, char **args) {
         int r;
 
         if (!job_name_is_valid(e.name)) {
-                ctl_complain("'%s' is no name of a job.", e.name);
+                ctl_complain(_("'%s' is no name of a job."), e.name);
                 return CTL_NO_SUCH_JOB;
         }
         e.is_template = e.name[strlen(e.name) - 1] == '@';
         if (!c->from_stdin && (c->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))) {
-                ctl_complain("An editor requires a terminal; use --stdin to pass the content on standard input.");
+                ctl_complain(_("An editor requires a terminal; use --stdin to pass the content on standard input."));
                 return CTL_USAGE;
         }
         r = begin(&e);
@@ -583,6 +586,6 @@ int verb_edit(Ctl *c, char **args) {
         drop_draft(&e);
         if (changed)
                 return put_into_force(&e);
-        ctl_say(c, stdout, "Nothing was changed.");
+        ctl_say(c, stdout, _("Nothing was changed."));
         return CTL_DONE;
 }

@@ -56,7 +56,7 @@ static int complain_of_word(const Words *w, const char *given) {
                 free(list);
                 list = longer;
         }
-        ctl_complain("%s requires a list, separated by commas, of %s, not '%s'.", w->option, list, given);
+        ctl_complain(_("%s requires a list, separated by commas, of %s, not '%s'."), w->option, list, given);
         return CTL_USAGE;
 }
 
@@ -119,9 +119,9 @@ static int explain_nothing(Ctl *c, const RunFilter *f) {
                 return ctl_failed(c, r, NULL);
         r = !any && f->job ? ctl_call(c, &(MethodCall){ .member = "GetJob" }, NULL, "s", f->job) : 0;
         if (r == 0 && f->job && !any)
-                ctl_say(c, stdout, "Job %s has not run yet.", f->job);
+                ctl_say(c, stdout, _("Job %s has not run yet."), f->job);
         else if (r == 0)
-                ctl_say(c, stdout, any ? "No run matches." : "Nothing has run yet.");
+                ctl_say(c, stdout, any ? _("No run matches.") : _("Nothing has run yet."));
         return r;
 }
 

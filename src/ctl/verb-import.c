@@ -73,8 +73,9 @@ static int write_jobs(Ctl *c, const Import *i, ImportSource source) {
                 return r;
         r = import_turn_off(i, source, c->output, c->user, c->quiet);
         if (diagnostic_views_get(c->connection, /* reload= */ true, &c->error, &problems) < 0) {
-                ctl_complain("The jobs are written, and what they were made of is turned off, but vaktd has not read "
-                             "them. Run 'vaktctl reload'.");
+                ctl_complain(
+                        _("The jobs are written, and what they were made of is turned off, but vaktd has not read "
+                          "them. Run 'vaktctl reload'."));
                 r = -EIO;
         }
         return r;
@@ -83,6 +84,8 @@ static int write_jobs(Ctl *c, const Import *i, ImportSource source) {
 /* Remarks and, unless there was an error, jobs, a summary, and what is to be known about these jobs. Returns an
  * exit status. */
 static int finish(Ctl *c, const Import *i, int error, const char *hint, ImportSource source) {
+        _cleanup_free_ char *made = alloc_format(ngettext("%zu job made", "%zu jobs made", i->n_jobs), i->n_jobs);
+
         for (size_t k = 0; !c->json && k < i->n_notes; k++) {
                 const ImportNote *n = &i->notes[k];
 
@@ -95,12 +98,12 @@ static int finish(Ctl *c, const Import *i, int error, const char *hint, ImportSo
         for (size_t k = 0; k < i->n_jobs && error >= 0 && !c->output && !c->json; k++)
                 print_job(c, &i->jobs[k]);
         if (error >= 0)
-                ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,
-                        PLURAL(i->n_notes));
+                ctl_say(c, stderr, ngettext("%s, %zu remark.", "%s, %zu remarks.", i->n_notes), made, i->n_notes);
         if (error >= 0 && c->write && !c->disable_source && i->n_jobs > 0)
-                ctl_say(c, stderr, "%s in %s. Read %s, and run 'vaktctl%s reload'.",
-                        i->n_jobs == 1 ? "It is" : "They are", c->output, i->n_jobs == 1 ? "it" : "them",
-                        c->user ? " --user" : "");
+                ctl_say(c, stderr,
+                        ngettext("It is in %s. Read it, and run 'vaktctl%s reload'.",
+                                 "They are in %s. Read them, and run 'vaktctl%s reload'.", i->n_jobs),
+                        c->output, c->user ? " --user" : "");
         if (error >= 0 && hint && !c->disable_source && i->n_jobs > 0)
                 ctl_say(c, stderr, "%s", hint);
         return error >= 0 && i->n_notes == 0 ? CTL_DONE : CTL_FAILED;
@@ -126,11 +129,11 @@ static int begin(Ctl *c) {
         int r;
 
         if (c->write && c->output) {
-                ctl_complain("--write has its own directory. Remove it, or --output=.");
+                ctl_complain(_("--write has its own directory. Remove it, or --output=."));
                 return CTL_USAGE;
         }
         if (c->disable_source && !c->write) {
-                ctl_complain("--disable-source requires --write.");
+                ctl_complain(_("--disable-source requires --write."));
                 return CTL_USAGE;
         }
         if (!c->write)
@@ -152,7 +155,7 @@ static int begin(Ctl *c) {
 /* Reports an error of a file that is read, and returns it. */
 static int check_read(const char *path, int error) {
         if (error < 0)
-                ctl_complain("Cannot read %s: %s.", path, import_reason(error));
+                ctl_complain(_("Cannot read %s: %s."), path, import_reason(error));
         return error;
 }
 
@@ -165,7 +168,7 @@ static int read_crontab_of(Crontab *t, const char *user) {
         if (r == -ENOENT)
                 r = crontab_read(t, other);
         if (r < 0)
-                ctl_complain("Cannot read the crontab of %s: %s.", user, import_reason(r));
+                ctl_complain(_("Cannot read the crontab of %s: %s."), user, import_reason(r));
         return r;
 }
 
@@ -260,13 +263,14 @@ int verb_import_logrotate(Ctl *c, char **args) {
         return r;
 }
 
-static int import_units(Ctl *c, char **args, UnitKind kind, const char *what, const char *example) {
+static int import_units(Ctl *c, char **args, UnitKind kind) {
         _cleanup_(strv_freep) char **all = c->all ? unit_import_list(kind, c->user) : NULL;
         Import i = { 0 };
         int r = 0;
 
         if (c->all ? *args != NULL : !*args) {
-                ctl_complain("Name %ss, or write --all.", what);
+                ctl_complain(kind == UNIT_TIMER ? _("Name timers, or write --all.")
+                                                : _("Name path units, or write --all."));
                 return CTL_USAGE;
         }
         r = begin(c);
@@ -280,25 +284,32 @@ static int import_units(Ctl *c, char **args, UnitKind kind, const char *what, co
                         r = 0;
                 }
                 if (r == -EINVAL)
-                        ctl_complain("%s is no %s that can be imported. Write a name such as %s.", *name, what,
-                                     example);
+                        ctl_complain(
+                                kind == UNIT_TIMER
+                                        ? _("%s is no timer that can be imported. Write a name such as fstrim.timer.")
+                                        : _("%s is no path unit that can be imported. Write a name such as "
+                                            "cups.path."),
+                                *name);
                 else if (r == -ENOENT)
-                        ctl_complain("There is no %s '%s' in the directories of systemd.unit(5).", what, *name);
+                        ctl_complain(kind == UNIT_TIMER
+                                             ? _("There is no timer '%s' in the directories of systemd.unit(5).")
+                                             : _("There is no path unit '%s' in the directories of systemd.unit(5)."),
+                                     *name);
                 else
                         (void)check_read(*name, r);
         }
-        r = finish(c, &i, r, "The service manager starts these units as well until they are disabled there.",
+        r = finish(c, &i, r, _("The service manager starts these units as well until they are disabled there."),
                    IMPORT_SOURCE_UNITS);
         import_done(&i);
         return r;
 }
 
 int verb_import_timer(Ctl *c, char **args) {
-        return import_units(c, args, UNIT_TIMER, "timer", "fstrim.timer");
+        return import_units(c, args, UNIT_TIMER);
 }
 
 int verb_import_path(Ctl *c, char **args) {
-        return import_units(c, args, UNIT_PATH, "path unit", "cups.path");
+        return import_units(c, args, UNIT_PATH);
 }
 
 int verb_import_tmpfiles(Ctl *c, char **args) {
@@ -313,8 +324,10 @@ int verb_import_tmpfiles(Ctl *c, char **args) {
                 tmpfiles_import(&t);
         r = finish(c, &t.out, r, NULL, IMPORT_SOURCE_NONE);
         if (t.n_others > 0)
-                ctl_say(c, stderr, "%u line%s without an age remain%s the business of systemd-tmpfiles(8).",
-                        t.n_others, PLURAL(t.n_others), t.n_others == 1 ? "s" : "");
+                ctl_say(c, stderr,
+                        ngettext("%u line without an age remains the business of systemd-tmpfiles(8).",
+                                 "%u lines without an age remain the business of systemd-tmpfiles(8).", t.n_others),
+                        t.n_others);
         tmpfiles_done(&t);
         return r;
 }

@@ -125,7 +125,7 @@ static int sort(const char *order, const JobRow **jobs, size_t n) {
                         qsort(jobs, n, sizeof(*jobs), orders[i].compare);
                         return CTL_DONE;
                 }
-        ctl_complain("--sort= takes name, next or last, not '%s'.", order);
+        ctl_complain(_("--sort= takes name, next or last, not '%s'."), order);
         return CTL_USAGE;
 }
 
@@ -142,8 +142,9 @@ static int check_states(const char *states) {
         }
         while (states && (word = strsep(&rest, ",")))
                 if (!list_contains(known, ", ", word)) {
-                        ctl_complain("--state requires a list, separated by commas, of %s, not '%s'.%s", known, word,
-                                     streq(word, "failed") ? " For jobs whose last run failed, use --failed." : "");
+                        ctl_complain(_("--state requires a list, separated by commas, of %s, not '%s'.%s"), known,
+                                     word,
+                                     streq(word, "failed") ? _(" For jobs whose last run failed, use --failed.") : "");
                         return CTL_USAGE;
                 }
         return CTL_DONE;
@@ -208,7 +209,7 @@ static char *next_text(const Ctl *c, const JobRow *row, usec_t now) {
         bool is_retry = row->retry > 0 && next_of(row) == row->retry;
         char when[LOCAL_TIME_TEXT_MAX], left[RELATIVE_TIME_MAX];
 
-        return alloc_format("%s%s", is_retry ? "retry " : "",
+        return alloc_format("%s%s", is_retry ? _("retry ") : "",
                             c->full ? local_time_format(when, next_of(row))
                                     : relative_time_format(left, next_of(row), now));
 }
@@ -227,17 +228,17 @@ static const AlarmRow *alarms_of(const List *l, const char *job, size_t *ret_n) 
 /* What needs to be looked at: "1 alarm, changed on disk". */
 static char *notes_text(const List *l, const JobRow *row) {
         size_t n_alarms;
-        const char *problem = !row->has_problem || streq(row->state, "invalid") ? "" : "file invalid, ";
-        const char *paused = row->paused && !streq(row->state, "paused") && !l->daemon.paused ? "paused, " : "";
-        const char *changed = is_changed_on_disk(&l->daemon, row) ? "changed on disk, " : "";
+        const char *problem = !row->has_problem || streq(row->state, "invalid") ? "" : _("file invalid, ");
+        const char *paused = row->paused && !streq(row->state, "paused") && !l->daemon.paused ? _("paused, ") : "";
+        const char *changed = is_changed_on_disk(&l->daemon, row) ? _("changed on disk, ") : "";
         _cleanup_free_ char *alarms = NULL, *degraded = NULL;
         char *text;
 
         (void)alarms_of(l, row->name, &n_alarms);
         if (n_alarms > 0)
-                alarms = alloc_format("%zu alarm%s, ", n_alarms, PLURAL(n_alarms));
+                alarms = alloc_format(ngettext("%zu alarm, ", "%zu alarms, ", n_alarms), n_alarms);
         if (row->degraded > 0)
-                degraded = alloc_format("%" PRIu32 " degraded, ", row->degraded);
+                degraded = alloc_format(_("%" PRIu32 " degraded, "), row->degraded);
         text = alloc_format("%s%s%s%s%s", strempty(alarms), problem, strempty(degraded), paused, changed);
         if (text[0] != '\0')
                 text[strlen(text) - 2] = '\0';
@@ -285,26 +286,29 @@ static void print_sums(const List *l) {
                 n_disabled += streq(row->state, "disabled");
                 n_invalid += row->has_problem;
         }
-        printf("%s%zu job%s listed, %zu running", l->n_jobs > 0 ? "\n" : "", l->n_jobs, PLURAL(l->n_jobs), n_running);
-        print_sum(n_queued, "queued");
-        print_sum(n_failed, "failed");
-        print_sum(n_retrying, "retrying");
-        print_sum(n_paused, "paused");
-        print_sum(n_disabled, "disabled");
-        print_sum(n_invalid, "with an invalid file");
-        print_sum(n_alarms, n_alarms == 1 ? "alarm raised" : "alarms raised");
+        if (l->n_jobs > 0)
+                putchar('\n');
+        printf(ngettext("%zu job listed, %zu running", "%zu jobs listed, %zu running", l->n_jobs), l->n_jobs,
+               n_running);
+        print_sum(n_queued, _("queued"));
+        print_sum(n_failed, _("failed"));
+        print_sum(n_retrying, _("retrying"));
+        print_sum(n_paused, _("paused"));
+        print_sum(n_disabled, _("disabled"));
+        print_sum(n_invalid, _("with an invalid file"));
+        print_sum(n_alarms, ngettext("alarm raised", "alarms raised", n_alarms));
         puts(".");
 }
 
 static void print_table(Ctl *c, const List *l) {
         static const TableColumn columns[] = {
-                { .title = "JOB", .shrink = SHRINK_LATE },
-                { .title = "STATE" },
-                { .title = "LAST" },
-                { .title = "NEXT" },
-                { .title = "RUNS", .right = true },
-                { .title = "NOTES", .shrink = SHRINK_LATE, .optional = true },
-                { .title = "DESCRIPTION", .shrink = SHRINK_FIRST },
+                { .title = N_("JOB"), .shrink = SHRINK_LATE },
+                { .title = N_("STATE") },
+                { .title = N_("LAST") },
+                { .title = N_("NEXT") },
+                { .title = N_("RUNS"), .right = true },
+                { .title = N_("NOTES"), .shrink = SHRINK_LATE, .optional = true },
+                { .title = N_("DESCRIPTION"), .shrink = SHRINK_FIRST },
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         usec_t now = now_realtime();
@@ -322,7 +326,7 @@ static void print_first_step(const Ctl *c) {
         _cleanup_(strv_freep) char **dirs = NULL;
 
         if (!c->socket && !ctl_is_remote(c) && places_job_dirs(c->user, &dirs) >= 0)
-                printf("Write a job to %s/NAME.job (see vaktd.job(5)), and run 'vaktctl%s reload'.\n", dirs[0],
+                printf(_("Write a job to %s/NAME.job (see vaktd.job(5)), and run 'vaktctl%s reload'.\n"), dirs[0],
                        c->user ? " --user" : "");
 }
 
@@ -348,6 +352,7 @@ static char *diagnostic_job(const char *file) {
 /* Reports that a job with an invalid file uses an older version. Returns like ctl_call(). */
 static int print_in_force(Ctl *c, const JobRow *row) {
         _cleanup_(job_view_done) JobView job = { 0 };
+        _cleanup_free_ char *name = NULL;
         int r;
 
         if (streq(row->state, "invalid"))
@@ -357,9 +362,8 @@ static int print_in_force(Ctl *c, const JobRow *row) {
                 return ctl_failed(c, r, NULL);
         if (isempty(job.problem))
                 return 0;
-        printf("Job ");
-        ctl_print_colored(c, COLOR_NONE, job.name);
-        printf(" still uses the last valid version of its file.\n");
+        name = text_escape(job.name);
+        printf(_("Job %s still uses the last valid version of its file.\n"), name);
         return 0;
 }
 
@@ -462,7 +466,7 @@ int verb_list(Ctl *c, char **args) {
         }
         ctl_open_pager(c);
         if (l.daemon.paused && !c->no_legend) { /* first, because no state in the table below shows it */
-                ctl_print_colored(c, COLOR_YELLOW, DAEMON_PAUSED);
+                ctl_print_colored(c, COLOR_YELLOW, translated(DAEMON_PAUSED));
                 fputs("\n\n", stdout);
         }
         print_table(c, &l);

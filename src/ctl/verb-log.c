@@ -136,7 +136,7 @@ static int read_output(Log *l) {
         const char *name = l->ctl->output ?: table[0].name;
 
         if (l->ctl->json && l->ctl->output) {
-                ctl_complain("--json and --output cannot be combined.");
+                ctl_complain(_("--json and --output cannot be combined."));
                 return CTL_USAGE;
         }
         l->print = l->ctl->json ? print_json : NULL;
@@ -145,7 +145,7 @@ static int read_output(Log *l) {
                         l->print = table[i].print;
         if (l->print)
                 return CTL_DONE;
-        ctl_complain("--output requires short, short-iso or cat, not '%s'.", name);
+        ctl_complain(_("--output requires short, short-iso or cat, not '%s'."), name);
         return CTL_USAGE;
 }
 
@@ -168,8 +168,8 @@ static int read_priorities(const char *text, unsigned *ret) {
         int to = find_priority(dots ? dots + 2 : text, strlen(dots ? dots + 2 : text));
 
         if (from < 0 || to < 0) {
-                ctl_complain("--priority= requires emerg, alert, crit, err, warning, notice, info, debug, a number "
-                             "from 0 to 7, or FROM..TO, not '%s'.",
+                ctl_complain(_("--priority= requires emerg, alert, crit, err, warning, notice, info, debug, a number "
+                               "from 0 to 7, or FROM..TO, not '%s'."),
                              text);
                 return CTL_USAGE;
         }
@@ -188,7 +188,7 @@ static int read_pattern(const char *text, regex_t **ret) {
         r = regcomp(pattern, text, REG_EXTENDED | REG_NOSUB | REG_NEWLINE | (has_capital ? 0 : REG_ICASE));
         if (r != 0) {
                 (void)regerror(r, pattern, message, sizeof(message));
-                ctl_complain("--grep= requires a regular expression; see regex(7). '%s': %s.", text, message);
+                ctl_complain(_("--grep= requires a regular expression; see regex(7). '%s': %s."), text, message);
                 return CTL_USAGE;
         }
         *ret = TAKE_PTR(pattern);
@@ -231,7 +231,7 @@ static int find_run(Log *l, const char *argument) {
                 if (r >= 0 && !object) {
                         r = ctl_call(c, &(MethodCall){ .member = "GetJob" }, NULL, "s", argument);
                         if (r == 0)
-                                ctl_say(c, stderr, "Job %s has not run yet.", argument);
+                                ctl_say(c, stderr, _("Job %s has not run yet."), argument);
                         return r;
                 }
                 if (r >= 0)
@@ -304,35 +304,36 @@ static int open_journal(const Log *l, const RunView *v, Journal **ret) {
 /* Explains why nothing was printed. */
 static int explain_nothing(const Log *l) {
         const RunView *v = &l->run;
-        _cleanup_free_ char *whose =
-                l->all ? alloc_format("job %s", l->job) : alloc_format("run %" PRIu64 " of job %s", v->id, l->job);
+        _cleanup_free_ char *whose = l->all ? alloc_format(_("job %s"), l->job)
+                                            : alloc_format(_("run %" PRIu64 " of job %s"), v->id, l->job);
         _cleanup_free_ char *message = l->all ? NULL : run_view_message(v);
 
         if (journal_is_partial()) {
-                ctl_complain("No entries of %s can be read: you may not read all of the journal; become root, or join "
-                             "one of "
-                             "the groups systemd-journal and adm.",
-                             whose);
+                ctl_complain(
+                        _("No entries of %s can be read: you may not read all of the journal; become root, or join "
+                          "one of "
+                          "the groups systemd-journal and adm."),
+                        whose);
                 return CTL_NOT_PERMITTED;
         }
         if (l->pattern || l->priorities || l->since > 0 || l->until > 0)
-                ctl_say(l->ctl, stderr, "No entry matches.");
+                ctl_say(l->ctl, stderr, _("No entry matches."));
         else if (!l->all && v->started == 0 && run_view_is_done(v))
-                ctl_say(l->ctl, stderr, "Run %" PRIu64 " of job %s was not started%s%s", v->id, l->job,
+                ctl_say(l->ctl, stderr, _("Run %" PRIu64 " of job %s was not started%s%s"), v->id, l->job,
                         isempty(v->reason) ? "." : ": ", v->reason);
         else if (!l->ctl->all)
                 ctl_say(l->ctl, stderr,
-                        "%s The journal has no output of %s; use --all to see the messages of vaktd and the service "
-                        "manager.",
-                        strempty(message), l->all ? whose : "it");
+                        _("%s The journal has no output of %s; use --all to see the messages of vaktd and the service "
+                          "manager."),
+                        strempty(message), l->all ? whose : _("it"));
         else
                 ctl_say(l->ctl, stderr,
-                        "The journal has no entries of %s: nothing was printed, the output went elsewhere (%s), or "
-                        "the journal has "
-                        "deleted the entries.",
+                        _("The journal has no entries of %s: nothing was printed, the output went elsewhere (%s), or "
+                          "the journal has "
+                          "deleted the entries."),
                         whose,
-                        isempty(v->unit) ? "a vaktd that was started manually prints it on its own standard error"
-                                         : "see [Service] in 'vaktctl cat'");
+                        isempty(v->unit) ? _("a vaktd that was started manually prints it on its own standard error")
+                                         : _("see [Service] in 'vaktctl cat'"));
         return CTL_DONE;
 }
 
@@ -347,7 +348,7 @@ static int print_all(Log *l) {
         while ((r = journal_next(j, &line)) > 0 && !ferror(stdout))
                 print_line(l, &line);
         if (r < 0) {
-                ctl_complain("Cannot read the journal: %s.", strerror(-r));
+                ctl_complain(_("Cannot read the journal: %s."), strerror(-r));
                 return CTL_FAILED;
         }
         r = l->any ? CTL_DONE : explain_nothing(l);
@@ -365,7 +366,7 @@ static int start_tail(Log *l, const RunView *v, sd_event *event) {
                 return r;
         r = journal_tail_new(&l->tail, j, event, on_line, l);
         if (r < 0) {
-                ctl_complain("Cannot follow the journal: %s.", strerror(-r));
+                ctl_complain(_("Cannot follow the journal: %s."), strerror(-r));
                 return CTL_FAILED;
         }
         (void)TAKE_PTR(j);
@@ -385,7 +386,7 @@ static void on_seen(const RunView *v, void *userdata) {
 }
 
 static void on_broken(void *userdata) {
-        ctl_complain("The connection to vaktd was lost; still waiting.");
+        ctl_complain(_("The connection to vaktd was lost; still waiting."));
 }
 
 /* Until the run is over. */
@@ -412,7 +413,7 @@ static int follow_job(Log *l) {
         if (r >= 0)
                 r = ctl_end_on_interrupt(l->event);
         if (r < 0) {
-                ctl_complain("Cannot follow the journal: %s.", strerror(-r));
+                ctl_complain(_("Cannot follow the journal: %s."), strerror(-r));
                 return CTL_FAILED;
         }
         r = start_tail(l, &l->run, l->event);

@@ -62,7 +62,7 @@ static bool take_when(NewJob *n, const char *text) {
         else if (condition_parse(text, &condition, &condition_error) >= 0)
                 n->when_key = "When";
         else {
-                ctl_complain("'%s' is no time (%s) and no condition (%s).", text, time_error.message,
+                ctl_complain(_("'%s' is no time (%s) and no condition (%s)."), text, time_error.message,
                              condition_error.message);
                 return false;
         }
@@ -72,7 +72,7 @@ static bool take_when(NewJob *n, const char *text) {
 
 static int take_options(const Ctl *c, NewJob *n) {
         if (!!c->calendar + !!c->path + !!c->when > 1) {
-                ctl_complain("Only one of --calendar=, --path= and --when= can be given; add others to the file.");
+                ctl_complain(_("Only one of --calendar=, --path= and --when= can be given; add others to the file."));
                 return CTL_USAGE;
         }
         if (c->calendar)
@@ -119,21 +119,21 @@ static bool ask_all(const Ctl *c, NewJob *n) {
 
         while (isempty(n->command)) {
                 free(n->command);
-                n->command = ask("What is to be run (a command)?");
+                n->command = ask(_("What is to be run (a command)?"));
                 if (!n->command)
                         return false;
         }
         n->uses_shell = command_wants_shell(n->command);
         while (!is_known) {
                 _cleanup_free_ char *answer =
-                        ask("When (Mon 05:30; every 10min; /a/path; load1 > 8; empty: by hand)?");
+                        ask(_("When (Mon 05:30; every 10min; /a/path; load1 > 8; empty: by hand)?"));
 
                 if (!answer)
                         return false;
                 is_known = take_when(n, answer);
         }
         if (!c->user)
-                n->user = ask("As which user (empty: root)?");
+                n->user = ask(_("As which user (empty: root)?"));
         return c->user || n->user;
 }
 
@@ -201,7 +201,7 @@ static int check_text(const Ctl *c, NewJob *n, char *path, char *text, JobDef **
         for (size_t i = 0; i < d.n_items; i++)
                 ctl_complain("%s", d.items[i].message);
         if (!*ret)
-                ctl_complain("Nothing was written.");
+                ctl_complain(_("Nothing was written."));
         return *ret ? CTL_DONE : CTL_FAILED;
 }
 
@@ -215,7 +215,7 @@ static bool name_is_taken(const Ctl *c, const char *name, const char *directory)
                 _cleanup_free_ char *path = alloc_format("%s/%s" JOB_SUFFIX, *d, name);
 
                 if (!c->output && !streq(*d, directory) && access(path, F_OK) >= 0) {
-                        ctl_complain("There is a job %s already: %s. Choose another name.", name, path);
+                        ctl_complain(_("There is a job %s already: %s. Choose another name."), name, path);
                         return true;
                 }
         }
@@ -234,9 +234,9 @@ static int write_job(const NewJob *n, const char *directory, const char *path, c
         if (r >= 0)
                 return CTL_DONE;
         if (r == -EEXIST)
-                ctl_complain("%s exists already and was not changed. Choose another name.", path);
+                ctl_complain(_("%s exists already and was not changed. Choose another name."), path);
         else
-                ctl_complain("Cannot write %s: %s%s", path, reason ?: strerror(-r), reason ? "" : ".");
+                ctl_complain(_("Cannot write %s: %s%s"), path, reason ?: strerror(-r), reason ? "" : ".");
         return r == -EACCES || r == -EPERM ? CTL_NOT_PERMITTED : CTL_FAILED;
 }
 
@@ -269,18 +269,18 @@ static int tell_next(Ctl *c, const NewJob *n, const JobDef *d, const char *path)
                 json_add(o, "elapses_usec", array);
                 return json_print(o);
         }
-        ctl_say(c, stdout, "Created %s.", path);
+        ctl_say(c, stdout, _("Created %s."), path);
         for (size_t i = 0; i < n_elapses; i++) {
                 char when[LOCAL_TIME_TEXT_MAX], from_now[RELATIVE_TIME_MAX];
 
-                ctl_say(c, stdout, "It elapses at %s (%s).", local_time_format(when, elapses[i]),
+                ctl_say(c, stdout, _("It elapses at %s (%s)."), local_time_format(when, elapses[i]),
                         relative_time_format(from_now, elapses[i], n->now));
         }
         if (n_elapses == 0 && n->when_key)
-                ctl_say(c, stdout, "It runs by %s=%s.", n->when_key, n->when);
+                ctl_say(c, stdout, _("It runs by %s=%s."), n->when_key, n->when);
         if (c->reload)
                 return verb_reload(c, NULL);
-        ctl_say(c, stdout, "It takes effect with 'vaktctl%s reload'; try it then with 'vaktctl%s run %s --follow'.",
+        ctl_say(c, stdout, _("It takes effect with 'vaktctl%s reload'; try it then with 'vaktctl%s run %s --follow'."),
                 c->user ? " --user" : "", c->user ? " --user" : "", n->name);
         return CTL_DONE;
 }
@@ -322,12 +322,12 @@ int verb_new(Ctl *c, char **args) {
         int r;
 
         if (!job_name_is_valid(n.name) || strchr(n.name, '@')) {
-                ctl_complain("'%s' is no name of a job: use letters, digits, '_', '.' and '-', at most %d.", n.name,
+                ctl_complain(_("'%s' is no name of a job: use letters, digits, '_', '.' and '-', at most %d."), n.name,
                              JOB_NAME_MAX);
                 return CTL_USAGE;
         }
         if (c->json && c->reload) {
-                ctl_complain("--json and --reload cannot be combined.");
+                ctl_complain(_("--json and --reload cannot be combined."));
                 return CTL_USAGE;
         }
         r = local_zone_open(NULL, &n.zones);
@@ -338,11 +338,11 @@ int verb_new(Ctl *c, char **args) {
         if (args[1])
                 n.command = command_text(args + 1, &n.uses_shell);
         else if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-                ctl_complain("Write 'vaktctl new NAME [--calendar=|--path=|--when=...] -- COMMAND...', or answer "
-                             "questions on a terminal.");
+                ctl_complain(_("Write 'vaktctl new NAME [--calendar=|--path=|--when=...] -- COMMAND...', or answer "
+                               "questions on a terminal."));
                 return CTL_USAGE;
         } else if (!ask_all(c, &n)) {
-                ctl_complain("Nothing was written.");
+                ctl_complain(_("Nothing was written."));
                 return CTL_FAILED;
         }
         return make(c, &n);

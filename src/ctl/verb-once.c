@@ -17,6 +17,7 @@
 #include "ctl/import.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
+#include "ctl/progress-line.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
@@ -96,7 +97,7 @@ static int put_caller(FILE *f, const Ctl *c) {
 
         (void)umask(mask);
         if (!directory) {
-                ctl_complain("Cannot determine the working directory: %s.", strerror(errno));
+                ctl_complain(_("Cannot determine the working directory: %s."), strerror(errno));
                 return CTL_FAILED;
         }
         fputs("[Service]\n", f);
@@ -145,20 +146,21 @@ static int find_time(const Ctl *c, usec_t *ret) {
 
         *ret = 0;
         if ((c->at && c->in) || (!c->at && !c->in && !c->when)) {
-                ctl_complain("Say when it is to run: one of --at=TIME and --in=SPAN, or --when=CONDITION.");
+                ctl_complain(_("Say when it is to run: one of --at=TIME and --in=SPAN, or --when=CONDITION."));
                 return CTL_USAGE;
         }
         if (c->in && (span_parse(c->in, &span) < 0 || span >= USEC_INFINITY - now)) {
-                ctl_complain("--in requires a time span such as '5min' or '1h 30min', see systemd.time(7), not '%s'.",
-                             c->in);
+                ctl_complain(
+                        _("--in requires a time span such as '5min' or '1h 30min', see systemd.time(7), not '%s'."),
+                        c->in);
                 return CTL_USAGE;
         }
         if (c->in)
                 *ret = now + span;
         r = c->at ? local_zone_parse_time(NULL, "--at", c->at, now, ret) : CTL_DONE;
         if (r == CTL_DONE && c->at && *ret <= now) {
-                ctl_complain("'%s' (%s) is in the past%s%s%s.", c->at, local_time_format(when, *ret),
-                             is_clock ? "; for the next day write 'tomorrow " : "", is_clock ? c->at : "",
+                ctl_complain(_("'%s' (%s) is in the past%s%s%s."), c->at, local_time_format(when, *ret),
+                             is_clock ? _("; for the next day write 'tomorrow ") : "", is_clock ? c->at : "",
                              is_clock ? "'" : "");
                 return CTL_USAGE;
         }
@@ -175,7 +177,7 @@ static int check_condition(const char *text) {
                 alloc_failed();
         if (r >= 0)
                 return CTL_DONE;
-        ctl_complain("Invalid condition of --when (column %zu): %s", problem.column, problem.message);
+        ctl_complain(_("Invalid condition of --when (column %zu): %s"), problem.column, problem.message);
         ctl_print_caret(text, problem.column);
         return CTL_USAGE;
 }
@@ -186,7 +188,10 @@ typedef struct OnceWait {
         Ctl *ctl;
         sd_event *event;
         SignalWatch *watch;
-        bool look; /* something has happened */
+        const char *job;
+        uint64_t run; /* that has begun last; 0: none */
+        bool changed; /* its progress, perhaps */
+        bool look;    /* something has happened */
         int result;
 } OnceWait;
 
@@ -197,8 +202,27 @@ static void once_wait_done(OnceWait *w) {
 
 static void on_signal(sd_bus_message *m, void *userdata) {
         OnceWait *w = userdata;
+        const char *job, *path = strempty(sd_bus_message_get_path(m));
+        uint64_t run;
 
         w->look = w->look || sd_bus_message_is_signal(m, VAKTD_MANAGER, "JobRemoved") > 0;
+        if (sd_bus_message_is_signal(m, VAKTD_MANAGER, "RunStarted") > 0 &&
+            sd_bus_message_read(m, "ts", &run, &job) >= 0 && streq(job, strempty(w->job)))
+                w->run = run;
+        else if (!startswith(path, VAKTD_PATH "/run/") ||
+                 strtoull(path + strlen(VAKTD_PATH "/run/"), NULL, 10) != w->run)
+                return;
+        w->changed = true;
+}
+
+static void show_progress(OnceWait *w) {
+        _cleanup_(run_view_done) RunView v = { 0 };
+
+        w->changed = false;
+        if (run_view_get(w->ctl->connection, w->run, &w->ctl->error, &v) >= 0)
+                progress_line_show(w->ctl, &v);
+        else /* it has ended, or the daemon is gone, which is heard of */
+                sd_bus_error_free(&w->ctl->error);
 }
 
 static void on_lost(void *userdata) {
@@ -217,7 +241,7 @@ static int once_wait_begin(OnceWait *w) {
                 r = signal_watch_new(w->ctl->connection, w->event, &options, &w->watch);
         if (r >= 0)
                 return CTL_DONE;
-        ctl_complain("Cannot wait for a run: %s.", strerror(-r));
+        ctl_complain(_("Cannot wait for a run: %s."), strerror(-r));
         return CTL_FAILED;
 }
 
@@ -240,6 +264,7 @@ static int wait_for_job(OnceWait *w, const char *job) {
         Ctl *c = w->ctl;
         int r, code = CTL_FAILED;
 
+        w->job = job;
         for (;;) {
                 _cleanup_(job_view_done) JobView v = { 0 };
 
@@ -247,12 +272,17 @@ static int wait_for_job(OnceWait *w, const char *job) {
                 r = job_view_get(c->connection, job, &c->error, &v);
                 if (r < 0)
                         break;
-                while (!w->look)
+                while (!w->look) {
+                        if (w->changed && progress_is_wanted(c))
+                                show_progress(w);
                         if (sd_event_get_exit_code(w->event, &code) >= 0 || sd_event_run(w->event, UINT64_MAX) < 0) {
-                                ctl_complain("Job %s stays; use 'vaktctl cancel %s' to remove it.", job, job);
+                                progress_line_clear();
+                                ctl_complain(_("Job %s stays; use 'vaktctl cancel %s' to remove it."), job, job);
                                 return code;
                         }
+                }
         }
+        progress_line_clear();
         if (r != -ENOENT)
                 return ctl_failed(c, r, NULL);
         sd_bus_error_free(&c->error);
@@ -277,19 +307,19 @@ static void report_job(const Ctl *c, const char *job, usec_t next) {
                 putchar('\n');
         }
         if (c->when && !c->at && !c->in)
-                ctl_say(c, stdout, "Job %s runs when %s; use 'vaktctl cancel %s' to remove it.", job, c->when, job);
+                ctl_say(c, stdout, _("Job %s runs when %s; use 'vaktctl cancel %s' to remove it."), job, c->when, job);
         else
-                ctl_say(c, stdout, "Job %s runs at %s (%s)%s%s; use 'vaktctl cancel %s' to remove it.", job,
+                ctl_say(c, stdout, _("Job %s runs at %s (%s)%s%s; use 'vaktctl cancel %s' to remove it."), job,
                         local_time_format(when, next), relative_time_format(from_now, next, now_realtime()),
-                        c->when ? ", when " : "", strempty(c->when), job);
+                        c->when ? _(", when ") : "", strempty(c->when), job);
         fflush(stdout);
 }
 
 static int list_once(Ctl *c) {
-        static const TableColumn columns[] = { { .title = "JOB" },
-                                               { .title = "NEXT" },
-                                               { .title = "STATE" },
-                                               { .title = "COMMAND", .shrink = SHRINK_FIRST } };
+        static const TableColumn columns[] = { { .title = N_("JOB") },
+                                               { .title = N_("NEXT") },
+                                               { .title = N_("STATE") },
+                                               { .title = N_("COMMAND"), .shrink = SHRINK_FIRST } };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         _cleanup_(rows_done) Rows rows = { 0 };
         json_object *array = json_new_array();
@@ -321,7 +351,7 @@ static int list_once(Ctl *c) {
         if (table_size(t) > 0)
                 table_print(t, stdout, &c->style);
         else
-                ctl_say(c, stdout, "No job is to run once.");
+                ctl_say(c, stdout, _("No job is to run once."));
         return CTL_DONE;
 }
 
@@ -335,7 +365,7 @@ int verb_once(Ctl *c, char **args) {
                 return list_once(c);
         r = find_time(c, &at);
         if (r == CTL_DONE && !args[0]) {
-                ctl_complain("Write the command behind '--'.");
+                ctl_complain(_("Write the command behind '--'."));
                 r = CTL_USAGE;
         }
         if (r == CTL_DONE && c->when)

@@ -46,13 +46,14 @@ static void print_files(const Ctl *c, const JobPlan *p) {
 /* "10000 of 24000 files are listed; …" or "12 files match." The caller frees it. */
 static char *count_message(const Ctl *c, const JobPlan *p) {
         if (p->n_files == p->total)
-                return p->total == 0 ? alloc_string("Nothing matches.")
-                                     : alloc_format("%" PRIu64 " file%s match%s.", p->total, PLURAL(p->total),
-                                                    p->total == 1 ? "es" : "");
+                return p->total == 0 ? alloc_string(_("Nothing matches."))
+                                     : alloc_format(ngettext("%" PRIu64 " file matches.", "%" PRIu64 " files match.",
+                                                             p->total),
+                                                    p->total);
         if ((c->limit ?: LIMIT_DEFAULT) > p->n_files)
-                return alloc_format("%zu of %" PRIu64 " files are listed: more do not fit into one reply of vaktd.",
+                return alloc_format(_("%zu of %" PRIu64 " files are listed: more do not fit into one reply of vaktd."),
                                     p->n_files, p->total);
-        return alloc_format("%zu of %" PRIu64 " files are listed; use --limit=%" PRIu64 " to list all.", p->n_files,
+        return alloc_format(_("%zu of %" PRIu64 " files are listed; use --limit=%" PRIu64 " to list all."), p->n_files,
                             p->total, p->total);
 }
 
@@ -60,7 +61,7 @@ static char *count_message(const Ctl *c, const JobPlan *p) {
 static void explain_watches(const Ctl *c, const JobView *v) {
         for (const PropertyWatch *w = v->watches; w && w->key; w++)
                 if (!streq(w->state, "active") && !streq(w->key, "Monitor"))
-                        ctl_say(c, stdout, "%s=%s is %s%s%s", w->key, w->path, w->state,
+                        ctl_say(c, stdout, _("%s=%s is %s%s%s"), w->key, w->path, w->state,
                                 isempty(w->message) ? "." : ": ", w->message);
 }
 
@@ -92,7 +93,7 @@ static int read_definition(const Ctl *c, const JobView *v, JobDef **ret) {
                 r = job_loader_instantiate(loader, v->name, ret, &d);
         if (r >= 0 && *ret && ((*ret)->rotate || (*ret)->clean))
                 return CTL_DONE;
-        ctl_complain("Cannot read job %s from its files%s%s. See 'vaktctl check' and 'vaktctl cat %s'.", v->name,
+        ctl_complain(_("Cannot read job %s from its files%s%s. See 'vaktctl check' and 'vaktctl cat %s'."), v->name,
                      d.n_items > 0 ? ": " : "", d.n_items > 0 ? d.items[0].message : "", v->name);
         return r == -EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
 }
@@ -104,7 +105,7 @@ static int plan_upkeep(const Ctl *c, const JobView *v) {
         int r;
 
         if (ctl_is_remote(c)) {
-                ctl_complain("What job %s would do can only be seen on its own machine, where its files are.",
+                ctl_complain(_("What job %s would do can only be seen on its own machine, where its files are."),
                              v->name);
                 return CTL_FAILED;
         }
@@ -119,10 +120,10 @@ static int plan_upkeep(const Ctl *c, const JobView *v) {
                 if (strv_extend(&argv, *argument) < 0)
                         alloc_failed();
         if (!c->user && geteuid() != 0)
-                ctl_say(c, stderr, "This is what you can see; the job may see more.");
+                ctl_say(c, stderr, _("This is what you can see; the job may see more."));
         (void)fflush(stdout);
         (void)execv(command->path, argv);
-        ctl_complain("Cannot execute %s: %s.", command->path, strerror(errno));
+        ctl_complain(_("Cannot execute %s: %s."), command->path, strerror(errno));
         return CTL_FAILED;
 }
 
@@ -133,7 +134,7 @@ int verb_plan(Ctl *c, char **args) {
         int r;
 
         if (c->json && c->null) {
-                ctl_complain("--json and --null cannot be combined.");
+                ctl_complain(_("--json and --null cannot be combined."));
                 return CTL_USAGE;
         }
         r = job_view_get(c->connection, args[0], &c->error, &v);

@@ -15,6 +15,7 @@
 #include "ctl/file-name.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
+#include "ctl/progress-line.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 #include "job/path-def.h"
@@ -75,7 +76,7 @@ static int report_request(Ctl *c, uint64_t id, const char *object, json_object *
                 complain_of_run(&v);
                 return CTL_FAILED;
         }
-        ctl_say(c, stdout, "Run %" PRIu64 " of job %s was requested.", id, v.job);
+        ctl_say(c, stdout, _("Run %" PRIu64 " of job %s was requested."), id, v.job);
         return CTL_DONE;
 }
 
@@ -161,14 +162,23 @@ static void on_seen(const RunView *v, void *userdata) {
                 return;
         }
         f->no_journal = true;
-        ctl_complain("Cannot show the output of the run. %s", message ?: strerror(-r));
+        ctl_complain(_("Cannot show the output of the run. %s"), message ?: strerror(-r));
 }
 
 static void on_broken(void *userdata) {
         const Follower *f = userdata;
 
-        ctl_complain("The connection to vaktd was lost; still waiting%s.",
-                     f->ctl->follow && !f->tail ? ", without the output of the run, which is in the journal" : "");
+        progress_line_clear();
+        ctl_complain(f->ctl->follow && !f->tail
+                             ? _("The connection to vaktd was lost; still waiting, without the output of the run, "
+                                 "which is in the journal.")
+                             : _("The connection to vaktd was lost; still waiting."));
+}
+
+static void on_progress(const RunView *v, void *userdata) {
+        const Follower *f = userdata;
+
+        progress_line_show(f->ctl, v);
 }
 
 /* --- waiting --- */
@@ -186,7 +196,9 @@ static int exit_code_of_run(const RunView *v) {
 
 static int wait_for_run(Ctl *c, char **args, Follower *f, RunView *ret) {
         const RunWaiterOptions options = {
-                .seen = c->follow ? on_seen : NULL,
+                .seen = c->follow               ? on_seen
+                        : progress_is_wanted(c) ? on_progress
+                                                : NULL,
                 .output = c->follow ? on_output : NULL,
                 .broken = on_broken,
                 .userdata = f,
@@ -295,7 +307,7 @@ static int find_jobs(Ctl *c, char **words, char ***jobs) {
                                 found = true;
                         }
                 if (!found) {
-                        ctl_complain("No job that is enabled matches '%s'; see 'vaktctl list'.", *word);
+                        ctl_complain(_("No job that is enabled matches '%s'; see 'vaktctl list'."), *word);
                         ret = CTL_NO_SUCH_JOB;
                 }
         }
@@ -319,7 +331,7 @@ static int wait_for_runs(Ctl *c, RunWaiter *w, const Requested *runs, size_t n, 
                 ret = MAX(ret, r);
                 if (r != 0 && sd_event_get_exit_code(run_waiter_event(w), &code) >= 0) {
                         for (i++; i < n; i++)
-                                ctl_complain("Run %" PRIu64 " of job %s continues, too.", runs[i].id, runs[i].job);
+                                ctl_complain(_("Run %" PRIu64 " of job %s continues, too."), runs[i].id, runs[i].job);
                         return ret;
                 }
                 if (r != 0)
@@ -345,7 +357,11 @@ static int wait_for_runs(Ctl *c, RunWaiter *w, const Requested *runs, size_t n, 
  * of the worst. */
 static int run_jobs(Ctl *c, char **jobs, json_object *array) {
         _cleanup_(run_waiter_freep) RunWaiter *w = NULL;
-        const RunWaiterOptions options = { .broken = on_broken, .userdata = &(Follower){ .ctl = c } };
+        const RunWaiterOptions options = {
+                .seen = progress_is_wanted(c) ? on_progress : NULL,
+                .broken = on_broken,
+                .userdata = &(Follower){ .ctl = c },
+        };
         _cleanup_free_ Requested *runs = alloc_array(NULL, strv_length(jobs), sizeof(Requested));
         size_t n = 0;
         int ret;
@@ -382,7 +398,7 @@ static int run_several(Ctl *c, char **words) {
         if (!jobs)
                 return ret;
         if (c->follow && strv_length(jobs) > 1) {
-                ctl_complain("--follow shows the output of one job only; use --wait for several.");
+                ctl_complain(_("--follow shows the output of one job only; use --wait for several."));
                 return CTL_USAGE;
         }
         if (c->follow)
@@ -395,13 +411,13 @@ static int run_several(Ctl *c, char **words) {
 
 int verb_run(Ctl *c, char **args) {
         if (c->json && c->follow) {
-                ctl_complain("--json and --follow cannot be combined; use --wait instead.");
+                ctl_complain(_("--json and --follow cannot be combined; use --wait instead."));
                 return CTL_USAGE;
         }
         if (c->follow && ctl_is_remote(c)) {
-                ctl_complain(
+                ctl_complain(_(
                         "--follow cannot be combined with --host= or --machine=, because the output is in the journal "
-                        "there; use --wait, and then 'vaktctl log'.");
+                        "there; use --wait, and then 'vaktctl log'."));
                 return CTL_USAGE;
         }
         if ((args[1] || is_pattern(args[0])) && !takes_files(c, args))

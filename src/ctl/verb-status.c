@@ -7,6 +7,7 @@
 #include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/no-such-job.h"
+#include "ctl/progress-line.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
@@ -88,11 +89,11 @@ static void print_failed_jobs(const Ctl *c, const Rows *jobs) {
                 _cleanup_free_ char *words = job_result_text(row->last_result, (int)row->last_code);
 
                 if (result_is_failure(row->last_result) && n++ < STATUS_LINES)
-                        print_line(c, n == 1 ? "Failed" : "", COLOR_RED, "%s: %s, %s", row->name, words,
+                        print_line(c, n == 1 ? N_("Failed") : "", COLOR_RED, "%s: %s, %s", row->name, words,
                                    relative_time_format(age, row->last_end ?: row->last_start, now_realtime()));
         }
         if (n > STATUS_LINES)
-                print_line(c, "", COLOR_RED, "and %zu more; see 'vaktctl list --failed'", n - STATUS_LINES);
+                print_line(c, "", COLOR_RED, _("and %zu more; see 'vaktctl list --failed'"), n - STATUS_LINES);
 }
 
 static void print_all_alarms(const Ctl *c, const Rows *alarms) {
@@ -101,11 +102,11 @@ static void print_all_alarms(const Ctl *c, const Rows *alarms) {
         for (size_t i = 0; i < MIN(alarms->n_items, (size_t)STATUS_LINES); i++) {
                 const AlarmRow *a = &alarms->alarms[i];
 
-                print_line(c, i == 0 ? "Alarms" : "", COLOR_RED, "%s: %s (%s)", a->job, a->message,
+                print_line(c, i == 0 ? N_("Alarms") : "", COLOR_RED, "%s: %s (%s)", a->job, a->message,
                            relative_time_format(age, a->raised, now_realtime()));
         }
         if (alarms->n_items > STATUS_LINES)
-                print_line(c, "", COLOR_RED, "and %zu more; see 'vaktctl list'", alarms->n_items - STATUS_LINES);
+                print_line(c, "", COLOR_RED, _("and %zu more; see 'vaktctl list'"), alarms->n_items - STATUS_LINES);
 }
 
 static void print_daemon(const Ctl *c, const DaemonStatus *s) {
@@ -113,31 +114,31 @@ static void print_daemon(const Ctl *c, const DaemonStatus *s) {
         const Rows *d = &s->diagnostics, *pools = &s->pools;
         const DaemonView *v = &s->view;
 
-        print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs jobs when they are due");
-        print_line(c, "Version", COLOR_NONE, "%s", v->version);
-        print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v->started),
+        print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", _("runs jobs when they are due"));
+        print_line(c, N_("Version"), COLOR_NONE, "%s", v->version);
+        print_line(c, N_("Since"), COLOR_NONE, "%s; %s", local_time_format(when, v->started),
                    relative_time_format(age, v->started, now_realtime()));
         if (v->pid > 0)
-                print_line(c, "Main PID", COLOR_NONE, "%" PRIu32, v->pid);
-        print_line(c, "Socket", COLOR_NONE, "%s", connection_socket(c->connection));
-        print_strings(c, "Job files", v->directories);
-        print_line(c, "State in", COLOR_NONE, "%s", v->state_directory);
+                print_line(c, N_("Main PID"), COLOR_NONE, "%" PRIu32, v->pid);
+        print_line(c, N_("Socket"), COLOR_NONE, "%s", connection_socket(c->connection));
+        print_strings(c, N_("Job files"), v->directories);
+        print_line(c, N_("State in"), COLOR_NONE, "%s", v->state_directory);
         if (v->paused)
-                print_line(c, "Paused", COLOR_YELLOW, "all jobs, until 'vaktctl resume --all'");
+                print_line(c, N_("Paused"), COLOR_YELLOW, _("all jobs, until 'vaktctl resume --all'"));
         if (!isempty(v->executor))
-                print_line(c, "Runs are", COLOR_NONE, "%s",
-                           streq(v->executor, "unit") ? "units of the service manager" : "children of vaktd");
-        print_line(c, "Jobs", COLOR_NONE, "%u", v->jobs);
-        print_line(c, "Running", v->running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v->running);
-        print_line(c, "Queued", COLOR_NONE, "%u", v->queued);
+                print_line(c, N_("Runs are"), COLOR_NONE, "%s",
+                           streq(v->executor, "unit") ? _("units of the service manager") : _("children of vaktd"));
+        print_line(c, N_("Jobs"), COLOR_NONE, "%u", v->jobs);
+        print_line(c, N_("Running"), v->running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v->running);
+        print_line(c, N_("Queued"), COLOR_NONE, "%u", v->queued);
         for (size_t i = 0; i < pools->n_items; i++) {
                 _cleanup_free_ char *text = pool_view_text(&pools->pools[i]);
 
-                print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->pools[i].name, text);
+                print_line(c, i == 0 ? N_("Pools") : "", COLOR_NONE, "%s: %s", pools->pools[i].name, text);
         }
         print_failed_jobs(c, &s->jobs);
         print_all_alarms(c, &s->alarms);
-        print_line(c, "Problems", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
+        print_line(c, N_("Problems"), d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
         for (size_t i = 0; i < d->n_items; i++) {
                 if (i == 0)
                         putchar('\n');
@@ -170,15 +171,15 @@ static int status_daemon(Ctl *c) {
 /* --- a job --- */
 
 static void print_state(const Ctl *c, const JobView *v) {
-        const char *also = !v->enabled && !streq(v->state, "disabled") ? " (disabled)"
-                           : v->paused && !streq(v->state, "paused")   ? " (paused)"
+        const char *also = !v->enabled && !streq(v->state, "disabled") ? _(" (disabled)")
+                           : v->paused && !streq(v->state, "paused")   ? _(" (paused)")
                                                                        : "";
 
         if (v->running > 1 || v->queued > 0)
-                print_line(c, "State", job_state_color(v->state), "%s%s, %u running, %u queued", v->state, also,
+                print_line(c, N_("State"), job_state_color(v->state), _("%s%s, %u running, %u queued"), v->state, also,
                            v->running, v->queued);
         else
-                print_line(c, "State", job_state_color(v->state), "%s%s", v->state, also);
+                print_line(c, N_("State"), job_state_color(v->state), "%s%s", v->state, also);
 }
 
 static void print_last(const Ctl *c, const JobView *v) {
@@ -187,9 +188,9 @@ static void print_last(const Ctl *c, const JobView *v) {
         usec_t at = v->last_end ?: v->last_start, now = now_realtime();
 
         if (isempty(v->last_result))
-                print_line(c, "Last", COLOR_NONE, "-");
+                print_line(c, N_("Last"), COLOR_NONE, "-");
         else
-                print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)", result,
+                print_line(c, N_("Last"), job_result_color(v->last_result), "%s, %s (%s)", result,
                            relative_time_format(age, at, now), local_time_format(when, at));
 }
 
@@ -197,7 +198,7 @@ static void print_alarms(const Ctl *c, const JobView *v) {
         char age[RELATIVE_TIME_MAX];
 
         for (const PropertyAlarm *a = v->alarms; a && a->key; a++)
-                print_line(c, a == v->alarms ? "Alarm" : "", COLOR_RED, "%s (%s)", a->message,
+                print_line(c, a == v->alarms ? N_("Alarm") : "", COLOR_RED, "%s (%s)", a->message,
                            relative_time_format(age, a->raised, now_realtime()));
 }
 
@@ -213,19 +214,21 @@ static int print_pool(Ctl *c, const char *name) {
         for (size_t i = 0; i < pools.n_items && !text; i++)
                 if (streq(pools.pools[i].name, name))
                         text = pool_view_text(&pools.pools[i]);
-        print_line(c, "Pool", COLOR_NONE, "%s: %s", name, text ?: "not in use");
+        print_line(c, N_("Pool"), COLOR_NONE, "%s: %s", name, text ?: _("not in use"));
         return 0;
 }
 
 /* Settings that differ from the defaults. */
 static int print_policy(Ctl *c, const JobView *v) {
         if (v->retry == UINT32_MAX)
-                print_line(c, "Retry", COLOR_NONE, "until it succeeds");
+                print_line(c, N_("Retry"), COLOR_NONE, _("until it succeeds"));
         else if (v->retry > 0)
-                print_line(c, "Retry", COLOR_NONE, "up to %" PRIu32 " time%s after a failure", v->retry,
-                           PLURAL(v->retry));
+                print_line(c, N_("Retry"), COLOR_NONE,
+                           ngettext("up to %" PRIu32 " time after a failure",
+                                    "up to %" PRIu32 " times after a failure", v->retry),
+                           v->retry);
         if (v->priority != 0)
-                print_line(c, "Priority", COLOR_NONE, "%" PRIi32, v->priority);
+                print_line(c, N_("Priority"), COLOR_NONE, "%" PRIi32, v->priority);
         return isempty(v->pool) ? 0 : print_pool(c, v->pool);
 }
 
@@ -234,14 +237,14 @@ static void print_held_back(const Ctl *c, const JobView *v) {
         char left[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
 
         if (v->paused && v->pause_until == USEC_INFINITY)
-                print_line(c, "Paused", COLOR_YELLOW, "until 'vaktctl resume %s'", v->name);
+                print_line(c, N_("Paused"), COLOR_YELLOW, _("until 'vaktctl resume %s'"), v->name);
         else if (v->paused && v->pause_until > 0)
-                print_line(c, "Paused", COLOR_YELLOW, "until %s (%s)", local_time_format(when, v->pause_until),
+                print_line(c, N_("Paused"), COLOR_YELLOW, _("until %s (%s)"), local_time_format(when, v->pause_until),
                            relative_time_format(left, v->pause_until, now_realtime()));
         if (v->skip == 1)
-                print_line(c, "Skips", COLOR_YELLOW, "the next occurrence");
+                print_line(c, N_("Skips"), COLOR_YELLOW, _("the next occurrence"));
         else if (v->skip > 1)
-                print_line(c, "Skips", COLOR_YELLOW, "the next %" PRIu32 " occurrences", v->skip);
+                print_line(c, N_("Skips"), COLOR_YELLOW, _("the next %" PRIu32 " occurrences"), v->skip);
 }
 
 /* The next elapse and, if there are more, those after it; with what happens to those that do not run. */
@@ -251,7 +254,7 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
         uint32_t skip = v->skip;
 
         if (v->next == 0 || v->next == USEC_INFINITY) {
-                print_line(c, "Next", COLOR_NONE, "-");
+                print_line(c, N_("Next"), COLOR_NONE, "-");
                 return;
         }
         if (n < 2) {
@@ -262,12 +265,12 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
                 const char *fate = "";
 
                 if (v->paused && elapses[i] < v->pause_until)
-                        fate = ", refused while it is paused";
+                        fate = _(", refused while it is paused");
                 else if (skip > 0) {
-                        fate = ", skipped";
+                        fate = _(", skipped");
                         skip--;
                 }
-                print_line(c, i == 0 ? "Next" : "", COLOR_NONE, "%s (%s)%s",
+                print_line(c, i == 0 ? N_("Next") : "", COLOR_NONE, "%s (%s)%s",
                            relative_time_format(left, elapses[i], now), local_time_format(when, elapses[i]), fate);
         }
 }
@@ -282,16 +285,17 @@ static void print_trouble(const Ctl *c, const JobView *v) {
         static const struct {
                 const char *name, *words;
         } table[] = {
-                { "overflows", "overflows of the kernel's event queue" },
-                { "rescans", "new scans of a whole tree" },
-                { "failed-items", "items in the spool that failed for good" },
+                { "overflows", N_("overflows of the kernel's event queue") },
+                { "rescans", N_("new scans of a whole tree") },
+                { "failed-items", N_("items in the spool that failed for good") },
         };
-        const char *label = "Trouble";
+        const char *label = N_("Trouble");
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 for (const PropertyNumber *p = v->watch_counters; p && p->name; p++)
                         if (p->value > 0 && streq(p->name, table[i].name)) {
-                                print_line(c, label, COLOR_YELLOW, "%s: %" PRIu64, table[i].words, p->value);
+                                print_line(c, label, COLOR_YELLOW, "%s: %" PRIu64, translated(table[i].words),
+                                           p->value);
                                 label = "";
                         }
 }
@@ -300,7 +304,7 @@ static void print_watches(const Ctl *c, const JobView *v) {
         for (const PropertyWatch *w = v->watches; w && w->key; w++) {
                 bool told = !isempty(w->message);
 
-                print_line(c, w == v->watches ? "Watches" : "", watch_color(w->state), "%s=%s (%s)%s%s", w->key,
+                print_line(c, w == v->watches ? N_("Watches") : "", watch_color(w->state), "%s=%s (%s)%s%s", w->key,
                            w->path, w->state, told ? ": " : "", told ? w->message : "");
         }
         print_trouble(c, v);
@@ -315,7 +319,7 @@ static bool is_watched(const JobView *v, const PropertyPair *trigger) {
 }
 
 static void print_triggers(const Ctl *c, const JobView *v) {
-        const char *label = "Triggers";
+        const char *label = N_("Triggers");
 
         for (const PropertyPair *p = v->triggers; p && p->key; p++)
                 if (!is_watched(v, p)) {
@@ -333,7 +337,7 @@ static int keep_object(const RunView *v, void *objects) {
 /* The runs that go on, with where they are. */
 static int print_running(Ctl *c, const JobView *v) {
         _cleanup_(strv_freep) char **objects = NULL;
-        const char *label = "Active";
+        const char *label = N_("Active");
         int r = 0;
 
         if (v->running > 0)
@@ -341,7 +345,7 @@ static int print_running(Ctl *c, const JobView *v) {
                                   &c->error);
         for (char **object = objects; r >= 0 && object && *object; object++, label = "") {
                 _cleanup_(run_view_done) RunView run = { 0 };
-                _cleanup_free_ char *unit = NULL, *pid = NULL;
+                _cleanup_free_ char *unit = NULL, *pid = NULL, *status = NULL;
 
                 r = run_view_get_object(c->connection, *object, /* once= */ false, &c->error, &run);
                 if (r < 0)
@@ -349,9 +353,10 @@ static int print_running(Ctl *c, const JobView *v) {
                 if (!isempty(run.unit))
                         unit = alloc_format(", %s", run.unit);
                 if (run.pid > 0)
-                        pid = alloc_format(", main PID %" PRIu32, run.pid);
-                print_line(c, label, COLOR_GREEN, "run %" PRIu64 "%s%s%s%s", run.id, strempty(unit), strempty(pid),
-                           isempty(run.status_text) ? "" : ": ", run.status_text);
+                        pid = alloc_format(_(", main PID %" PRIu32), run.pid);
+                status = progress_text(c, run.status_text);
+                print_line(c, label, COLOR_GREEN, _("run %" PRIu64 "%s%s%s%s"), run.id, strempty(unit), strempty(pid),
+                           isempty(status) ? "" : ": ", status);
         }
         return r < 0 ? ctl_failed(c, r, NULL) : 0;
 }
@@ -365,8 +370,8 @@ static void print_files(const Ctl *c, const JobView *v) {
         _cleanup_(strv_freep) char **drop_ins = drop_ins_of(c, v);
 
         if (!isempty(v->fragment))
-                print_line(c, "File", COLOR_NONE, "%s", v->fragment);
-        print_strings(c, "Drop-ins", drop_ins);
+                print_line(c, N_("File"), COLOR_NONE, "%s", v->fragment);
+        print_strings(c, N_("Drop-ins"), drop_ins);
 }
 
 static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses) {
@@ -379,17 +384,17 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         print_held_back(c, v);
         print_files(c, v);
         if (!isempty(v->problem))
-                print_line(c, "Problem", COLOR_RED, "%s", v->problem);
+                print_line(c, N_("Problem"), COLOR_RED, "%s", v->problem);
         if (!isempty(v->problem) && !streq(v->state, "invalid"))
-                print_line(c, "", COLOR_NONE, "The last valid version of the file is in use.");
-        print_strings(c, "Docs", v->documentation);
-        print_strings(c, "Tags", v->tags);
+                print_line(c, "", COLOR_NONE, _("The last valid version of the file is in use."));
+        print_strings(c, N_("Docs"), v->documentation);
+        print_strings(c, N_("Tags"), v->tags);
         print_triggers(c, v);
         print_watches(c, v);
         r = print_policy(c, v) ?: print_running(c, v);
         print_last(c, v);
         print_next(c, v, elapses, n_elapses);
-        print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " in all", v->runs);
+        print_line(c, N_("Runs"), COLOR_NONE, _("%" PRIu64 " in all"), v->runs);
         return r;
 }
 
@@ -413,11 +418,11 @@ static int print_file(Ctl *c, const char *name, const char *state, const char *p
                 return 0;
         }
         print_head(c, COLOR_GREY, name, NULL);
-        print_line(c, "State", COLOR_GREY, "%s", state);
-        print_line(c, "File", COLOR_NONE, "%s%s", path, streq(state, "masked") ? " (a link to /dev/null)" : "");
-        print_strings(c, "Drop-ins", drop_ins);
+        print_line(c, N_("State"), COLOR_GREY, "%s", state);
+        print_line(c, N_("File"), COLOR_NONE, "%s%s", path, streq(state, "masked") ? _(" (a link to /dev/null)") : "");
+        print_strings(c, N_("Drop-ins"), drop_ins);
         if (streq(state, "template"))
-                print_line(c, "Instances", COLOR_NONE, "'vaktctl run %sNAME'", name);
+                print_line(c, N_("Instances"), COLOR_NONE, "'vaktctl run %sNAME'", name);
         return 0;
 }
 
@@ -497,28 +502,29 @@ static void print_cause(const Ctl *c, const RunView *v) {
         _cleanup_free_ char *attempt = NULL, *alarm = NULL, *parent = NULL;
 
         if (v->attempt > 1)
-                attempt = alloc_format(", attempt %" PRIu32, v->attempt);
+                attempt = alloc_format(_(", attempt %" PRIu32), v->attempt);
         if (!isempty(v->alarm))
-                alarm = alloc_format(", for the alarm %s", v->alarm);
+                alarm = alloc_format(_(", for the alarm %s"), v->alarm);
         if (v->parent > 0 && !isempty(v->parent_job))
-                parent = alloc_format(", of run %" PRIu64 " of job %s", v->parent, v->parent_job);
+                parent = alloc_format(_(", of run %" PRIu64 " of job %s"), v->parent, v->parent_job);
         else if (v->parent > 0)
-                parent = alloc_format(", of run %" PRIu64, v->parent);
+                parent = alloc_format(_(", of run %" PRIu64), v->parent);
         else if (!isempty(v->parent_job))
-                parent = alloc_format(", of job %s", v->parent_job);
-        print_line(c, "Cause", COLOR_NONE, "%s%s%s%s", v->cause, strempty(attempt), strempty(alarm), strempty(parent));
+                parent = alloc_format(_(", of job %s"), v->parent_job);
+        print_line(c, N_("Cause"), COLOR_NONE, "%s%s%s%s", v->cause, strempty(attempt), strempty(alarm),
+                   strempty(parent));
 }
 
 static void print_times(const Ctl *c, const RunView *v) {
         char took[SPAN_TEXT_MAX];
 
         if (v->scheduled != v->requested)
-                print_time(c, "Scheduled", v->scheduled);
-        print_time(c, "Requested", v->requested);
-        print_time(c, "Started", v->started);
-        print_time(c, "Ended", v->ended);
+                print_time(c, N_("Scheduled"), v->scheduled);
+        print_time(c, N_("Requested"), v->requested);
+        print_time(c, N_("Started"), v->started);
+        print_time(c, N_("Ended"), v->ended);
         if (v->started > 0)
-                print_line(c, v->ended > 0 ? "Took" : "Takes", COLOR_NONE, "%s",
+                print_line(c, v->ended > 0 ? N_("Took") : N_("Takes"), COLOR_NONE, "%s",
                            duration_format(took, usec_sub(v->ended ?: now_realtime(), v->started)));
 }
 
@@ -528,34 +534,36 @@ static void print_resources(const Ctl *c, const RunView *v) {
         char span[SPAN_TEXT_MAX], size[SIZE_TEXT_MAX];
 
         if (work)
-                print_line(c, "Changed", COLOR_NONE, "%s", work);
+                print_line(c, N_("Changed"), COLOR_NONE, "%s", work);
         if (!isempty(v->unit))
-                print_line(c, "Unit", COLOR_NONE, "%s", v->unit);
+                print_line(c, N_("Unit"), COLOR_NONE, "%s", v->unit);
         if (!isempty(v->invocation))
-                print_line(c, "Invocation", COLOR_NONE, "%s", v->invocation);
+                print_line(c, N_("Invocation"), COLOR_NONE, "%s", v->invocation);
         if (v->pid > 0)
-                print_line(c, "Main PID", COLOR_NONE, "%" PRIu32, v->pid);
+                print_line(c, N_("Main PID"), COLOR_NONE, "%" PRIu32, v->pid);
         if (v->cpu != USEC_INFINITY)
-                print_line(c, "CPU", COLOR_NONE, "%s", duration_format(span, v->cpu));
+                print_line(c, N_("CPU"), COLOR_NONE, "%s", duration_format(span, v->cpu));
         if (v->memory_peak != UINT64_MAX)
-                print_line(c, "Memory", COLOR_NONE, "%s (peak)", size_format(size, v->memory_peak));
+                print_line(c, N_("Memory"), COLOR_NONE, _("%s (peak)"), size_format(size, v->memory_peak));
         if (!isempty(v->host))
-                print_line(c, "Host", COLOR_NONE, "%s", v->host);
+                print_line(c, N_("Host"), COLOR_NONE, "%s", v->host);
 }
 
 static void print_run(const Ctl *c, const RunView *v) {
-        _cleanup_free_ char *name = alloc_format("run %" PRIu64, v->id), *of = alloc_format("of job %s", v->job);
+        _cleanup_free_ char *name = alloc_format(_("run %" PRIu64), v->id), *of = alloc_format(_("of job %s"), v->job),
+                            *progress = progress_text(c, v->status_text);
         char outcome[RUN_OUTCOME_MAX];
 
         print_head(c, run_view_color(v), name, of);
-        print_line(c, run_view_is_done(v) ? "Result" : "State", run_view_color(v), "%s", run_view_outcome(v, outcome));
+        print_line(c, run_view_is_done(v) ? N_("Result") : N_("State"), run_view_color(v), "%s",
+                   run_view_outcome(v, outcome));
         if (!isempty(v->reason))
-                print_line(c, "Reason", COLOR_NONE, "%s", v->reason);
+                print_line(c, N_("Reason"), COLOR_NONE, "%s", v->reason);
         if (!isempty(v->status_text))
-                print_line(c, "Status", COLOR_NONE, "%s", v->status_text);
+                print_line(c, N_("Status"), COLOR_NONE, "%s", progress);
         print_cause(c, v);
         if (!isempty(v->payload))
-                print_line(c, "Files", COLOR_NONE, "%s", v->payload);
+                print_line(c, N_("Files"), COLOR_NONE, "%s", v->payload);
         print_times(c, v);
         print_resources(c, v);
 }

@@ -89,7 +89,7 @@ static char *row_source_text(const TestRow *row) {
         usec_t interval;
         const char *source = row_source(row, &interval);
 
-        return streq(source, "sample") ? alloc_format("every %s", duration_format(span, interval))
+        return streq(source, "sample") ? alloc_format(_("every %s"), duration_format(span, interval))
                                        : alloc_string(source);
 }
 
@@ -130,11 +130,11 @@ static void add_row(Table *table, const TestRow *row) {
 
 static void print_table(const Tests *t) {
         static const TableColumn columns[] = {
-                { .title = "TEST", .shrink = SHRINK_LATE },
-                { .title = "VALUE" },
-                { .title = "LIMIT" },
-                { .title = "SOURCE" },
-                { .title = "RESULT", .shrink = SHRINK_FIRST },
+                { .title = N_("TEST"), .shrink = SHRINK_LATE },
+                { .title = N_("VALUE") },
+                { .title = N_("LIMIT") },
+                { .title = N_("SOURCE") },
+                { .title = N_("RESULT"), .shrink = SHRINK_FIRST },
         };
         _cleanup_(table_freep) Table *table = table_new(columns, ELEMENTSOF(columns));
 
@@ -142,7 +142,7 @@ static void print_table(const Tests *t) {
                 add_row(table, &t->rows[i]);
         table_print(table, stdout, &t->ctl->style);
         if (!t->ctl->no_legend)
-                printf("\nThe condition is %s.\n", truth_to_string(t->truth));
+                printf(_("\nThe condition is %s.\n"), truth_to_string(t->truth));
 }
 
 static json_object *row_json(const TestRow *row) {
@@ -190,7 +190,7 @@ static void print_change(const Tests *t, const TestRow *row, bool has_turned) {
         if (!has_turned)
                 return;
         print_time();
-        printf("The condition is now %s.\n", truth_to_string(t->truth));
+        printf(_("The condition is now %s.\n"), truth_to_string(t->truth));
 }
 
 /* The first answer of the last test, or a change of one. */
@@ -299,7 +299,7 @@ static int tests_parse(Tests *t, char **args) {
         if (r == -ENOMEM)
                 alloc_failed();
         if (r < 0) {
-                ctl_complain("Invalid condition (column %zu): %s", problem.column, problem.message);
+                ctl_complain(_("Invalid condition (column %zu): %s"), problem.column, problem.message);
                 ctl_print_caret(text, problem.column);
                 return CTL_USAGE;
         }
@@ -357,7 +357,7 @@ int verb_test(Ctl *c, char **args) {
         if (r >= 0)
                 r = sd_event_loop(t.event);
         if (r < 0) {
-                ctl_complain("Cannot test the condition: %s.", strerror(-r));
+                ctl_complain(_("Cannot test the condition: %s."), strerror(-r));
                 return CTL_UNKNOWN;
         }
         return exit_code(t.truth);

@@ -181,8 +181,8 @@ static char *raised_text(const RaisedMonitors *m, const Question *q, const Value
                         if (question_compare(&test->question, q) == 0 &&
                             condition_test_truth(test, &reading) == TRUTH_TRUE)
                                 return test->op == CONDITION_IS
-                                               ? alloc_format("raised: %s", m->jobs[i].name)
-                                               : alloc_format("raised: %s (limit %s)", m->jobs[i].name,
+                                               ? alloc_format(_("raised: %s"), m->jobs[i].name)
+                                               : alloc_format(_("raised: %s (limit %s)"), m->jobs[i].name,
                                                               limit_format(limit, test));
                 }
         return NULL;
@@ -264,7 +264,7 @@ static int on_refresh(sd_event_source *s, uint64_t usec, void *userdata) {
         if (r >= 0 && t->model.lost > 0) {
                 t->model.lost = 0;
                 t->news = NEWS_ALL;
-                top_say(&t->model.message, "Connected again.");
+                top_say(&t->model.message, _("Connected again."));
         }
         if (r >= 0)
                 r = read_news(t);
@@ -308,7 +308,7 @@ static void on_signal(sd_bus_message *m, void *userdata) {
 }
 
 static void on_lost(void *userdata) {
-        lose(userdata, "The connection to vaktd was lost.");
+        lose(userdata, _("The connection to vaktd was lost."));
 }
 
 /* --- pressure --- */
@@ -384,13 +384,13 @@ static void do_run(Top *t, const TopAction *a) {
 
         r = run_view_request(t->ctl->connection, a->job, NULL, /* follow= */ false, /* now= */ false, &t->ctl->error,
                              &id, &object);
-        done = alloc_format("Run %" PRIu64 " of job %s was requested.", id, a->job);
+        done = alloc_format(_("Run %" PRIu64 " of job %s was requested."), id, a->job);
         report(t, r, done);
 }
 
 static void do_cancel(Top *t, const TopAction *a) {
         const MethodCall call = { .member = "Cancel", .changes = true };
-        _cleanup_free_ char *done = alloc_format("Run %" PRIu64 " of job %s is cancelled.", a->run, a->job);
+        _cleanup_free_ char *done = alloc_format(_("Run %" PRIu64 " of job %s is cancelled."), a->run, a->job);
 
         report(t, connection_call(t->ctl->connection, &call, &t->ctl->error, NULL, "t", a->run), done);
 }
@@ -405,7 +405,7 @@ static void do_pause(Top *t, const char *job) {
         r = job_view_get(t->ctl->connection, job, &t->ctl->error, &v);
         if (r >= 0) {
                 call.member = v.paused ? "Resume" : "Pause";
-                done = alloc_format("Job %s is %s.", job, v.paused ? "resumed" : "paused");
+                done = alloc_format(v.paused ? _("Job %s is resumed.") : _("Job %s is paused."), job);
                 r = connection_call(t->ctl->connection, &call, &t->ctl->error, NULL, "s", job);
         }
         report(t, r, done);
@@ -431,7 +431,7 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
         t->child = 0;
         (void)signal(SIGINT, SIG_DFL);
         (void)signal(SIGQUIT, SIG_DFL);
-        fputs("\nPress Enter to go back to vaktctl top.", stdout);
+        fputs(_("\nPress Enter to go back to vaktctl top."), stdout);
         fflush(stdout);
         while (getchar() != '\n' && !feof(stdin))
                 ;
@@ -476,18 +476,18 @@ static void do_follow(Top *t, const char *job, uint64_t run) {
                 return;
         t->child = 0;
         (void)screen_open();
-        top_say(&t->model.message, "Cannot start vaktctl log: %s.", strerror(r));
+        top_say(&t->model.message, _("Cannot start vaktctl log: %s."), strerror(r));
 }
 
 /* --- keys --- */
 
-static void ask(Top *t, int key, const TopRow *row, const char *verb) {
+static void ask(Top *t, int key, const TopRow *row) {
         action_done(&t->asked);
         t->asked = (TopAction){ .key = key, .job = alloc_string(row->name), .run = row->run };
         if (key == 'c')
-                top_say(&t->model.question, "%s run %" PRIu64 " of job %s?", verb, row->run, row->name);
+                top_say(&t->model.question, _("Cancel run %" PRIu64 " of job %s?"), row->run, row->name);
         else
-                top_say(&t->model.question, "%s job %s now?", verb, row->name);
+                top_say(&t->model.question, _("Run job %s now?"), row->name);
 }
 
 static void answer(Top *t, int key) {
@@ -509,13 +509,13 @@ static void act(Top *t, int key) {
                 return;
         switch (key) {
         case 'r':
-                ask(t, key, row, "Run");
+                ask(t, key, row);
                 break;
         case 'c':
                 if (t->model.section == TOP_RUNNING || t->model.section == TOP_QUEUED)
-                        ask(t, key, row, "Cancel");
+                        ask(t, key, row);
                 else
-                        top_say(&t->model.message, "Only a run that goes on or waits can be cancelled.");
+                        top_say(&t->model.message, _("Only a run that goes on or waits can be cancelled."));
                 break;
         case 'p':
                 do_pause(t, row->name);
@@ -651,7 +651,7 @@ static int follow_daemon(Top *t) {
         screen_close();
         if (r >= 0)
                 return code;
-        ctl_complain("Cannot show the screen: %s.", strerror(-r));
+        ctl_complain(_("Cannot show the screen: %s."), strerror(-r));
         return CTL_FAILED;
 }
 
@@ -667,17 +667,17 @@ static void top_done(Top *t) {
 
 int verb_top(Ctl *c, char **args) {
         _cleanup_(top_done) Top t = { .ctl = c, .news = NEWS_ALL, .pause = PAUSE_MIN };
-        const char *problem = c->json ? "A screen is no JSON." : screen_problem();
+        const char *problem = c->json ? _("A screen is no JSON.") : screen_problem();
         int r;
 
         if (problem) {
-                ctl_complain("%s Use 'vaktctl list', 'vaktctl status' and 'vaktctl history' instead.", problem);
+                ctl_complain(_("%s Use 'vaktctl list', 'vaktctl status' and 'vaktctl history' instead."), problem);
                 return CTL_FAILED;
         }
         connection_set_interaction(c->connection, NULL, NULL); /* a question would go over the screen */
         r = prepare(&t);
         if (r < 0) {
-                ctl_complain("Cannot prepare the screen: %s.", strerror(-r));
+                ctl_complain(_("Cannot prepare the screen: %s."), strerror(-r));
                 return CTL_FAILED;
         }
         r = read_news(&t); /* before the screen is taken: if there is no daemon, that is all there is to say */

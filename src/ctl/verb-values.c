@@ -172,9 +172,9 @@ static int add_row(Ctl *c, Table *t, const ValueView *v, const Span *span) {
 
 static int print_list(Ctl *c, const Rows *rows, const Span *span) {
         const TableColumn columns[] = {
-                { .title = "PROBE", .shrink = SHRINK_LATE },
-                { .title = c->since || c->until ? "HISTORY" : "LAST 24H", .shrink = SHRINK_LAST },
-                { .title = "VALUE", .shrink = SHRINK_FIRST },
+                { .title = N_("PROBE"), .shrink = SHRINK_LATE },
+                { .title = c->since || c->until ? N_("HISTORY") : N_("LAST 24H"), .shrink = SHRINK_LAST },
+                { .title = N_("VALUE"), .shrink = SHRINK_FIRST },
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         int r = CTL_DONE;
@@ -186,7 +186,7 @@ static int print_list(Ctl *c, const Rows *rows, const Span *span) {
         if (rows->n_items > 0)
                 table_print(t, stdout, &c->style);
         else
-                ctl_say(c, stdout, "No job has a condition whose values are kept; see 'man vaktd.job'.");
+                ctl_say(c, stdout, _("No job has a condition whose values are kept; see 'man vaktd.job'."));
         return CTL_DONE;
 }
 
@@ -233,12 +233,12 @@ static void add_bucket(Table *t, const char *probe, const ValueBucket *b, usec_t
 
 static void print_buckets(const Ctl *c, const char *probe, const ValueHistory *h, usec_t now) {
         static const TableColumn columns[] = {
-                { .title = "FROM" },
-                { .title = "MIN", .right = true },
-                { .title = "MEAN", .right = true },
-                { .title = "MAX", .right = true },
-                { .title = "KNOWN", .right = true, .optional = true },
-                { .title = "UNKNOWN BECAUSE", .shrink = SHRINK_FIRST, .optional = true },
+                { .title = N_("FROM") },
+                { .title = N_("MIN"), .right = true },
+                { .title = N_("MEAN"), .right = true },
+                { .title = N_("MAX"), .right = true },
+                { .title = N_("KNOWN"), .right = true, .optional = true },
+                { .title = N_("UNKNOWN BECAUSE"), .shrink = SHRINK_FIRST, .optional = true },
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         size_t i = 0;
@@ -248,7 +248,7 @@ static void print_buckets(const Ctl *c, const char *probe, const ValueHistory *h
         for (; i < h->n_buckets; i++)
                 add_bucket(t, probe, &h->buckets[i], h->grain, now);
         if (table_size(t) == 0) {
-                ctl_say(c, stdout, "Nothing is kept of this time.");
+                ctl_say(c, stdout, _("Nothing is kept of this time."));
                 return;
         }
         table_print(t, stdout, &c->style);
@@ -272,7 +272,7 @@ static int print_one(Ctl *c, const ValueView *v, const Span *span) {
 
                 line = alloc_format("%s: %s%s%s%s", v->probe, last, v->at > 0 ? ", " : "",
                                     v->at > 0 ? relative_time_format(when, v->at, MAX(span->now, v->at)) : "",
-                                    v->is_used ? "" : "; no job asks for it now");
+                                    v->is_used ? "" : _("; no job asks for it now"));
                 ctl_print_colored(c, COLOR_NONE, line);
                 printf("\n%s\n\n", drawn);
         }
@@ -294,7 +294,7 @@ static int read_span(const Ctl *c, Span *ret) {
                 ret->since = usec_sub(ret->until, SPAN_DEFAULT);
         ret->until = MIN(ret->until, now);
         if (ret->since >= ret->until) {
-                ctl_complain("There is no history of the time from --since= to --until= yet.");
+                ctl_complain(_("There is no history of the time from --since= to --until= yet."));
                 return CTL_USAGE;
         }
         ret->since = MAX(ret->since, usec_sub(now, SPAN_MAX));
@@ -313,7 +313,7 @@ static int read_probe(char **args, char **ret) {
         if (r == -ENOMEM)
                 alloc_failed();
         if (r < 0) {
-                ctl_complain("Invalid probe (column %zu): %s", problem.column, problem.message);
+                ctl_complain(_("Invalid probe (column %zu): %s"), problem.column, problem.message);
                 ctl_print_caret(text, problem.column);
                 return CTL_USAGE;
         }
@@ -328,7 +328,7 @@ static int show_one(Ctl *c, const char *probe, const Rows *rows, const Span *spa
                 if (streq(rows->values[i].probe, probe))
                         return c->json ? print_one_json(c, &rows->values[i], span)
                                        : print_one(c, &rows->values[i], span);
-        ctl_complain("No job has asked for \"%s\" in the last 30 days; use 'vaktctl values' to see all values.",
+        ctl_complain(_("No job has asked for \"%s\" in the last 30 days; use 'vaktctl values' to see all values."),
                      probe);
         return CTL_NO_SUCH_JOB;
 }

@@ -61,7 +61,7 @@ int verb_why(Ctl *c, char **args) {
                 path = file_name_from_argument(args[1]);
                 if (!path) {
                         ctl_complain(
-                                "'%s' is not an absolute path, and the working directory cannot be determined: %s.",
+                                _("'%s' is not an absolute path, and the working directory cannot be determined: %s."),
                                 args[1], strerror(errno));
                         return CTL_FAILED;
                 }

@@ -27,8 +27,13 @@ void diagnostic_complain(const DiagnosticView *v) {
 }
 
 char *pool_view_text(const PoolView *v) {
-        return alloc_format("%" PRIu32 " of %" PRIu32 " slot%s taken, %" PRIu32 " wait%s", v->running, v->slots,
-                            PLURAL(v->slots), v->waiting, v->waiting == 1 ? "s" : "");
+        _cleanup_free_ char *taken = alloc_format(
+                ngettext("%" PRIu32 " of %" PRIu32 " slot taken", "%" PRIu32 " of %" PRIu32 " slots taken", v->slots),
+                v->running, v->slots);
+        _cleanup_free_ char *waiting =
+                alloc_format(ngettext("%" PRIu32 " waits", "%" PRIu32 " wait", v->waiting), v->waiting);
+
+        return alloc_format("%s, %s", taken, waiting);
 }
 
 Color job_state_color(const char *state) {
@@ -58,25 +63,25 @@ Color job_result_color(const char *result) {
 }
 
 static const char *signal_name(int signal) {
-        return sigabbrev_np(signal) ?: "unknown";
+        return sigabbrev_np(signal) ?: _("unknown");
 }
 
 char *job_result_text(const char *result, int code) {
         static const struct {
                 const char *result, *words;
         } table[] = {
-                { "success", "succeeded" },          { "timeout", "failed (timeout)" },
-                { "oom", "failed (out of memory)" }, { "start-failed", "failed (not started)" },
-                { "lost", "failed (lost)" },
+                { "success", N_("succeeded") },          { "timeout", N_("failed (timeout)") },
+                { "oom", N_("failed (out of memory)") }, { "start-failed", N_("failed (not started)") },
+                { "lost", N_("failed (lost)") },
         };
 
         if (streq(result, "exit"))
-                return alloc_format("failed (exit %d)", code);
+                return alloc_format(_("failed (exit %d)"), code);
         if (streq(result, "signal"))
-                return alloc_format("failed (signal %s)", signal_name(code));
+                return alloc_format(_("failed (signal %s)"), signal_name(code));
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 if (streq(result, table[i].result))
-                        return alloc_string(table[i].words);
+                        return alloc_string(translated(table[i].words));
         return alloc_string(result);
 }
 
@@ -103,26 +108,26 @@ static char *outcome_words(const RunView *v) {
         static const struct {
                 const char *result, *words;
         } table[] = {
-                { "success", "succeeded" },
-                { "timeout", "timed out" },
-                { "oom", "ran out of memory" },
-                { "cancelled", "was cancelled" },
-                { "start-failed", "could not be started" },
-                { "skipped", "was refused" },
-                { "missed", "was missed" },
-                { "lost", "was lost because the machine or the daemon went down" },
+                { "success", N_("succeeded") },
+                { "timeout", N_("timed out") },
+                { "oom", N_("ran out of memory") },
+                { "cancelled", N_("was cancelled") },
+                { "start-failed", N_("could not be started") },
+                { "skipped", N_("was refused") },
+                { "missed", N_("was missed") },
+                { "lost", N_("was lost because the machine or the daemon went down") },
         };
 
         if (!run_view_is_done(v))
-                return alloc_format("is %s", v->state);
+                return alloc_format(_("is %s"), v->state);
         if (streq(v->result, "exit"))
-                return alloc_format("failed with exit code %d", (int)v->code);
+                return alloc_format(_("failed with exit code %d"), (int)v->code);
         if (streq(v->result, "signal"))
-                return alloc_format("was killed by signal %s", signal_name(v->code));
+                return alloc_format(_("was killed by signal %s"), signal_name(v->code));
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 if (streq(v->result, table[i].result))
-                        return alloc_string(table[i].words);
-        return alloc_format("ended with the result %s", v->result);
+                        return alloc_string(translated(table[i].words));
+        return alloc_format(_("ended with the result %s"), v->result);
 }
 
 char *run_view_message(const RunView *v) {
@@ -132,9 +137,9 @@ char *run_view_message(const RunView *v) {
 
         if (v->started > 0 && v->ended > 0) {
                 free(after);
-                after = alloc_format(" after %s", duration_format(span, usec_sub(v->ended, v->started)));
+                after = alloc_format(_(" after %s"), duration_format(span, usec_sub(v->ended, v->started)));
         }
-        return alloc_format("Run %" PRIu64 " of job %s %s%s%s%s%s", v->id, v->job, words, after, n > 0 ? ": " : "",
+        return alloc_format(_("Run %" PRIu64 " of job %s %s%s%s%s%s"), v->id, v->job, words, after, n > 0 ? ": " : "",
                             v->reason, n > 0 && v->reason[n - 1] == '.' ? "" : ".");
 }
 
@@ -143,8 +148,8 @@ char *run_view_work(const RunView *v) {
 
         if (v->files == UINT64_MAX)
                 return NULL;
-        return alloc_format("%" PRIu64 " file%s and freed %s", v->files, v->files == 1 ? "" : "s",
-                            size_format(size, v->bytes_freed));
+        return alloc_format(ngettext("%" PRIu64 " file and freed %s", "%" PRIu64 " files and freed %s", v->files),
+                            v->files, size_format(size, v->bytes_freed));
 }
 
 char *run_view_usage(const RunView *v) {
@@ -152,19 +157,19 @@ char *run_view_usage(const RunView *v) {
         char span[SPAN_TEXT_MAX], size[SIZE_TEXT_MAX];
 
         if (v->cpu != USEC_INFINITY)
-                cpu = alloc_format("%s of CPU", duration_format(span, v->cpu));
+                cpu = alloc_format(_("%s of CPU"), duration_format(span, v->cpu));
         if (v->memory_peak != UINT64_MAX)
-                memory = alloc_format("at most %s of memory", size_format(size, v->memory_peak));
+                memory = alloc_format(_("at most %s of memory"), size_format(size, v->memory_peak));
         work = run_view_work(v);
         if (!cpu && !memory)
-                return work ? alloc_format("It changed %s.", work) : NULL;
-        return alloc_format("It used %s%s%s%s%s.", strempty(cpu), cpu && memory ? " and " : "", strempty(memory),
-                            work ? "; it changed " : "", strempty(work));
+                return work ? alloc_format(_("It changed %s."), work) : NULL;
+        return alloc_format(_("It used %s%s%s%s%s."), strempty(cpu), cpu && memory ? _(" and ") : "", strempty(memory),
+                            work ? _("; it changed ") : "", strempty(work));
 }
 
 char *run_view_dropped_message(uint64_t run, uint64_t n) {
-        return alloc_format("The journal has dropped %" PRIu64 " lines of output of run %" PRIu64
-                            " (LogRateLimitBurst= and LogRateLimitIntervalSec= in [Service] of the job).",
+        return alloc_format(_("The journal has dropped %" PRIu64 " lines of output of run %" PRIu64
+                              " (LogRateLimitBurst= and LogRateLimitIntervalSec= in [Service] of the job)."),
                             n, run);
 }
 
@@ -195,14 +200,14 @@ static int add_to_table(const RunView *v, void *userdata) {
 
 int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any) {
         static const TableColumn columns[] = {
-                { .title = "JOB", .shrink = SHRINK_LATE },
-                { .title = "RUN", .right = true },
-                { .title = "CAUSE" },
-                { .title = "RESULT" },
-                { .title = "STARTED" },
-                { .title = "DURATION", .right = true },
-                { .title = "FILES", .shrink = SHRINK_FIRST, .optional = true },
-                { .title = "REASON", .shrink = SHRINK_FIRST },
+                { .title = N_("JOB"), .shrink = SHRINK_LATE },
+                { .title = N_("RUN"), .right = true },
+                { .title = N_("CAUSE") },
+                { .title = N_("RESULT") },
+                { .title = N_("STARTED") },
+                { .title = N_("DURATION"), .right = true },
+                { .title = N_("FILES"), .shrink = SHRINK_FIRST, .optional = true },
+                { .title = N_("REASON"), .shrink = SHRINK_FIRST },
         };
         bool with_job = isempty(filter->job);
         _cleanup_(table_freep) Table *t =
@@ -238,6 +243,6 @@ char *value_view_text(const ValueView *v) {
 
         if (v->is_known)
                 return value_text(v->probe, true, v->value, v->whole);
-        return n > 0 ? alloc_format("unknown: %.*s", (int)(v->reason[n - 1] == '.' ? n - 1 : n), v->reason)
-                     : alloc_string("unknown");
+        return n > 0 ? alloc_format(_("unknown: %.*s"), (int)(v->reason[n - 1] == '.' ? n - 1 : n), v->reason)
+                     : alloc_string(_("unknown"));
 }

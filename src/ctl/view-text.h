@@ -11,7 +11,8 @@
 #define RUN_OUTCOME_MAX 64
 
 /* "All jobs are paused …" */
-#define DAEMON_PAUSED "All jobs are paused: no trigger starts them until 'vaktctl resume --all'."
+#define DAEMON_PAUSED \
+        N_("All jobs are paused: no trigger starts them until 'vaktctl resume --all'.") /* for translated() */
 
 /* "file:line: message" */
 void diagnostic_print(FILE *f, const DiagnosticView *v);
