@@ -544,6 +544,32 @@ static void test_no_state(void **state) {
         assert_null(f.m);
 }
 
+static int note_blob(const char *name, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        *(uint64_t *)userdata |= UINT64_C(1) << id;
+        return 0;
+}
+
+/* What was kept for a run that is over, or that there is not, goes. */
+static void test_payloads_that_are_left(void **state) {
+        static const char payload[] = "MA=1"; /* of a monitor */
+        uint64_t left = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_SUCCESS);
+        (void)request("a", RUN_TRIGGER_NONE);
+        for (uint64_t id = 1; id <= 3; id++)
+                assert_int_equal(ledger_put(f.m->ledger, "a", "run", id, payload, sizeof(payload)), 0);
+        restart();
+        assert_int_equal(ledger_list_blobs(f.m->ledger, "a", "run", note_blob, &left), 0);
+        assert_int_equal(left, 1 << 2);
+        end_run(2, RUN_RESULT_SUCCESS);
+        left = 0;
+        assert_int_equal(ledger_list_blobs(f.m->ledger, "a", "run", note_blob, &left), 0);
+        assert_int_equal(left, 0);
+}
+
 /* --- jobs that run once --- */
 
 #define NOTHING "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n"
@@ -780,6 +806,7 @@ int main(void) {
                 TEST(test_children_after_a_boot),
                 TEST(test_ledger_is_read_late),
                 TEST(test_no_state),
+                TEST(test_payloads_that_are_left),
                 TEST(test_once_added),
                 TEST(test_once_problems),
                 TEST(test_once_without_a_file),

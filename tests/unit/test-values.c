@@ -1069,6 +1069,14 @@ static void test_killed_after_silence(void **state) {
         EXPECT("310x 60s 1000..1000 ~1000; 1x 60s 2000..2000 ~2000; 12x vaktd was not running.");
         tell_history(&o, 0, USEC_PER_HOUR);
         EXPECT("5x 3600s 1000..1000 ~1000; 1x 660s 1000..2000 ~1090 vaktd was not running.");
+        /* What is learned now is of this hour. */
+        note_one(&o, 4000);
+        pass_one(&o, USEC_PER_HOUR);
+        note_one(&o, 5000);
+        kill_one(&o);
+        tell_history(&o, 0, 0);
+        EXPECT("310x 60s 1000..1000 ~1000; 1x 60s 2000..2000 ~2000; 11x vaktd was not running.; "
+               "60x 60s 4000..4000 ~4000; 1x vaktd was not running.");
         close_one(&o);
 }
 
