@@ -666,6 +666,10 @@ static void test_once_without_a_file(void **state) {
         begin_steps();
         write_file(once_path("taken.job"), NOTHING);
         assert_int_equal(add_once("taken", 0, NOTHING), -EEXIST);
+        times_are_denied = true;
+        assert_int_equal(add_once("a", 0, NOTHING), -EIO);
+        times_are_denied = false;
+        assert_false(is_there("a.job"));
         assert_int_equal(chmod(once_path(""), 0777), 0);
         steps[0] = '\0';
         assert_int_equal(add_once("a", 0, NOTHING), -EACCES);
@@ -767,6 +771,11 @@ static void test_once_over_later(void **state) {
         end_run(1, RUN_RESULT_SUCCESS);
         assert_true(job("a") && is_there("a.job"));
         drain_is_long = false;
+        stop();
+        fake_world.is_mute = true; /* there may be a run of it that the ledger has forgotten */
+        start();
+        assert_true(job("a") && is_there("a.job"));
+        fake_world.is_mute = false;
         write_file(once_path(".a.job.new"), "");
         stop();
         fake_clock_advance(USEC_PER_MINUTE);
