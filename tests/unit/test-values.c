@@ -1080,6 +1080,21 @@ static void test_killed_after_silence(void **state) {
         close_one(&o);
 }
 
+/* A daemon that ends still answers, with what it has in memory. */
+static void test_asked_when_closed(void **state) {
+        One o = {};
+
+        open_one(&o);
+        note_one(&o, 1000);
+        pass_one(&o, 2 * USEC_PER_MINUTE);
+        note_one(&o, 2000);
+        pass_one(&o, 30 * USEC_PER_SEC);
+        values_close(o.values, &o.now);
+        tell_history(&o, 0, 0);
+        EXPECT("2x 60s 1000..1000 ~1000; 1x 30s 2000..2000 ~2000");
+        close_one(&o);
+}
+
 /* The clock is set back by hours: what is kept of the time before stays as it was, minute by minute. */
 static void test_set_back_in_words(void **state) {
         static const struct {
@@ -1540,6 +1555,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 ledger_test(test_history_in_words),
                 ledger_test(test_killed_after_silence),
+                ledger_test(test_asked_when_closed),
                 ledger_test(test_set_back_in_words),
                 ledger_test(test_writes),
                 ledger_test(test_writes_of_silence),
