@@ -55,6 +55,15 @@ static void remove_remains(int fd) {
                         (void)unlinkat(fd, e->d_name, 0);
 }
 
+static int remove_file(const Once *o, const char *job) {
+        char file[JOB_FILE_NAME_MAX];
+
+        (void)snprintf(file, sizeof(file), "%s" JOB_SUFFIX, job);
+        if (unlinkat(o->directory, file, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return fsync(o->directory) < 0 ? -errno : 0;
+}
+
 /* The time of the file is that of the request, however long the disk takes: what passes from then on counts. */
 static int write_file(const Once *o, const char *job, const char *text, usec_t now) {
         const struct timespec created = { .tv_sec = (time_t)(now / USEC_PER_SEC),
@@ -64,18 +73,11 @@ static int write_file(const Once *o, const char *job, const char *text, usec_t n
 
         (void)snprintf(file, sizeof(file), "%s" JOB_SUFFIX, job);
         r = file_create(o->directory, file, 0600, text, strlen(text));
-        if (r >= 0 && utimensat(o->directory, file, (const struct timespec[]){ created, created }, 0) < 0)
+        if (r >= 0 && utimensat(o->directory, file, (const struct timespec[]){ created, created }, 0) < 0) {
                 r = -errno;
+                (void)remove_file(o, job);
+        }
         return r;
-}
-
-static int remove_file(const Once *o, const char *job) {
-        char file[JOB_FILE_NAME_MAX];
-
-        (void)snprintf(file, sizeof(file), "%s" JOB_SUFFIX, job);
-        if (unlinkat(o->directory, file, 0) < 0 && errno != ENOENT)
-                return -errno;
-        return fsync(o->directory) < 0 ? -errno : 0;
 }
 
 /* --- the end --- */

@@ -45,8 +45,9 @@ const char *reason(uint64_t id);
 
 /* What goes wrong, or takes long. */
 extern bool commits_fail, starts_fail, runs_are_long, drain_is_long;
-extern bool is_locked; /* the ledger cannot be opened */
-extern unsigned boot;  /* of the machine */
+extern bool is_locked;        /* the ledger cannot be opened */
+extern bool times_are_denied; /* that of no file can be set */
+extern unsigned boot;         /* of the machine */
 /* Children are told of in steps, and are none. */
 extern bool children_are_told;
 extern unsigned n_former;            /* executors of these */

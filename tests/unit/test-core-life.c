@@ -544,6 +544,32 @@ static void test_no_state(void **state) {
         assert_null(f.m);
 }
 
+static int note_blob(const char *name, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        *(uint64_t *)userdata |= UINT64_C(1) << id;
+        return 0;
+}
+
+/* What was kept for a run that is over, or that there is not, goes. */
+static void test_payloads_that_are_left(void **state) {
+        static const char payload[] = "MA=1"; /* of a monitor */
+        uint64_t left = 0;
+
+        write_job("a", "[Run]\nExec=/bin/true\n");
+        begin_steps();
+        (void)request("a", RUN_TRIGGER_NONE);
+        end_run(1, RUN_RESULT_SUCCESS);
+        (void)request("a", RUN_TRIGGER_NONE);
+        for (uint64_t id = 1; id <= 3; id++)
+                assert_int_equal(ledger_put(f.m->ledger, "a", "run", id, payload, sizeof(payload)), 0);
+        restart();
+        assert_int_equal(ledger_list_blobs(f.m->ledger, "a", "run", note_blob, &left), 0);
+        assert_int_equal(left, 1 << 2);
+        end_run(2, RUN_RESULT_SUCCESS);
+        left = 0;
+        assert_int_equal(ledger_list_blobs(f.m->ledger, "a", "run", note_blob, &left), 0);
+        assert_int_equal(left, 0);
+}
+
 /* --- jobs that run once --- */
 
 #define NOTHING "[Run]\nExec=/bin/true\nTimeoutSec=infinity\n"
@@ -640,6 +666,10 @@ static void test_once_without_a_file(void **state) {
         begin_steps();
         write_file(once_path("taken.job"), NOTHING);
         assert_int_equal(add_once("taken", 0, NOTHING), -EEXIST);
+        times_are_denied = true;
+        assert_int_equal(add_once("a", 0, NOTHING), -EIO);
+        times_are_denied = false;
+        assert_false(is_there("a.job"));
         assert_int_equal(chmod(once_path(""), 0777), 0);
         steps[0] = '\0';
         assert_int_equal(add_once("a", 0, NOTHING), -EACCES);
@@ -741,6 +771,11 @@ static void test_once_over_later(void **state) {
         end_run(1, RUN_RESULT_SUCCESS);
         assert_true(job("a") && is_there("a.job"));
         drain_is_long = false;
+        stop();
+        fake_world.is_mute = true; /* there may be a run of it that the ledger has forgotten */
+        start();
+        assert_true(job("a") && is_there("a.job"));
+        fake_world.is_mute = false;
         write_file(once_path(".a.job.new"), "");
         stop();
         fake_clock_advance(USEC_PER_MINUTE);
@@ -780,6 +815,7 @@ int main(void) {
                 TEST(test_children_after_a_boot),
                 TEST(test_ledger_is_read_late),
                 TEST(test_no_state),
+                TEST(test_payloads_that_are_left),
                 TEST(test_once_added),
                 TEST(test_once_problems),
                 TEST(test_once_without_a_file),

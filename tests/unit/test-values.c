@@ -1069,6 +1069,29 @@ static void test_killed_after_silence(void **state) {
         EXPECT("310x 60s 1000..1000 ~1000; 1x 60s 2000..2000 ~2000; 12x vaktd was not running.");
         tell_history(&o, 0, USEC_PER_HOUR);
         EXPECT("5x 3600s 1000..1000 ~1000; 1x 660s 1000..2000 ~1090 vaktd was not running.");
+        /* What is learned now is of this hour. */
+        note_one(&o, 4000);
+        pass_one(&o, USEC_PER_HOUR);
+        note_one(&o, 5000);
+        kill_one(&o);
+        tell_history(&o, 0, 0);
+        EXPECT("310x 60s 1000..1000 ~1000; 1x 60s 2000..2000 ~2000; 11x vaktd was not running.; "
+               "60x 60s 4000..4000 ~4000; 1x vaktd was not running.");
+        close_one(&o);
+}
+
+/* A daemon that ends still answers, with what it has in memory. */
+static void test_asked_when_closed(void **state) {
+        One o = {};
+
+        open_one(&o);
+        note_one(&o, 1000);
+        pass_one(&o, 2 * USEC_PER_MINUTE);
+        note_one(&o, 2000);
+        pass_one(&o, 30 * USEC_PER_SEC);
+        values_close(o.values, &o.now);
+        tell_history(&o, 0, 0);
+        EXPECT("2x 60s 1000..1000 ~1000; 1x 30s 2000..2000 ~2000");
         close_one(&o);
 }
 
@@ -1532,6 +1555,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 ledger_test(test_history_in_words),
                 ledger_test(test_killed_after_silence),
+                ledger_test(test_asked_when_closed),
                 ledger_test(test_set_back_in_words),
                 ledger_test(test_writes),
                 ledger_test(test_writes_of_silence),
