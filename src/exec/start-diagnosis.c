@@ -57,6 +57,14 @@ static FdLink link_of(int fd) {
         return link;
 }
 
+int diagnose_file(const char *path) {
+        _cleanup_close_ int fd = open_path(path, /* is_ours= */ true);
+
+        if (fd < 0)
+                return missing(fd);
+        return access(link_of(fd).path, R_OK) < 0 && errno == EACCES ? EACCES : 0;
+}
+
 /* Returns an errno. */
 static int diagnose_interpreter(const char *interpreter, bool is_ours) {
         _cleanup_close_ int fd = guarded_find_local(interpreter, is_ours ? GUARDED_FIND_ALL : GUARDED_FIND_PUBLIC);

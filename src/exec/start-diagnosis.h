@@ -21,3 +21,6 @@ void describe_exec_failure(const char *path, int error, char ret[static DIAGNOSI
  * which is named with its setting if different ones are asked for: "BindPaths=/no/such: No such file or directory". */
 int diagnose_programs(const JobDef *def, char ret[static DIAGNOSIS_MAX]);
 int diagnose_paths(const JobDef *def, const char *const *settings, char ret[static DIAGNOSIS_MAX]);
+
+/* Why we cannot read a file: an errno; 0: nothing that can be seen. */
+int diagnose_file(const char *path);

@@ -278,11 +278,10 @@ static const char *missing_environment_file(const JobDef *def, int *ret_error) {
                         continue;
                 if (p->values[0].number == 0)
                         missing = NULL;
-                for (size_t k = 1; k + 1 < p->n_values && !missing; k += 2)
-                        if (p->values[k + 1].number == 0 && access(p->values[k].text, R_OK) < 0) {
-                                missing = p->values[k].text;
-                                *ret_error = errno;
-                        }
+                for (size_t k = 1; k + 1 < p->n_values && !missing; k += 2) {
+                        *ret_error = p->values[k + 1].number == 0 ? diagnose_file(p->values[k].text) : 0;
+                        missing = *ret_error > 0 ? p->values[k].text : NULL;
+                }
         }
         return missing;
 }

@@ -28,6 +28,7 @@ typedef struct Walk {
         bool follows_nothing; /* no link, and no mount */
         bool follows_all;     /* links, and all rules are off */
         bool takes_any;       /* at the end, and not only a directory */
+        bool takes_link;      /* also a link */
         bool is_public;       /* only through directories that everybody may search */
         bool stays_local;     /* on this file system and others that answer: */
         dev_t local_device;
@@ -191,7 +192,7 @@ static bool is_mount(int fd) {
 
 static int walk_step(Walk *w, const char *name) {
         _cleanup_close_ int fd = -EBADF;
-        bool was_trusted, was_shared;
+        bool was_trusted, was_shared, is_last;
         struct stat st;
         char *done;
         int r;
@@ -213,10 +214,11 @@ static int walk_step(Walk *w, const char *name) {
                 return r;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (S_ISLNK(st.st_mode))
+        is_last = w->rest[strspn(w->rest, "/")] == '\0';
+        if (S_ISLNK(st.st_mode) && !(w->takes_link && is_last))
                 return w->follows_nothing ? refuse(w, -ELOOP, "%s/%s is a symbolic link", w->done, name)
                                           : walk_link(w, name, fd, &st);
-        if (!S_ISDIR(st.st_mode) && (!w->takes_any || w->rest[strspn(w->rest, "/")] != '\0'))
+        if (!S_ISDIR(st.st_mode) && !(w->takes_any && is_last))
                 return -ENOTDIR;
         if (w->follows_nothing && is_mount(fd))
                 return refuse(w, -EXDEV, "%s/%s is where something else is mounted", w->done, name);
@@ -276,7 +278,8 @@ int guarded_find_local(const char *path, GuardedFind find) {
                 .fd = -EBADF,
                 .stays_local = true,
                 .takes_any = true,
-                .follows_all = find == GUARDED_FIND_ALL,
+                .takes_link = find == GUARDED_FIND_LINK,
+                .follows_all = find == GUARDED_FIND_ALL || find == GUARDED_FIND_LINK,
                 .is_public = find == GUARDED_FIND_PUBLIC,
         };
         int r = walk(&w, path);

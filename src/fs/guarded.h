@@ -50,6 +50,7 @@ int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret)
 
 typedef enum GuardedFind {
         GUARDED_FIND_ALL,    /* all links are followed, and the rules above do not hold */
+        GUARDED_FIND_LINK,   /* the same, but the last one is opened itself */
         GUARDED_FIND_OWN,    /* by the rules above */
         GUARDED_FIND_PUBLIC, /* also, -EPERM for what not every user could find: for a path that somebody else chose */
 } GuardedFind;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "fs/guarded.h"
 #include "time/span.h"
 #include "trigger/path-spool.h"
 #include "trigger/path-store.h"
@@ -91,23 +92,32 @@ static usec_t changed_until(const struct stat *st) {
         return st->st_ctim.tv_nsec == 0 ? usec_add(at, 2 * USEC_PER_SEC) : at;
 }
 
+static int look(const char *path, GuardedFind find, struct stat *ret) {
+        _cleanup_close_ int fd = guarded_find_local(path, find);
+
+        if (fd < 0)
+                return fd;
+        return fstat(fd, ret) < 0 ? -errno : 0;
+}
+
 /* When it changed last, or what a link leads to; of what is gone, when something in its directory did. */
 static usec_t changed_at(const char *path) {
         const char *slash = strrchr(path, '/');
         _cleanup_free_ char *directory = NULL;
         struct stat st;
         usec_t at;
+        int r = look(path, GUARDED_FIND_LINK, &st);
 
-        if (lstat(path, &st) >= 0) {
+        if (r >= 0) {
                 at = changed_until(&st);
                 if (!S_ISLNK(st.st_mode))
                         return at;
-                return stat(path, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
+                return look(path, GUARDED_FIND_ALL, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
         }
-        if (errno != ENOENT || !slash)
+        if (r != -ENOENT || !slash)
                 return USEC_INFINITY;
         directory = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
-        return directory && lstat(directory, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
+        return directory && look(directory, GUARDED_FIND_LINK, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
 }
 
 static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {

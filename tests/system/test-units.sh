@@ -251,6 +251,22 @@ test_failed_starts_name_errno_and_path() {
         rm /etc/vaktd/vaktd.conf
 }
 
+# The service manager has not come to the second program, and the daemon does not look at it in its place.
+test_a_failed_start_looks_at_nothing_that_hangs() {
+        local hang=/run/vakt-hang
+        mkdir -p $hang
+        [ -c /dev/fuse ] || mknod /dev/fuse c 10 229
+        python3 "$(dirname "$0")/hang.py" $hang &
+        trap 'kill $! 2>/dev/null || true; umount -l '$hang' 2>/dev/null || true' EXIT
+        within 10 grep -q $hang /proc/self/mountinfo
+        printf '\177ELF' >/run/garbled
+        chmod 755 /run/garbled
+        job hangs <<<$'[Run]\nExec=/run/garbled\nExec='$hang$'/tool\n'
+        systemctl start vaktd
+        does_not_start hangs 'could not be executed'
+        timeout 20 vaktctl list | shows hangs
+}
+
 test_outcomes_over_a_daemon_reload() {
         everything_ends_well 'systemctl daemon-reload'
 }

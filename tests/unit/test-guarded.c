@@ -124,6 +124,42 @@ static void test_links(void **state) {
         assert_int_equal(try(at("real/../alice/in"), NULL), 0);
 }
 
+/* The type of what is found, or an error. */
+static int found(const char *name, GuardedFind find) {
+        _cleanup_close_ int fd = guarded_find_local(at(name), find);
+        struct stat st;
+
+        if (fd < 0)
+                return fd;
+        assert_int_equal(fstat(fd, &st), 0);
+        return (int)(st.st_mode & S_IFMT);
+}
+
+static void test_find(void **state) {
+        make("alice", ALICE, 0755);
+        make("private", 0, 0700);
+        make("private/in", 0, 0755);
+        make_link("private/in", "by-root", 0);
+        make_link("private/in", "alice/by-alice", ALICE);
+        assert_int_equal(mknod(at("fifo"), S_IFIFO | 0644, 0), 0);
+        assert_int_equal(chmod(top, 0755), 0);
+        assert_int_equal(found("fifo", GUARDED_FIND_OWN), S_IFIFO);
+        assert_int_equal(found("fifo/x", GUARDED_FIND_OWN), -ENOTDIR);
+        assert_int_equal(found("fifo", GUARDED_FIND_PUBLIC), S_IFIFO);
+        assert_int_equal(found("missing", GUARDED_FIND_PUBLIC), -ENOENT);
+        assert_int_equal(found("private", GUARDED_FIND_PUBLIC), S_IFDIR);
+        assert_int_equal(found("private/in", GUARDED_FIND_PUBLIC), -EPERM);
+        assert_int_equal(found("private/missing", GUARDED_FIND_PUBLIC), -EPERM);
+        assert_int_equal(found("private/in", GUARDED_FIND_OWN), S_IFDIR);
+        assert_int_equal(found("by-root", GUARDED_FIND_PUBLIC), -EPERM);
+        assert_int_equal(found("by-root", GUARDED_FIND_OWN), S_IFDIR);
+        assert_int_equal(found("by-root", GUARDED_FIND_LINK), S_IFLNK);
+        assert_int_equal(found("by-root/.", GUARDED_FIND_LINK), S_IFDIR);
+        assert_int_equal(found("alice/by-alice", GUARDED_FIND_OWN), -ELOOP);
+        assert_int_equal(found("alice/by-alice", GUARDED_FIND_LINK), S_IFLNK);
+        assert_int_equal(found("alice/by-alice", GUARDED_FIND_ALL), -ENOENT); /* it leads to nothing there */
+}
+
 static void test_make(void **state) {
         struct stat st;
 
@@ -235,6 +271,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_shared, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_shared_by_a_list, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_links, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_find, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_make, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_identity, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_users, make_top, remove_top),
