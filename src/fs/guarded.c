@@ -27,11 +27,12 @@ typedef struct Walk {
         bool is_below_shared;
         bool follows_nothing; /* no link, and no mount */
         bool follows_all;     /* links, and all rules are off */
-        bool takes_any;       /* at the end, and not only a directory */
+        bool takes_any;       /* at the end, and not only a directory; and */
+        bool takes_link;      /* a link that is there itself */
         bool is_public;       /* only through directories that everybody may search */
-        bool stays_local;     /* on this file system and others that answer: */
-        dev_t local_device;
-        bool makes; /* what is missing, with */
+        bool stays_local;     /* see file_is_local(); else file_is_answered() */
+        dev_t device;         /* that was asked for last */
+        bool makes;           /* what is missing, with */
         mode_t make_mode;
         char *error; /* for people */
 } Walk;
@@ -95,7 +96,7 @@ static int walk_root(Walk *w) {
         if (!done)
                 return -ENOMEM;
         walk_to(w, TAKE_FD(fd), &st, done);
-        w->local_device = st.st_dev;
+        w->device = st.st_dev;
         w->is_below_shared = false;
         return 0;
 }
@@ -191,7 +192,7 @@ static bool is_mount(int fd) {
 
 static int walk_step(Walk *w, const char *name) {
         _cleanup_close_ int fd = -EBADF;
-        bool was_trusted, was_shared;
+        bool was_trusted, was_shared, is_last;
         struct stat st;
         char *done;
         int r;
@@ -208,15 +209,20 @@ static int walk_step(Walk *w, const char *name) {
                         return r;
                 fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         }
-        r = fd < 0 ? -errno : w->stays_local ? file_is_local(fd, &w->local_device) : 0;
+        if (fd < 0)
+                return -errno;
+        r = w->stays_local ? file_is_local(fd, &w->device) : file_is_answered(fd, &w->device);
+        if (r == -EREMOTE)
+                return refuse(w, r, GUARDED_FUSE_TEXT, w->done, name);
         if (r < 0)
                 return r;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (S_ISLNK(st.st_mode))
+        is_last = w->rest[strspn(w->rest, "/")] == '\0';
+        if (S_ISLNK(st.st_mode) && (!w->takes_link || !is_last))
                 return w->follows_nothing ? refuse(w, -ELOOP, "%s/%s is a symbolic link", w->done, name)
                                           : walk_link(w, name, fd, &st);
-        if (!S_ISDIR(st.st_mode) && (!w->takes_any || w->rest[strspn(w->rest, "/")] != '\0'))
+        if (!S_ISDIR(st.st_mode) && (!w->takes_any || !is_last))
                 return -ENOTDIR;
         if (w->follows_nothing && is_mount(fd))
                 return refuse(w, -EXDEV, "%s/%s is where something else is mounted", w->done, name);
@@ -321,6 +327,14 @@ int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret)
         return hand_over(&w, r, path, ret, NULL);
 }
 
+int open_answered(const char *path, int flags) {
+        _cleanup_(walk_done)
+                Walk w = { .fd = -EBADF, .follows_all = true, .takes_any = true, .takes_link = flags & O_NOFOLLOW };
+        int r = walk(&w, path);
+
+        return r < 0 ? r : TAKE_FD(w.fd);
+}
+
 static int walk_entry(Walk *w, const GuardedDirectory *parent, const char *path, const char *name) {
         w->fd = fcntl(parent->fd, F_DUPFD_CLOEXEC, 3);
         if (w->fd < 0 || fstat(w->fd, &w->st) < 0)
@@ -328,6 +342,10 @@ static int walk_entry(Walk *w, const GuardedDirectory *parent, const char *path,
         w->done = strdup(path);
         if (!w->done)
                 return -ENOMEM;
+        w->rest = strdup("");
+        if (!w->rest)
+                return -ENOMEM;
+        w->device = parent->device;
         w->is_trusted = parent->is_trusted;
         w->is_shared = parent->is_shared;
         w->is_below_shared = parent->is_below_shared;

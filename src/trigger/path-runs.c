@@ -10,9 +10,11 @@
 #include "trigger/path-runs.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "fs/guarded.h"
 #include "time/span.h"
 #include "trigger/path-spool.h"
 #include "trigger/path-store.h"
@@ -91,23 +93,31 @@ static usec_t changed_until(const struct stat *st) {
         return st->st_ctim.tv_nsec == 0 ? usec_add(at, 2 * USEC_PER_SEC) : at;
 }
 
+static int look_at(const char *path, int flags, struct stat *ret) {
+        _cleanup_close_ int fd = open_answered(path, flags);
+
+        return fd < 0 ? fd : fstat(fd, ret) < 0 ? -errno : 0;
+}
+
 /* When it changed last, or what a link leads to; of what is gone, when something in its directory did. */
 static usec_t changed_at(const char *path) {
         const char *slash = strrchr(path, '/');
         _cleanup_free_ char *directory = NULL;
         struct stat st;
         usec_t at;
+        int r;
 
-        if (lstat(path, &st) >= 0) {
+        r = look_at(path, O_NOFOLLOW, &st);
+        if (r >= 0) {
                 at = changed_until(&st);
                 if (!S_ISLNK(st.st_mode))
                         return at;
-                return stat(path, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
+                return look_at(path, 0, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
         }
-        if (errno != ENOENT || !slash)
+        if (r != -ENOENT || !slash)
                 return USEC_INFINITY;
         directory = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
-        return directory && lstat(directory, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
+        return directory && look_at(directory, O_NOFOLLOW, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
 }
 
 static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {

@@ -738,14 +738,14 @@ static void test_a_job_that_is_gone_has_no_turn(void **state) {
 
 /* --- what a forgotten run has dealt with --- */
 
-/* lstat(2), where times of files are large. */
-int __real_lstat64(const char *path, struct stat *st);
-int __wrap_lstat64(const char *path, struct stat *st);
+/* fstat(2), where times of files are large. */
+int __real_fstat64(int fd, struct stat *st);
+int __wrap_fstat64(int fd, struct stat *st);
 
 static time_t changed; /* when all files are said to have, if not 0: on a file system that keeps seconds */
 
-int __wrap_lstat64(const char *path, struct stat *st) {
-        int r = __real_lstat64(path, st);
+int __wrap_fstat64(int fd, struct stat *st) {
+        int r = __real_fstat64(fd, st);
 
         if (changed > 0)
                 st->st_ctim = (struct timespec){ .tv_sec = changed };
