@@ -17,6 +17,7 @@
 #include "exec/start-diagnosis.h"
 #include "exec/unit-command.h"
 #include "exec/unit-message.h"
+#include "fs/guarded.h"
 #include "util/string-table.h"
 
 #define EXIT_EXEC 203
@@ -267,6 +268,17 @@ static bool validate_wrapper(const UnitEnd *end, Verdict *v) {
                         end->def->n_commands == 1 ? end->def->commands[0].path : "", strerror(f->status_errno));
 }
 
+/* Returns an errno; 0 also of what may not answer, where nothing can be told. */
+static int check_readable(const char *path) {
+        _cleanup_close_ int fd = open_answered(path, 0);
+        char link[64];
+
+        if (fd < 0)
+                return fd == -EREMOTE ? 0 : -fd;
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        return access(link, R_OK) < 0 ? errno : 0;
+}
+
 /* The first file of EnvironmentFile= that has to be there and cannot be read. */
 static const char *missing_environment_file(const JobDef *def, int *ret_error) {
         const char *missing = NULL;
@@ -278,11 +290,10 @@ static const char *missing_environment_file(const JobDef *def, int *ret_error) {
                         continue;
                 if (p->values[0].number == 0)
                         missing = NULL;
-                for (size_t k = 1; k + 1 < p->n_values && !missing; k += 2)
-                        if (p->values[k + 1].number == 0 && access(p->values[k].text, R_OK) < 0) {
-                                missing = p->values[k].text;
-                                *ret_error = errno;
-                        }
+                for (size_t k = 1; k + 1 < p->n_values && !missing; k += 2) {
+                        *ret_error = p->values[k + 1].number == 0 ? check_readable(p->values[k].text) : 0;
+                        missing = *ret_error > 0 ? p->values[k].text : NULL;
+                }
         }
         return missing;
 }
