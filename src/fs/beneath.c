@@ -2,8 +2,9 @@
 
 /* openat2(2) does in the kernel, in one call and without races, what a walk with O_NOFOLLOW does step by step. All
  * kernels since 5.6 have it, and it does not require support by glibc. But system call filters cannot inspect its
- * arguments, so RestrictSUIDSGID= of a service and many containers forbid it completely; then the path is walked step
- * by step. */
+ * arguments, so RestrictSUIDSGID= of a service and many containers forbid it completely; and it cannot tell mounts of
+ * root from those of others. Then the path is walked step by step, and what is mounted on the way is asked for nothing
+ * before it is known what it is: it may never answer. */
 
 #include "fs/beneath.h"
 
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 
 #include "fs/identity.h"
+#include "fs/mount-table.h"
 
 #define PIECE_MAX 2048 /* bytes of a path resolved at once; a name has at most 255 */
 
@@ -22,10 +24,10 @@
 
 static bool openat2_is_forbidden;
 
-static int open_at_once(int dir_fd, const char *path, bool cross_mounts) {
+static int open_at_once(int dir_fd, const char *path) {
         struct open_how how = {
                 .flags = O_RDONLY | DIRECTORY_FLAGS | O_NOATIME,
-                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | (cross_mounts ? 0 : RESOLVE_NO_XDEV),
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
         };
         long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 
@@ -41,26 +43,31 @@ static int open_at_once(int dir_fd, const char *path, bool cross_mounts) {
 static int mount_of(int fd, uint64_t *ret) {
         struct statx s;
 
-        if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &s) < 0)
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &s) < 0)
                 return -errno;
         *ret = s.stx_mask & STATX_MNT_ID ? s.stx_mnt_id : (uint64_t)s.stx_dev_major << 32 | s.stx_dev_minor;
         return 0;
 }
 
-static int open_step(int dir_fd, const char *name, bool is_last) {
-        int fd = openat(dir_fd, name, DIRECTORY_FLAGS | (is_last ? O_RDONLY | O_NOATIME : O_PATH));
+/* For reading, what is open with O_PATH. */
+static int open_again(int path_fd) {
+        char link[sizeof("/proc/self/fd/") + 11];
+        int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, fd;
 
-        if (fd < 0 && errno == EPERM && is_last)
-                fd = openat(dir_fd, name, DIRECTORY_FLAGS | O_RDONLY);
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
+        fd = open(link, flags | O_NOATIME);
+        if (fd < 0 && errno == EPERM)
+                fd = open(link, flags);
         return fd < 0 ? -errno : fd;
 }
 
 static int open_by_steps(int dir_fd, const char *path, bool cross_mounts) {
         _cleanup_close_ int fd = -EBADF;
         uint64_t first = 0, here = 0;
+        dev_t device = 0;
         int r;
 
-        r = mount_of(dir_fd, &first);
+        r = cross_mounts ? file_is_answered(dir_fd, &device) : mount_of(dir_fd, &first);
         if (r < 0)
                 return r;
         while (*(path += strspn(path, "/"))) {
@@ -75,27 +82,28 @@ static int open_by_steps(int dir_fd, const char *path, bool cross_mounts) {
                 path += n;
                 if (streq(name, ".."))
                         return -EXDEV;
-                next = open_step(fd >= 0 ? fd : dir_fd, name, path[strspn(path, "/")] == '\0');
+                next = openat(fd >= 0 ? fd : dir_fd, name, DIRECTORY_FLAGS | O_PATH);
                 if (next < 0)
-                        return next;
+                        return -errno;
                 safe_close(fd);
                 fd = next;
-                r = cross_mounts ? 0 : mount_of(fd, &here);
+                r = cross_mounts ? file_is_answered(fd, &device) : mount_of(fd, &here);
                 if (r < 0)
                         return r;
                 if (!cross_mounts && here != first)
                         return -EXDEV;
         }
-        return TAKE_FD(fd);
+        return open_again(fd);
 }
 
 static int open_piece(int dir_fd, const char *path, bool cross_mounts) {
-        int fd = openat2_is_forbidden ? -ENOSYS : open_at_once(dir_fd, path, cross_mounts);
+        int fd = openat2_is_forbidden || cross_mounts ? -ENOSYS : open_at_once(dir_fd, path);
 
         if (fd != -EPERM && fd != -ENOSYS)
                 return fd;
         fd = open_by_steps(dir_fd, path, cross_mounts);
-        openat2_is_forbidden = openat2_is_forbidden || fd >= 0; /* it was not the directory that was refused */
+        openat2_is_forbidden =
+                openat2_is_forbidden || (fd >= 0 && !cross_mounts); /* it was not the directory that was refused */
         return fd;
 }
 
@@ -136,13 +144,35 @@ int open_directory_beneath(int dir_fd, const char *path, size_t n, bool cross_mo
         return TAKE_FD(fd);
 }
 
-/* A regular file, and nothing whose opening has side effects, such as a device or a FIFO. */
+#define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
+
+int stat_entry(int dir_fd, const char *name, bool is_remote, struct statx *ret) {
+        const unsigned mask = STATX_BASIC_STATS | STATX_BTIME;
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!is_remote)
+                return statx(dir_fd, name, STAT_FLAGS | AT_STATX_DONT_SYNC, mask, ret) < 0 ? -errno : 0;
+        fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || statx(fd, "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, ret) < 0)
+                return -errno;
+        if (ret->stx_attributes & STATX_ATTR_MOUNT_ROOT)
+                return 0;
+        return statx(fd, "", STAT_FLAGS | AT_EMPTY_PATH, mask, ret) < 0 ? -errno : 0;
+}
+
+/* A regular file, and nothing whose opening has side effects, such as a device, a FIFO or what is mounted there. */
 static int open_regular(int dir_fd, const char *name, struct stat *ret_stat) {
         _cleanup_close_ int path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         char link[sizeof("/proc/self/fd/") + 11];
+        dev_t device = 0;
+        struct statx s;
         int fd;
 
-        if (path_fd < 0 || fstat(path_fd, ret_stat) < 0)
+        if (path_fd < 0 || statx(path_fd, "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &s) < 0)
+                return -errno;
+        if ((s.stx_attributes & STATX_ATTR_MOUNT_ROOT) && file_is_answered(path_fd, &device) < 0)
+                return -EOPNOTSUPP;
+        if (fstat(path_fd, ret_stat) < 0)
                 return -errno;
         if (!S_ISREG(ret_stat->st_mode))
                 return -EOPNOTSUPP;

@@ -9,9 +9,14 @@
 #include "util/macro.h"
 
 /* Opens the directory at path (n bytes, relative, "" = dir_fd itself) for reading. A path may be longer than PATH_MAX.
- * -ELOOP, -ENOTDIR: not a directory any more; -EXDEV: another mount begins there and cross_mounts is false; -ENOENT,
- * -EACCES and what else openat2(2) says. */
+ * -ELOOP, -ENOTDIR: not a directory any more; -EXDEV: another mount begins there and cross_mounts is false; -EREMOTE:
+ * a FUSE of another user's does, see file_is_answered(); -ENOENT, -EACCES and what else openat2(2) says. */
 int open_directory_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts);
+
+/* What is at a name in an open directory, without following a link. What is mounted there may never answer: it is not
+ * asked, and ret has what the kernel knows, which is its type and the numbers of its device and inode. is_remote: the
+ * directory is on a file system on which others change files without our kernel. Negative errno of statx(2). */
+int stat_entry(int dir_fd, const char *name, bool is_remote, struct statx *ret);
 
 /* Is this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE, or CAP_SETUID);
  * -EOPNOTSUPP: its file system does not report it; -ENOENT, … */

@@ -30,9 +30,9 @@ typedef struct Walk {
         bool takes_any;       /* at the end, and not only a directory */
         bool takes_link;      /* also a link */
         bool is_public;       /* only through directories that everybody may search */
-        bool stays_local;     /* on this file system and others that answer: */
-        dev_t local_device;
-        bool makes; /* what is missing, with */
+        bool stays_local;     /* see file_is_local(); else file_is_answered() */
+        dev_t device;         /* that was asked for last */
+        bool makes;           /* what is missing, with */
         mode_t make_mode;
         char *error; /* for people */
 } Walk;
@@ -96,7 +96,7 @@ static int walk_root(Walk *w) {
         if (!done)
                 return -ENOMEM;
         walk_to(w, TAKE_FD(fd), &st, done);
-        w->local_device = st.st_dev;
+        w->device = st.st_dev;
         w->is_below_shared = false;
         return 0;
 }
@@ -209,7 +209,11 @@ static int walk_step(Walk *w, const char *name) {
                         return r;
                 fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         }
-        r = fd < 0 ? -errno : w->stays_local ? file_is_local(fd, &w->local_device) : 0;
+        if (fd < 0)
+                return -errno;
+        r = w->stays_local ? file_is_local(fd, &w->device) : file_is_answered(fd, &w->device);
+        if (r == -EREMOTE)
+                return refuse(w, r, GUARDED_FUSE_TEXT, w->done, name);
         if (r < 0)
                 return r;
         if (fstat(fd, &st) < 0)
@@ -324,6 +328,14 @@ int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret)
         return hand_over(&w, r, path, ret, NULL);
 }
 
+int open_answered(const char *path, int flags) {
+        _cleanup_(walk_done)
+                Walk w = { .fd = -EBADF, .follows_all = true, .takes_any = true, .takes_link = flags & O_NOFOLLOW };
+        int r = walk(&w, path);
+
+        return r < 0 ? r : TAKE_FD(w.fd);
+}
+
 static int walk_entry(Walk *w, const GuardedDirectory *parent, const char *path, const char *name) {
         w->fd = fcntl(parent->fd, F_DUPFD_CLOEXEC, 3);
         if (w->fd < 0 || fstat(w->fd, &w->st) < 0)
@@ -331,6 +343,10 @@ static int walk_entry(Walk *w, const GuardedDirectory *parent, const char *path,
         w->done = strdup(path);
         if (!w->done)
                 return -ENOMEM;
+        w->rest = strdup("");
+        if (!w->rest)
+                return -ENOMEM;
+        w->device = parent->device;
         w->is_trusted = parent->is_trusted;
         w->is_shared = parent->is_shared;
         w->is_below_shared = parent->is_below_shared;

@@ -12,6 +12,7 @@
  *   has to belong to that user. (systemd calls the contrary an unsafe path transition.) So the owner of the last
  *   directory could have made each turn of the way himself, and what is done there with his rights, and with no
  *   others, gives him nothing that he has not got;
+ * - a FUSE file system of another user's is not entered, see file_is_answered();
  * - a directory of root's or ours that others can write needs the sticky bit, or they could replace what is in it. A
  *   user's own directories are that user's business. */
 
@@ -23,6 +24,11 @@
 #define GUARDED_READ_ONLY_TEXT                                                                               \
         "%s is read-only, at least for vaktd; if only for vaktd, set ReadWritePaths=%s in a drop-in of its " \
         "service, or restart vaktd after a remount"
+
+/* The message for -EREMOTE, which takes a directory and a name in it. */
+#define GUARDED_FUSE_TEXT                                                                                    \
+        "%s/%s is a FUSE file system that another user than root has mounted, which may not answer, and is " \
+        "not entered: let root mount it"
 
 typedef struct GuardedDirectory {
         int fd; /* O_PATH: for openat(), renameat() and their like */
@@ -39,9 +45,10 @@ typedef struct GuardedDirectory {
 
 void guarded_close(GuardedDirectory *d);
 
-/* Opens a directory by an absolute path. -ELOOP: a link that other users could have created; -EPERM: another rule
- * above is broken; -ENOENT, -ENOTDIR and other errno of openat(2). *reterr, if requested, is then a message without
- * the final dot, with the place, the reason and what to do; the caller frees it; NULL without memory. */
+/* Opens a directory by an absolute path. -ELOOP: a link that other users could have created; -EREMOTE: a FUSE of
+ * another user's; -EPERM: another rule above is broken; -ENOENT, -ENOTDIR and other errno of openat(2). *reterr, if
+ * requested, is then a message without the final dot, with the place, the reason and what to do; the caller frees it;
+ * NULL without memory. */
 int guarded_open(const char *path, GuardedDirectory *ret, char **reterr);
 
 /* The same for the loop of a daemon, which may not wait: -EREMOTE instead of a look at a file system that may not
@@ -57,6 +64,10 @@ typedef enum GuardedFind {
 
 /* An O_PATH descriptor of what there is at an absolute path, of any type; also for a loop, with the same errors. */
 int guarded_find_local(const char *path, GuardedFind find);
+
+/* Opens what is at an absolute path with O_PATH, whatever it is, by none of the rules but the one for FUSE: for the
+ * loop of a daemon, which may not wait. flags: O_NOFOLLOW, or 0. -EREMOTE, and other errno of openat(2). */
+int open_answered(const char *path, int flags);
 
 /* Opens an entry of an open directory, whose path is for messages, by the same rules; but no link is followed, and no
  * mount is crossed. -ELOOP: a link; -EXDEV: another mount begins there; and the errors above. */

@@ -169,37 +169,56 @@ static bool is_remote_type(const char *type) {
         return false;
 }
 
-/* "36 35 98:0 /root /mount/point options … - type source …" */
-static bool is_remote_device(dev_t device) {
+/* A FUSE that neither root nor we have mounted: its program is anybody's. (On a block device only root can mount one,
+ * so the table is not read for the usual file systems.) The source of a mount is free text, in which blanks are
+ * escaped. */
+static bool is_users_fuse(const char *type) {
+        const char *source = strchr(type, ' '), *options = source ? strchr(source + 1, ' ') : NULL;
+        const char *user = options ? strstr(options, ",user_id=") : NULL;
+        unsigned long uid = user ? strtoul(user + strlen(",user_id="), NULL, 10) : 0;
+
+        return startswith(type, "fuse") && uid != 0 && uid != geteuid();
+}
+
+/* "36 35 98:0 /root /mount/point options … - type source options" */
+static bool device_is(dev_t device, bool (*is_wanted)(const char *type)) {
         _cleanup_free_ char *line = NULL;
-        bool is_remote = false;
+        bool found = false;
         unsigned major, minor;
         const char *type;
         size_t size = 0;
         FILE *f;
 
         f = fopen("/proc/self/mountinfo", "re");
-        while (f && !is_remote && getline(&line, &size, f) > 0)
+        while (f && !found && getline(&line, &size, f) > 0)
                 if (sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 && makedev(major, minor) == device) {
                         type = strstr(line, " - ");
-                        is_remote = type && is_remote_type(type + 3);
+                        found = type && is_wanted(type + 3);
                 }
         if (f)
                 (void)fclose(f);
-        return is_remote;
+        return found;
 }
 
-int file_is_local(int fd, dev_t *device) {
+static int check_device(int fd, bool (*is_refused)(const char *type), dev_t *device) {
+        dev_t before = *device;
         struct statx s;
-        dev_t found;
 
         if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &s) < 0)
                 return -errno;
-        found = makedev(s.stx_dev_major, s.stx_dev_minor);
-        if (found != *device && is_remote_device(found))
-                return -EREMOTE;
-        *device = found;
-        return 0;
+        *device = makedev(s.stx_dev_major, s.stx_dev_minor);
+        if (*device == before || (is_refused == is_users_fuse && s.stx_dev_major != 0) ||
+            !device_is(*device, is_refused))
+                return 0;
+        return -EREMOTE;
+}
+
+int file_is_local(int fd, dev_t *device) {
+        return check_device(fd, is_remote_type, device);
+}
+
+int file_is_answered(int fd, dev_t *device) {
+        return check_device(fd, is_users_fuse, device);
 }
 
 /* --- the table --- */

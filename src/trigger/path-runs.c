@@ -10,6 +10,7 @@
 #include "trigger/path-runs.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -92,12 +93,10 @@ static usec_t changed_until(const struct stat *st) {
         return st->st_ctim.tv_nsec == 0 ? usec_add(at, 2 * USEC_PER_SEC) : at;
 }
 
-static int look(const char *path, GuardedFind find, struct stat *ret) {
-        _cleanup_close_ int fd = guarded_find_local(path, find);
+static int look_at(const char *path, int flags, struct stat *ret) {
+        _cleanup_close_ int fd = open_answered(path, flags);
 
-        if (fd < 0)
-                return fd;
-        return fstat(fd, ret) < 0 ? -errno : 0;
+        return fd < 0 ? fd : fstat(fd, ret) < 0 ? -errno : 0;
 }
 
 /* When it changed last, or what a link leads to; of what is gone, when something in its directory did. */
@@ -106,18 +105,19 @@ static usec_t changed_at(const char *path) {
         _cleanup_free_ char *directory = NULL;
         struct stat st;
         usec_t at;
-        int r = look(path, GUARDED_FIND_LINK, &st);
+        int r;
 
+        r = look_at(path, O_NOFOLLOW, &st);
         if (r >= 0) {
                 at = changed_until(&st);
                 if (!S_ISLNK(st.st_mode))
                         return at;
-                return look(path, GUARDED_FIND_ALL, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
+                return look_at(path, 0, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
         }
         if (r != -ENOENT || !slash)
                 return USEC_INFINITY;
         directory = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
-        return directory && look(directory, GUARDED_FIND_LINK, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
+        return directory && look_at(directory, O_NOFOLLOW, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
 }
 
 static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "fs/guarded.h"
 #include "trigger/path-user.h"
 #include "util/array.h"
 #include "util/log.h"
@@ -406,7 +407,9 @@ void spools_retry(Trigger *base, const LiveRun *failed, RunPayload *payload) {
 }
 
 static bool is_gone(const char *path) {
-        return access(path, F_OK) < 0 && errno == ENOENT;
+        _cleanup_close_ int fd = open_answered(path, 0);
+
+        return fd == -ENOENT;
 }
 
 void spools_find_item(const LiveRun *run, RunPaths *rp) {
@@ -466,10 +469,11 @@ static int on_recovered(void *userdata, const SpoolItem *i) {
 /* There everything that is a file would be an item, the ledger first. */
 static bool is_own_directory(const ManagerOptions *o, const char *path) {
         const char *own[] = { o->state_dir, o->runtime_dir };
+        _cleanup_close_ int fd = open_answered(path, 0);
         struct stat here, st;
 
         for (size_t i = 0; i < ELEMENTSOF(own); i++)
-                if (own[i] && stat(path, &here) >= 0 && stat(own[i], &st) >= 0 && here.st_dev == st.st_dev &&
+                if (own[i] && fd >= 0 && fstat(fd, &here) >= 0 && stat(own[i], &st) >= 0 && here.st_dev == st.st_dev &&
                     here.st_ino == st.st_ino)
                         return true;
         return false;

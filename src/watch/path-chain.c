@@ -45,7 +45,7 @@ struct PathChain {
         struct LinkList links;
         unsigned n_links, n_symlinks, left; /* left: of the cost */
         PathText found;
-        dev_t device, local_device;
+        dev_t device, checked_device;
 };
 
 static void links_free(struct LinkList *list) {
@@ -182,7 +182,9 @@ static int chain_enter(PathChain *c, Position *p, const char *name) {
 
         if (fd < 0)
                 return -errno;
-        if (c->stays_local && file_is_local(fd, &c->local_device) == -EREMOTE) {
+        if ((c->stays_local ? file_is_local(fd, &c->checked_device) : file_is_answered(fd, &c->checked_device)) ==
+            -EREMOTE) {
+                c->device = c->checked_device; /* what was below it is covered, and not gone */
                 c->remote = c->blind = true;
                 return -EREMOTE;
         }
@@ -296,6 +298,7 @@ static int chain_walk(PathChain *c, Position *p, int *ret_fd) {
 int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device) {
         _cleanup_(position_done) Position p = { .fd = -EBADF, .rest = c->path, .written = strlen(c->path) };
         struct LinkList old = c->links;
+        struct stat root = {};
         int r, fd = -EBADF;
 
         /* The old links go when the new ones are there, so that nothing is missed in between. */
@@ -305,10 +308,11 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
         c->n_links = c->n_symlinks = 0;
         c->blind = c->refused = c->cut = c->remote = false;
         c->left = c->glob ? PATTERN_COST_MAX : PLAIN_COST_MAX;
-        c->device = c->local_device = 0;
+        c->device = 0;
         path_text_clear(&c->found);
         p.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        r = p.fd < 0 ? -errno : path_text_append(&c->found, "/", 1);
+        r = p.fd < 0 || fstat(p.fd, &root) < 0 ? -errno : path_text_append(&c->found, "/", 1);
+        c->checked_device = root.st_dev;
         if (r >= 0)
                 r = chain_walk(c, &p, &fd);
         links_free(&old);

@@ -22,8 +22,9 @@ int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool gl
 PathChain *path_chain_free(PathChain *c);
 DEFINE_CLEANUP(PathChain, path_chain_free)
 
-/* From now on nothing is looked at on file systems that may not answer, see file_is_local(): it is as if it were not
- * there, path_chain_is_remote() tells, and it is blind. */
+/* From now on nothing is looked at on file systems that may not answer, see file_is_local(); before, only FUSE file
+ * systems of other users are not, see file_is_answered(). It is as if it were not there, path_chain_is_remote() tells,
+ * and it is blind. */
 void path_chain_stay_local(PathChain *c);
 
 /* Looks the path up, watching first and looking then. ret_fd: opened with O_PATH, the last name's link followed; for a

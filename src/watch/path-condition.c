@@ -125,9 +125,11 @@ bool path_condition_work(PathCondition *c) {
         c->not_before = took < DEAR_USEC ? 0 : usec_add(now, took * LOOK_SHARE);
         (void)sd_event_source_set_time_relative(c->timer, c->watch->def.poll_min);
         (void)sd_event_source_set_enabled(c->timer, path_condition_is_blind(c) ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-        watch_set_state(c->watch, path_condition_is_refused(c) || path_condition_is_cut(c)     ? WATCH_DEGRADED
-                                  : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE
-                                                                                               : WATCH_WAITING);
+        watch_set_state(c->watch,
+                        path_condition_is_refused(c) || path_condition_is_cut(c) || path_condition_is_remote(c)
+                                ? WATCH_DEGRADED
+                        : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE
+                                                                                     : WATCH_WAITING);
         if (c->held && (!held || recheck)) {
                 change.path = path_text_string(&c->found);
                 change.length = c->found.length;
@@ -148,6 +150,10 @@ void path_condition_recheck(PathCondition *c) {
 
 bool path_condition_is_refused(const PathCondition *c) {
         return path_chain_is_refused(c->chain);
+}
+
+bool path_condition_is_remote(const PathCondition *c) {
+        return path_chain_is_remote(c->chain);
 }
 
 bool path_condition_is_cut(const PathCondition *c) {

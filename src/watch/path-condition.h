@@ -24,5 +24,8 @@ bool path_condition_is_cut(const PathCondition *c) _pure_;
 /* A symbolic link on the way is not followed, see path_chain_is_refused(). */
 bool path_condition_is_refused(const PathCondition *c) _pure_;
 
+/* A FUSE of another user's on the way is not entered, see path_chain_is_remote(). */
+bool path_condition_is_remote(const PathCondition *c) _pure_;
+
 /* Asked again from time to time, since the kernel does not tell all; then the message to go with it. */
 bool path_condition_is_blind(const PathCondition *c) _pure_;

@@ -82,10 +82,21 @@ static int refuse_errno(Spool *s, int error, const char *path) {
 
 /* --- directories --- */
 
-static int open_directory(int dir_fd, const char *path, int flags) {
-        int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+/* Who owns the spool can mount in it what never answers. */
+static int open_directory(int dir_fd, const char *name) {
+        return open_directory_beneath(dir_fd, name, strlen(name), /* cross_mounts= */ false);
+}
 
-        return fd < 0 ? -errno : fd;
+/* The same for files: -EBUSY, as rename(2) says it of what has something mounted on it. */
+static int look_at(int dir_fd, const char *name, struct stat *ret) {
+        _cleanup_close_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct statx s;
+
+        if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &s) < 0)
+                return -errno;
+        if (s.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+                return -EBUSY;
+        return fstat(fd, ret) < 0 ? -errno : 0;
 }
 
 static int open_pinned(Spool *s, const char *path, Pin *pin, GuardedDirectory *ret) {
@@ -145,13 +156,13 @@ static int check_claims(Spool *s, const Step *step, int fd) {
 /* Made anew where it is gone. In a directory of ours that others can write, too, we make it ourselves: in one call, by
  * descriptor, it is ours or it is not made. */
 static int open_claims(Spool *s, Step *step) {
-        _cleanup_close_ int fd = open_directory(step->at.fd, s->claims, O_NOFOLLOW);
+        _cleanup_close_ int fd = open_directory(step->at.fd, s->claims);
         bool made = false;
         int r;
 
         if (fd == -ENOENT) {
                 made = mkdirat(step->at.fd, s->claims, 0700) >= 0;
-                fd = made || errno == EEXIST ? open_directory(step->at.fd, s->claims, O_NOFOLLOW) : -errno;
+                fd = made || errno == EEXIST ? open_directory(step->at.fd, s->claims) : -errno;
         }
         if (fd == -ENOTDIR || fd == -ELOOP)
                 return refuse(s, fd, "%s/%s is not a directory: move it away, and vaktd creates one", s->path,
@@ -240,13 +251,15 @@ static int directory_name_parse(const char *name, uint64_t *ret_id, unsigned *re
  * somebody could lose a file that he makes with this very name. */
 static int rename_into(int from_fd, const char *from, int to_fd, const char *to) {
         struct stat st;
+        int r;
 
         if (renameat2(from_fd, from, to_fd, to, RENAME_NOREPLACE) >= 0)
                 return 0;
         if (errno != EINVAL)
                 return -errno;
-        if (fstatat(to_fd, to, &st, AT_SYMLINK_NOFOLLOW) >= 0)
-                return -EEXIST;
+        r = look_at(to_fd, to, &st);
+        if (r != -ENOENT)
+                return r < 0 ? r : -EEXIST;
         return renameat(from_fd, from, to_fd, to) < 0 ? -errno : 0;
 }
 
@@ -301,8 +314,9 @@ static int move_as(Spool *s, const Step *step, const GuardedDirectory *other, in
         struct stat st;
         Identity mover;
 
-        if (fstatat(from_fd, from, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
+        r = look_at(from_fd, from, &st);
+        if (r < 0)
+                return r;
         if (step->scope.is_entered || !mover_of(other, &st, &mover))
                 return rename_into(from_fd, from, to_fd, to);
         r = lend(item_fd, &mover, &st);
@@ -330,9 +344,11 @@ static bool may_be_linked(const GuardedDirectory *at, const struct stat *st) {
 
 static int check_file(const Step *step, int dir_fd, const char *name, usec_t now_realtime) {
         struct stat st;
+        int r;
 
-        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
+        r = look_at(dir_fd, name, &st);
+        if (r < 0)
+                return r;
         if (!S_ISREG(st.st_mode))
                 return -EINVAL;
         if (!may_be_linked(&step->at, &st))
@@ -370,7 +386,7 @@ static int make_item_directory(const Step *step, const char *directory) {
 
         if (mkdirat(step->claims, directory, OUR_MODE) < 0)
                 return -errno;
-        fd = open_directory(step->claims, directory, O_NOFOLLOW);
+        fd = open_directory(step->claims, directory);
         if (fd >= 0 && fchmod(fd, OUR_MODE) < 0) /* whatever the umask is */
                 return -errno;
         return TAKE_FD(fd);
@@ -452,7 +468,7 @@ int spool_item_from_path(const char *path, const char *job, char **ret_spool, Sp
 /* --- leaving --- */
 
 static int open_item(const SpoolItem *i, const Step *step, char directory[static DIRECTORY_MAX]) {
-        return open_directory(step->claims, directory_name(directory, i->id, i->attempt), O_NOFOLLOW);
+        return open_directory(step->claims, directory_name(directory, i->id, i->attempt));
 }
 
 /* A run may have left other files there. They are kept, and do no harm. */
@@ -535,6 +551,7 @@ static int spool_leave(Spool *s, const SpoolItem *i, Target target) {
         _cleanup_close_ int item_fd = -EBADF;
         char directory[DIRECTORY_MAX];
         bool gone = false;
+        struct stat st;
         int r;
 
         r = step_begin(s, &step);
@@ -546,7 +563,7 @@ static int spool_leave(Spool *s, const SpoolItem *i, Target target) {
         if (r < 0)
                 return refuse_errno(s, r, s->path);
         r = target.path ? move_to(s, &step, item_fd, i, &target) : unlinkat(item_fd, i->name, 0) < 0 ? -errno : 0;
-        if (r == -ENOENT && faccessat(item_fd, i->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (r == -ENOENT && look_at(item_fd, i->name, &st) == -ENOENT) {
                 gone = true;
                 r = 0;
         }
@@ -634,8 +651,8 @@ static int take_name(void *userdata, int dir_fd, const char *name) {
         if (find->list->n_names++ >= NAMES_MAX)
                 return -E2BIG;
         /* Of several, the first by name: which one is the item cannot be told any more. */
-        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-            !may_be_linked(&find->list->step->at, &st) || (find->name && strcmp(name, find->name) >= 0))
+        if (look_at(dir_fd, name, &st) < 0 || !S_ISREG(st.st_mode) || !may_be_linked(&find->list->step->at, &st) ||
+            (find->name && strcmp(name, find->name) >= 0))
                 return 0;
         free(find->name);
         find->name = strdup(name);
@@ -674,7 +691,7 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
         }
         if (l->n_directories++ >= CLAIMS_MAX)
                 return refuse_many(l);
-        fd = open_directory(dir_fd, name, O_NOFOLLOW);
+        fd = open_directory(dir_fd, name);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
         r = end_loan(l->step, fd);

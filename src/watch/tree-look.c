@@ -38,12 +38,13 @@ static const struct {
 
 /* --- looking --- */
 
-int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *ret_birth) {
+int stat_with_birth(int dir_fd, const char *name, bool is_remote, struct stat *ret, uint32_t *ret_birth) {
         struct statx s;
+        int r;
 
-        if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
-                  &s) < 0)
-                return -errno;
+        r = stat_entry(dir_fd, name, is_remote, &s);
+        if (r < 0)
+                return r;
         const uint64_t birth[] = { (uint64_t)s.stx_btime.tv_sec, s.stx_btime.tv_nsec };
 
         *ret = (struct stat){
@@ -177,12 +178,12 @@ static bool was_told(const Tree *t, const Entry *e) {
 static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
         const char *slash = memrchr(path, '/', n), *name = slash ? slash + 1 : path;
         _cleanup_close_ int fd = -EBADF;
-        struct stat st;
+        struct statx s;
 
         if (tree_open_root(t) < 0)
                 return false;
         fd = open_directory_beneath(t->root_fd, path, slash ? (size_t)(slash - path) : 0, t->watch->def.cross_mounts);
-        return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0;
+        return fd >= 0 && stat_entry(fd, name, /* is_remote= */ false, &s) >= 0;
 }
 
 static bool tree_has(Tree *t, const char *path, size_t n) {
@@ -350,13 +351,14 @@ static void entry_set_seen(const Directory *f, Entry *e) {
  * in between has changed it since, but then his closing will be heard of. */
 static int has_finished(const Observation *s) {
         FileState then = file_state_from_stat(s->st, 0), now;
+        uint32_t birth;
         struct stat st;
         int r;
 
         r = file_has_writer(s->dir_fd, s->file);
         if (r != 0)
                 return r < 0 ? r : 0;
-        if (fstatat(s->dir_fd, s->file, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+        if (stat_with_birth(s->dir_fd, s->file, s->directory->flags & DIRECTORY_REMOTE, &st, &birth) < 0)
                 return 0;
         now = file_state_from_stat(&st, 0);
         return then.inode == now.inode && then.content == now.content;
@@ -402,7 +404,7 @@ static void on_open_file_event(Subscriber *s, const Notice *n) {
  * once more: it may have been closed just before. */
 static bool tree_follow_open(Tree *t, const Observation *s) {
         _cleanup_close_ int fd = -EBADF;
-        struct stat st;
+        struct statx now;
         OpenFile *o;
 
         LIST_FOREACH(o, &t->open_files, files)
@@ -411,7 +413,8 @@ static bool tree_follow_open(Tree *t, const Observation *s) {
         if (t->n_open_files >= OPEN_FILES_MAX || t->watch->def.backend == WATCH_BACKEND_POLL)
                 return false;
         fd = openat(s->dir_fd, s->file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != s->st->st_ino || st.st_dev != s->st->st_dev)
+        if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &now) < 0 ||
+            now.stx_ino != s->st->st_ino || makedev(now.stx_dev_major, now.stx_dev_minor) != s->st->st_dev)
                 return false; /* another file has its name by now */
         o = malloc(sizeof(*o));
         if (!o)
@@ -832,7 +835,7 @@ void tree_look(Tree *t, Directory *f, const char *name, size_t n, uint32_t mask)
         if (fd < 0 || directory_path_of(f, name, n, &t->path) < 0)
                 return;
         e = directory_find(f, name, n);
-        r = stat_with_birth(fd, name, &st, &birth);
+        r = stat_with_birth(fd, name, f->flags & DIRECTORY_REMOTE, &st, &birth);
         if (r < 0) {
                 if (r == -ENOENT && e)
                         tree_lose(t, f, e, mask & (IN_MOVED_FROM | IN_DELETE));

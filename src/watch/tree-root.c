@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <sys/statfs.h>
 
+#include "fs/guarded.h"
 #include "util/steps.h"
 #include "util/turn.h"
 #include "watch/watch-internal.h"
@@ -56,10 +57,13 @@ static void tree_set_real_path(Tree *t, int fd) {
 /* The file again, after an event (mask) or because it is time to look. It is an entry like others, in a directory of
  * its own; only that it is not found there by name. */
 static void tree_look_at_file(Tree *t, uint32_t mask) {
+        const char *name = t->real_path ? strrchr(t->real_path, '/') + 1 : NULL;
+        _cleanup_free_ char *path = name ? strndup(t->real_path, (size_t)(name - t->real_path)) : NULL;
+        _cleanup_close_ int fd = path ? open_answered(path, O_NOFOLLOW) : -ENOMEM;
         uint32_t birth;
         struct stat st;
 
-        if (!t->real_path || stat_with_birth(AT_FDCWD, t->real_path, &st, &birth) < 0 || st.st_ino != t->root.inode ||
+        if (fd < 0 || stat_with_birth(fd, name, t->traits.is_remote, &st, &birth) < 0 || st.st_ino != t->root.inode ||
             st.st_dev != t->root.device) {
                 /* Another file has its path already: that one is looked at next. */
                 if (mask != 0)
@@ -70,8 +74,8 @@ static void tree_look_at_file(Tree *t, uint32_t mask) {
                                     .name = FILE_NAME,
                                     .length = strlen(FILE_NAME),
                                     .path = "",
-                                    .dir_fd = AT_FDCWD,
-                                    .file = t->real_path,
+                                    .dir_fd = fd,
+                                    .file = name,
                                     .st = &st,
                                     .birth = birth,
                                     .mask = mask });
@@ -375,7 +379,7 @@ static WatchState tree_state(const Tree *t) {
         if (t->stage != TREE_STARTED && !(t->has_root && t->fan))
                 return WATCH_STARTING;
         if (!t->has_root)
-                return WATCH_WAITING;
+                return path_chain_is_remote(t->chain) ? WATCH_DEGRADED : WATCH_WAITING;
         if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many ||
             t->hold != TREE_FREE)
                 return WATCH_DEGRADED;

@@ -221,7 +221,8 @@ static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char 
         }
         if (path_text_append(&s->path, name, n) < 0)
                 return;
-        if ((is_enough && (!e || (e->flags & ENTRY_DIRECTORY))) || stat_with_birth(s->fd, name, &st, &birth) >= 0) {
+        if ((is_enough && (!e || (e->flags & ENTRY_DIRECTORY))) ||
+            stat_with_birth(s->fd, name, f->flags & DIRECTORY_REMOTE, &st, &birth) >= 0) {
                 const PathFilter *filter = t->watch->def.filter;
                 const char *path = path_text_string(&s->path);
 
@@ -283,7 +284,7 @@ static void scan_verify(Tree *t, Directory *f, Entry *e) {
         size_t n = e->length;
 
         memcpy(name, e->name, n + 1); /* the entry may go while it is looked at */
-        if (stat_with_birth(t->scan.fd, e->name, &st, &birth) < 0) {
+        if (stat_with_birth(t->scan.fd, e->name, f->flags & DIRECTORY_REMOTE, &st, &birth) < 0) {
                 tree_lose(t, f, e, /* mask= */ 0);
                 return;
         }

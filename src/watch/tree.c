@@ -4,24 +4,24 @@
 
 #include "watch/tree.h"
 
-#include <fcntl.h>
-
+#include "fs/guarded.h"
 #include "watch/watch-internal.h"
 
 int tree_open_root(Tree *t) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
+        int r;
 
         if (t->root_fd >= 0)
                 return t->root_fd;
         if (!t->has_root || t->root.is_file)
                 return -ESTALE;
-        fd = open(t->watch->def.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0) {
-                int error = errno;
-
+        r = fd = open_answered(t->watch->def.path, 0);
+        if (r >= 0 && fstat(fd, &st) < 0)
+                r = -errno;
+        if (r < 0) {
                 tree_resolve_later(t);
-                return -error;
+                return r;
         }
         if (st.st_dev != t->root.device || st.st_ino != t->root.inode) {
                 tree_resolve_later(t);

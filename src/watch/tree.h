@@ -243,7 +243,7 @@ void tree_look(Tree *t, Directory *f, const char *name, size_t n, uint32_t mask)
 void tree_see(Tree *t, const Observation *s);
 
 /* As fstatat(2), with a hash of the time of birth (0 = the file system does not tell). Negative errno. */
-int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *ret_birth);
+int stat_with_birth(int dir_fd, const char *name, bool is_remote, struct stat *ret, uint32_t *ret_birth);
 
 /* It is not there any more. */
 void tree_lose(Tree *t, Directory *f, Entry *e, uint32_t mask);

@@ -25,6 +25,9 @@
         "%s contains a symbolic link that other users can change, which is not followed: use the path that it " \
         "leads "                                                                                                \
         "to, or set User= in [Service]"
+#define REMOTE_TEXT                                                                                           \
+        "a FUSE file system that another user than root has mounted is on the way to %s, and is not entered " \
+        "because it may not answer: let root mount it"
 #define CUT_TEXT                                                                                       \
         "there are so many names to search for %s that each scan gives up before the end: move files " \
         "away, or use a narrower pattern"
@@ -411,13 +414,18 @@ static int tree_explain(const Tree *t, char **ret) {
                 return tree_explain_beginning(t, ret);
         if (!t->has_root && path_chain_is_cut(t->chain))
                 return asprintf(ret, CUT_TEXT, path);
+        if (!t->has_root && path_chain_is_remote(t->chain))
+                return asprintf(ret, REMOTE_TEXT, path);
         if (!t->has_root && path_chain_is_refused(t->chain))
                 return asprintf(ret, REFUSED_TEXT, path);
         if (!t->has_root)
                 return asprintf(ret, "%s does not exist; its parents are watched", path);
         if (t->n_unreadable > 0)
-                return asprintf(ret, "%zu director%s below %s cannot be read; vaktd tries again from time to time",
-                                t->n_unreadable, t->n_unreadable == 1 ? "y" : "ies", path);
+                return asprintf(
+                        ret,
+                        "%zu director%s below %s cannot be read, or is a FUSE file system that another user than "
+                        "root has mounted; vaktd tries again from time to time",
+                        t->n_unreadable, t->n_unreadable == 1 ? "y" : "ies", path);
         if (t->hold != TREE_FREE)
                 return asprintf(
                         ret,
@@ -450,6 +458,8 @@ int watch_explain(const Watch *w, char **ret) {
                 r = tree_explain(w->tree, &text);
         else if (path_condition_is_cut(w->condition))
                 r = asprintf(&text, CUT_TEXT, w->def.path);
+        else if (path_condition_is_remote(w->condition))
+                r = asprintf(&text, REMOTE_TEXT, w->def.path);
         else if (path_condition_is_refused(w->condition))
                 r = asprintf(&text, REFUSED_TEXT, w->def.path);
         else

@@ -227,9 +227,142 @@ static void test_remote(void **state) {
                 try_mount(&mounts[i]);
 }
 
+/* --- what does not answer --- */
+
+static void test_silent_conditions(void **state) {
+        const WatchDef defs[] = {
+                { .kind = WATCH_PATH_EXISTS, .path = "far/x", .poll_min = FAST },
+                { .kind = WATCH_PATH_EXISTS_GLOB, .path = "*/y*", .poll_min = FAST },
+                { .kind = WATCH_DIRECTORY_NOT_EMPTY, .path = "far", .poll_min = FAST },
+                { .kind = WATCH_PATH_EXISTS, .path = "far/link/x", .poll_min = FAST },
+        };
+        Watch *watches[ELEMENTSOF(defs)];
+        int fd;
+
+        if (!has_namespace)
+                leave("a namespace is refused");
+        make_directory(at("far"));
+        make_directory(at("near"));
+        assert_int_equal(symlink("../near", at("far/link")), 0);
+        if (!mount_silent(at("far"), /* is_file= */ false, &fd))
+                leave("no FUSE mount can be had here");
+        for (size_t i = 0; i < ELEMENTSOF(defs); i++) {
+                WatchDef def = defs[i];
+
+                def.path = at("%s", defs[i].path);
+                watches[i] = start_watch(&def);
+                assert_int_equal(watch_state(watches[i]), WATCH_DEGRADED);
+                assert_explained(watches[i], "FUSE file system that another user than root has mounted");
+        }
+        write_file(at("near/y"), "x");
+        settle();
+        assert_n_reported(1); /* the others of a pattern are found */
+        unmount_silent(at("far"), fd);
+        write_file(at("far/x"), "x");
+        write_file(at("near/x"), "x");
+        run_until_reported(1 + 3);
+        for (size_t i = 0; i < ELEMENTSOF(defs); i++) {
+                assert_int_equal(watch_state(watches[i]), WATCH_ACTIVE);
+                stop_watch(watches[i]);
+        }
+}
+
+/* Over the root of a tree, below it, and over a file in it. */
+static void try_silent_tree(bool cross_mounts) {
+        _cleanup_free_ char *path = strdup(at("t"));
+        const WatchDef def = { .kind = WATCH_TREE,
+                               .path = path,
+                               .events = WATCH_COMPLETE | WATCH_DELETE,
+                               .recursive = true,
+                               .directories = true,
+                               .cross_mounts = cross_mounts,
+                               .poll_min = FAST };
+        Watch *watch;
+        int sub, file, root;
+
+        make_directory(at("t"));
+        make_directory(at("t/sub"));
+        write_file(at("t/sub/a"), "x");
+        write_file(at("t/f"), "x");
+        watch = start_watch(&def);
+        assert_int_equal(watch_state(watch), WATCH_ACTIVE);
+        assert_true(mount_silent(at("t/sub"), /* is_file= */ false, &sub));
+        assert_true(mount_silent(at("t/f"), /* is_file= */ true, &file));
+        settle();
+        write_file(at("t/b"), "x");
+        run_until_reported(1);
+        assert_non_null(record_of("b"));
+        if (cross_mounts)
+                run_until_state(watch, WATCH_DEGRADED);
+        stop_watch(watch);
+        forget_records();
+
+        watch = start_watch(&def); /* there from the beginning */
+        if (cross_mounts)
+                assert_explained(watch, "FUSE file system that another user than root has mounted");
+        write_file(at("t/c"), "x");
+        run_until_reported(1);
+        assert_non_null(record_of("c"));
+        assert_true(mount_silent(at("t"), /* is_file= */ false, &root));
+        settle();
+        assert_int_equal(watch_state(watch), WATCH_DEGRADED);
+        assert_explained(watch, "FUSE file system that another user than root has mounted");
+        unmount_silent(at("t"), root);
+        unmount_silent(at("t/sub"), sub);
+        unmount_silent(at("t/f"), file);
+        run_until_state(watch, WATCH_ACTIVE);
+        forget_records();
+        write_file(at("t/d"), "x");
+        run_until_reported(1);
+        assert_reported("d", WATCH_CLOSE);
+        stop_watch(watch);
+        forget_records();
+        remove_tree(at("t"));
+}
+
+static void test_silent_trees(void **state) {
+        int fd;
+
+        if (!has_namespace)
+                leave("a namespace is refused");
+        make_directory(at("far"));
+        if (!mount_silent(at("far"), /* is_file= */ false, &fd))
+                leave("no FUSE mount can be had here");
+        unmount_silent(at("far"), fd);
+        try_silent_tree(/* cross_mounts= */ false);
+        try_silent_tree(/* cross_mounts= */ true);
+}
+
+/* Over the directory of a file that is watched: who has it open still causes events. */
+static void test_silent_file(void **state) {
+        int fd, file;
+        Watch *watch;
+
+        if (!has_namespace)
+                leave("a namespace is refused");
+        make_directory(at("d"));
+        write_file(at("d/f"), "x");
+        watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_MODIFIED, .path = at("d/f"), .poll_min = FAST });
+        file = open(at("d/f"), O_WRONLY | O_APPEND | O_CLOEXEC);
+        assert_true(file >= 0);
+        if (!mount_silent(at("d"), /* is_file= */ false, &fd))
+                leave("no FUSE mount can be had here");
+        assert_int_equal(write(file, "x", 1), 1);
+        settle();
+        assert_int_equal(watch_state(watch), WATCH_DEGRADED);
+        unmount_silent(at("d"), fd);
+        assert_int_equal(write(file, "x", 1), 1);
+        close(file);
+        run_until_reported(1);
+        stop_watch(watch);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 watch_test(test_remote),
+                watch_test(test_silent_conditions),
+                watch_test(test_silent_trees),
+                watch_test(test_silent_file),
         };
 
         has_namespace = take_namespace();

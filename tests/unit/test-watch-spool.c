@@ -85,6 +85,36 @@ static void test_done(void **state) {
         spool_item_done(&i);
 }
 
+/* Its owner can mount something over any part of it. */
+static void test_silent(void **state) {
+        static const char *const places[] = { "in", "in/.vakt-job", "done" };
+        SpoolItem i, other;
+        int fd;
+
+        if (!take_namespace())
+                return;
+        write_file(at("in/a"), "x");
+        write_file(at("in/b"), "x");
+        i = claim("a");
+        for (size_t k = 0; k < ELEMENTSOF(places); k++) {
+                if (!mount_silent(at("%s", places[k]), /* is_file= */ false, &fd))
+                        return;
+                assert_true(spool_done(s, &i) < 0);
+                if (k < 2) {
+                        assert_true(spool_claim(s, "b", now_realtime(), &other) < 0);
+                        assert_true(spool_recover(s, visit_item, NULL) < 0);
+                }
+                unmount_silent(at("%s", places[k]), fd);
+        }
+        assert_true(mount_silent(at("in/b"), /* is_file= */ true, &fd));
+        assert_int_equal(spool_claim(s, "b", now_realtime(), &other), -EBUSY);
+        unmount_silent(at("in/b"), fd);
+        assert_int_equal(spool_done(s, &i), 0);
+        other = claim("b");
+        spool_item_done(&i);
+        spool_item_done(&other);
+}
+
 static void test_from_path(void **state) {
         static const struct {
                 const char *path, *spool; /* NULL: it is none of the job's */
@@ -432,14 +462,9 @@ static void test_killed(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                spool_test(test_done),
-                spool_test(test_from_path),
-                spool_test(test_retry_and_fail),
-                spool_test(test_release),
-                spool_test(test_names),
-                spool_test(test_not_claimable),
-                spool_test(test_bad_directories),
-                spool_test(test_debris),
+                spool_test(test_done),           spool_test(test_silent),          spool_test(test_from_path),
+                spool_test(test_retry_and_fail), spool_test(test_release),         spool_test(test_names),
+                spool_test(test_not_claimable),  spool_test(test_bad_directories), spool_test(test_debris),
                 spool_test(test_killed),
         };
 

@@ -336,6 +336,24 @@ static inline bool take_namespace(void) {
         return taken;
 }
 
+/* A FUSE of an ordinary user's whose questions nobody reads: what asks one waits, until the test is killed. Also over
+ * a file. */
+static inline bool mount_silent(const char *path, bool is_file, int *ret_fd) {
+        char options[128];
+
+        *ret_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        (void)snprintf(options, sizeof(options), "fd=%d,rootmode=%s,user_id=1000,group_id=1000,allow_other", *ret_fd,
+                       is_file ? "100644" : "40000");
+        (void)alarm(100);
+        return *ret_fd >= 0 && mount("x,user_id=0", path, "fuse.a b", 0, options) >= 0;
+}
+
+static inline void unmount_silent(const char *path, int fd) {
+        close(fd);
+        assert_int_equal(umount2(path, MNT_DETACH), 0);
+        (void)alarm(0);
+}
+
 /* A file system of its own where that is permitted: fanotify hears all that happens on one, so what other tests do at
  * the same time would be heard, too, and makes it doubtful what was there before a watch began. */
 static inline int setup_world(void **state) {
