@@ -370,8 +370,12 @@ class Test:
             os.chown(w.old, rights.st_uid, rights.st_gid)
             if w.run().returncode:
                 yield "the run after that fails"
-            if not before or not w.writer.expected().endswith(w.content()) or not w.content().endswith(before):
+            # Where it was removed with the log in it, that is also where the writer wrote to until it was told.
+            if not w.writer.expected().endswith(w.content()) or not w.content().endswith(before):
                 yield f"what is left is not the end of what was written: {p.output}"
+            w.writer.write(3)
+            if not w.read(w.log) or not w.writer.expected().endswith(w.read(w.log)):
+                yield f"the writer was not told: {p.output}"
             return
         yield from after_hit(w)
 
