@@ -7,6 +7,7 @@
 #include "fs/mount-table.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -180,19 +181,22 @@ static bool is_users_fuse(const char *type) {
         return startswith(type, "fuse") && uid != 0 && uid != geteuid();
 }
 
-/* "36 35 98:0 /root /mount/point options … - type source options" */
-static bool device_is(dev_t device, bool (*is_wanted)(const char *type)) {
+/* "36 35 98:0 /root /mount/point options … - type source options". -ENOENT: it is not mounted. */
+static int mount_is(const struct statx *s, bool (*is_wanted)(const char *type)) {
         _cleanup_free_ char *line = NULL;
-        bool found = false;
+        bool has_id = s->stx_mask & STATX_MNT_ID;
         unsigned major, minor;
-        const char *type;
+        int found = -ENOENT;
         size_t size = 0;
+        uint64_t id;
         FILE *f;
 
         f = fopen("/proc/self/mountinfo", "re");
-        while (f && !found && getline(&line, &size, f) > 0)
-                if (sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 && makedev(major, minor) == device) {
-                        type = strstr(line, " - ");
+        while (f && found == -ENOENT && getline(&line, &size, f) > 0)
+                if (sscanf(line, "%" SCNu64 " %*d %u:%u", &id, &major, &minor) == 3 &&
+                    (has_id ? id == s->stx_mnt_id : major == s->stx_dev_major && minor == s->stx_dev_minor)) {
+                        const char *type = strstr(line, " - ");
+
                         found = type && is_wanted(type + 3);
                 }
         if (f)
@@ -200,17 +204,30 @@ static bool device_is(dev_t device, bool (*is_wanted)(const char *type)) {
         return found;
 }
 
+/* The mount of our root directory is not in the table of a chroot(2). */
+static bool is_on_root(const struct statx *s) {
+        struct statx root;
+
+        return statx(AT_FDCWD, "/", AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &root) >= 0 &&
+               root.stx_mnt_id == s->stx_mnt_id;
+}
+
+/* What was unmounted since it was opened (umount -l) is in no table, and still asked: its user could have done that
+ * in between. */
 static int check_device(int fd, bool (*is_refused)(const char *type), dev_t *device) {
         dev_t before = *device;
         struct statx s;
+        int r;
 
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &s) < 0)
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_MNT_ID, &s) < 0)
                 return -errno;
         *device = makedev(s.stx_dev_major, s.stx_dev_minor);
-        if (*device == before || (is_refused == is_users_fuse && s.stx_dev_major != 0) ||
-            !device_is(*device, is_refused))
+        if (*device == before || (is_refused == is_users_fuse && s.stx_dev_major != 0))
                 return 0;
-        return -EREMOTE;
+        r = mount_is(&s, is_refused);
+        if (r == -ENOENT)
+                r = (s.stx_mask & STATX_MNT_ID) && !is_on_root(&s);
+        return r > 0 ? -EREMOTE : 0;
 }
 
 int file_is_local(int fd, dev_t *device) {

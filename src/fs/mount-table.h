@@ -9,9 +9,9 @@
 
 /* Is a file, opened with O_PATH, on this machine? 0; -EREMOTE: on a file system that somebody else answers for (a
  * server, a FUSE program, an automounter), who may be gone: then even fstat(2) may wait for ever, and this does not.
- * *device is the last one that was asked for, so that the table is read only where another file system begins; at
- * first it is 0, or that of a directory whose file system is fine anyway; also set with -EREMOTE. Other errors of
- * statx(2). */
+ * Or it has been unmounted meanwhile, so that there is no telling. *device is the last one that was asked for, so that
+ * the table is read only where another file system begins; at first it is 0, or that of a directory whose file system
+ * is fine anyway; also set with -EREMOTE, and not to be given again then. Other errors of statx(2). */
 int file_is_local(int fd, dev_t *device);
 
 /* The same, but -EREMOTE only for a FUSE that another user than root and we has mounted: this user can make who asks

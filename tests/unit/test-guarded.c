@@ -3,15 +3,18 @@
 /* Paths that others can change, and acting as them. Needs root, since it needs other users: is skipped without. */
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <cmocka.h>
 
 #include "fs/acl.h"
 #include "fs/guarded.h"
 #include "fs/identity.h"
+#include "fs/mount-table.h"
 #include "scratch-tree.h"
 
 static void make_link(const char *target, const char *name, uid_t uid) {
@@ -160,6 +163,27 @@ static void test_find(void **state) {
         assert_int_equal(found("alice/by-alice", GUARDED_FIND_ALL), -ENOENT); /* it leads to nothing there */
 }
 
+/* Its type is not known any more, and its user can still make who asks it wait. */
+static void test_unmounted(void **state) {
+        _cleanup_close_ int fd = -EBADF, root = open("/", O_PATH | O_CLOEXEC);
+        dev_t device = 0;
+
+        assert_int_equal(file_is_answered(root, &device), 0);
+        make("mount", 0, 0755);
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("x", at("mount"), "tmpfs", 0, NULL) < 0)
+                skip();
+        fd = open(at("mount"), O_PATH | O_CLOEXEC);
+        device = 0;
+        assert_int_equal(file_is_answered(fd, &device), 0);
+        assert_int_equal(umount2(at("mount"), MNT_DETACH), 0);
+        assert_int_equal(file_is_answered(fd, &device), 0); /* it is known by its device */
+        for (unsigned i = 0; i < 2; i++) {
+                device = 0;
+                assert_int_equal((i ? file_is_local : file_is_answered)(fd, &device), -EREMOTE);
+        }
+}
+
 static void test_make(void **state) {
         struct stat st;
 
@@ -272,6 +296,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_shared_by_a_list, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_links, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_find, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_unmounted, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_make, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_identity, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_users, make_top, remove_top),
