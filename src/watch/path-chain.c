@@ -185,6 +185,7 @@ static int chain_enter(PathChain *c, Position *p, const char *name) {
         if ((c->stays_local ? file_is_local(fd, &c->checked_device) : file_is_answered(fd, &c->checked_device)) ==
             -EREMOTE) {
                 c->device = c->checked_device; /* what was below it is covered, and not gone */
+                c->checked_device = 0;         /* or the next entry that it is mounted on would be entered */
                 c->remote = c->blind = true;
                 return -EREMOTE;
         }
