@@ -25,6 +25,8 @@
 #include "util/places.h"
 #include "util/strv.h"
 
+#define FORGET_MAX 256 /* jobs a turn */
+
 struct Once {
         int directory; /* fd; negative: it could not be opened */
         char **job_dirs;
@@ -55,13 +57,22 @@ static void remove_remains(int fd) {
                         (void)unlinkat(fd, e->d_name, 0);
 }
 
-static int remove_file(const Once *o, const char *job) {
+/* Until sync_removals() it may be there again after a power failure. */
+static int unlink_file(const Once *o, const char *job) {
         char file[JOB_FILE_NAME_MAX];
 
         (void)snprintf(file, sizeof(file), "%s" JOB_SUFFIX, job);
-        if (unlinkat(o->directory, file, 0) < 0 && errno != ENOENT)
-                return -errno;
+        return unlinkat(o->directory, file, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int sync_removals(const Once *o) {
         return fsync(o->directory) < 0 ? -errno : 0;
+}
+
+static int remove_file(const Once *o, const char *job) {
+        int r = unlink_file(o, job);
+
+        return r < 0 ? r : sync_removals(o);
 }
 
 /* The time of the file is that of the request, however long the disk takes: what passes from then on counts. */
@@ -86,26 +97,14 @@ static bool is_once(const Job *job) {
         return job->def && job->def->once_since > 0;
 }
 
-/* The file is gone before the job is: who is killed in between has done it all, and who is killed before does it
- * again. */
-static int forget_job(Manager *m, Job *job) {
-        _cleanup_free_ char *name = strdup(job->name);
-        int r;
-
-        if (!name)
-                return -ENOMEM;
-        r = runs_commit(m);
-        if (r >= 0)
-                r = remove_file(m->once, name);
-        if (r < 0)
-                return r;
-        job_loader_remove(m->loader, name);
-        (void)ledger_forget_job(m->ledger, name);
+/* The file is gone before the job is, and what came of it is written before both: who is killed in between has done
+ * it all, and who is killed before does it again. */
+static void forget_job(Manager *m, Job *job) {
+        job_loader_remove(m->loader, job->name);
+        (void)ledger_forget_job(m->ledger, job->name);
         job->gone = true;
         TELL_TRIGGERS(m, remove_job, job);
         reload_drop_job_if_over(m, job);
-        NOTIFY_OBSERVERS(m, summary_changed);
-        return 0;
 }
 
 /* One that is paused keeps its time, and one that could not be planned has it still. */
@@ -113,22 +112,61 @@ static bool job_is_over(const Job *job) {
         return is_once(job) && job->timers && !job->paused && job->next == USEC_INFINITY && TAILQ_EMPTY(&job->runs);
 }
 
-static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Manager *m = userdata;
+static size_t list_over(const Manager *m, Job *ret[static FORGET_MAX]) {
+        size_t n = 0;
 
-        (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
-        if (m->is_unread || !m->is_surveyed || m->stopping)
-                return 0; /* it is not known yet what goes on, or what was interrupted */
-        for (size_t i = job_table_size(m->jobs); i > 0; i--) {
-                Job *job = job_table_at(m->jobs, i - 1);
-                LogContext c = { .job = job->name };
-                int r = job_is_over(job) ? forget_job(m, job) : 0;
+        for (size_t i = 0; i < job_table_size(m->jobs) && n < FORGET_MAX; i++)
+                if (job_is_over(job_table_at(m->jobs, i)))
+                        ret[n++] = job_table_at(m->jobs, i);
+        return n;
+}
+
+/* Those whose files are gone come first; returns how many they are. */
+static size_t unlink_files(const Once *o, Job **jobs, size_t n) {
+        size_t n_removed = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                LogContext c = { .job = jobs[i]->name };
+                int r = unlink_file(o, jobs[i]->name);
 
                 if (r < 0)
                         log_message(LOG_WARNING, &c,
                                     "Cannot remove the job, which has run once: %s; trying again at the next reload.",
                                     strerror(-r));
+                else
+                        jobs[n_removed++] = jobs[i];
         }
+        return n_removed;
+}
+
+/* Many may be over in one second, and the disk is waited for once for all of them. */
+static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Job *over[FORGET_MAX];
+        Manager *m = userdata;
+        size_t n_over, n = 0;
+        int r;
+
+        (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        if (m->is_unread || !m->is_surveyed || m->stopping)
+                return 0; /* it is not known yet what goes on, or what was interrupted */
+        if (list_over(m, over) == 0)
+                return 0;
+        r = runs_commit(m);
+        n_over = list_over(m, over); /* one may have been requested meanwhile */
+        if (r >= 0)
+                n = unlink_files(m->once, over, n_over);
+        if (n > 0)
+                r = sync_removals(m->once);
+        if (r < 0) {
+                log_warning_errno(r, "Cannot remove jobs that have run once: %m; trying again at the next reload");
+                return 0;
+        }
+        for (size_t i = 0; i < n; i++)
+                forget_job(m, over[i]);
+        if (n > 0)
+                NOTIFY_OBSERVERS(m, summary_changed);
+        if (n > 0 && n_over == FORGET_MAX)
+                (void)sd_event_source_set_enabled(s, SD_EVENT_ON);
         return 0;
 }
 
@@ -286,6 +324,7 @@ int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, 
 int manager_remove_once(Manager *m, const char *name) {
         const RunRequest request = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
         Job *job = job_table_get(m->jobs, name);
+        int r;
 
         if (!job || job->gone)
                 return -ENOENT;
@@ -294,5 +333,12 @@ int manager_remove_once(Manager *m, const char *name) {
         if (!TAILQ_EMPTY(&job->runs))
                 return -EBUSY;
         runs_refuse(m, name, &request, RUN_RESULT_CANCELLED, "The job, which was to run once, was cancelled.");
-        return forget_job(m, job);
+        r = runs_commit(m);
+        if (r >= 0)
+                r = remove_file(m->once, name);
+        if (r < 0)
+                return r;
+        forget_job(m, job);
+        NOTIFY_OBSERVERS(m, summary_changed);
+        return 0;
 }

@@ -14,6 +14,16 @@
 
 #define RUN "[Run]\nShell=echo x >>%s/ran\n"
 
+static unsigned n_syncs; /* of ours, not those of the ledger */
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd) {
+        n_syncs++;
+        return __real_fsync(fd);
+}
+
 static int add(Fixture *f, const char *name, usec_t at, const char *text) {
         _cleanup_free_ char *reason = NULL;
         const Job *added;
@@ -157,6 +167,33 @@ static void test_refused(void **state) {
         assert_false(has_file(f, "x"));
 }
 
+/* The disk is waited for once for many, or the loop would stand still when they are over at the same time. */
+static void test_many_over(void **state) {
+        enum { N = 300 };
+        Fixture *f = *state;
+        char path[192];
+
+        (void)snprintf(path, sizeof(path), "%s/once.d", f->directory);
+        assert_int_equal(mkdir(path, 0700), 0);
+        for (unsigned i = 0; i < N; i++) {
+                FILE *file;
+
+                (void)snprintf(path, sizeof(path), "%s/once.d/over-%u.job", f->directory, i);
+                file = fopen(path, "we");
+                assert_non_null(file);
+                fputs("[Timer]\nOnCalendar=2020-01-01 00:00:00\nCatchUp=once\n[Run]\nExec=/bin/true\n", file);
+                assert_int_equal(fclose(file), 0);
+        }
+        n_syncs = 0;
+        start(f);
+        WAIT_FOR(f, job_table_size(manager_jobs(f->m)) == 0);
+        for (unsigned i = 0; i < N; i++) {
+                (void)snprintf(path, sizeof(path), "over-%u", i);
+                assert_false(has_file(f, path));
+        }
+        assert_int_equal(n_syncs, 2);
+}
+
 static void test_limit(void **state) {
         Fixture *f = *state;
         char directory[96];
@@ -182,6 +219,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_skipped, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_removed, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_many_over, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_limit, fixture_setup, fixture_teardown),
         };
 
