@@ -277,10 +277,10 @@ static void explain(Walk *w, int error, const char *path, char **reterr) {
         *reterr = TAKE_PTR(w->error);
 }
 
-int guarded_find_local(const char *path, GuardedFind find) {
+static int find_path(const char *path, GuardedFind find, bool stays_local) {
         _cleanup_(walk_done) Walk w = {
                 .fd = -EBADF,
-                .stays_local = true,
+                .stays_local = stays_local,
                 .takes_any = true,
                 .takes_link = find == GUARDED_FIND_LINK,
                 .follows_all = find == GUARDED_FIND_ALL || find == GUARDED_FIND_LINK,
@@ -289,6 +289,14 @@ int guarded_find_local(const char *path, GuardedFind find) {
         int r = walk(&w, path);
 
         return r < 0 ? r : TAKE_FD(w.fd);
+}
+
+int guarded_find(const char *path, GuardedFind find) {
+        return find_path(path, find, /* stays_local= */ false);
+}
+
+int guarded_find_local(const char *path, GuardedFind find) {
+        return find_path(path, find, /* stays_local= */ true);
 }
 
 /* r: what the walk came to. */
@@ -326,14 +334,6 @@ int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret)
         int r = walk(&w, path);
 
         return hand_over(&w, r, path, ret, NULL);
-}
-
-int open_answered(const char *path, int flags) {
-        _cleanup_(walk_done)
-                Walk w = { .fd = -EBADF, .follows_all = true, .takes_any = true, .takes_link = flags & O_NOFOLLOW };
-        int r = walk(&w, path);
-
-        return r < 0 ? r : TAKE_FD(w.fd);
 }
 
 static int walk_entry(Walk *w, const GuardedDirectory *parent, const char *path, const char *name) {

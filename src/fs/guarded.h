@@ -56,18 +56,16 @@ int guarded_open(const char *path, GuardedDirectory *ret, char **reterr);
 int guarded_open_local(const char *path, bool follow_all, GuardedDirectory *ret);
 
 typedef enum GuardedFind {
-        GUARDED_FIND_ALL,    /* all links are followed, and the rules above do not hold */
+        GUARDED_FIND_ALL,    /* all links are followed, and of the rules above only the one for FUSE holds */
         GUARDED_FIND_LINK,   /* the same, but the last one is opened itself */
         GUARDED_FIND_OWN,    /* by the rules above */
         GUARDED_FIND_PUBLIC, /* also, -EPERM for what not every user could find: for a path that somebody else chose */
 } GuardedFind;
 
-/* An O_PATH descriptor of what there is at an absolute path, of any type; also for a loop, with the same errors. */
+/* An O_PATH descriptor of what there is at an absolute path, of any type, with the errors of guarded_open(); and the
+ * same for the loop of a daemon, with those of guarded_open_local(). */
+int guarded_find(const char *path, GuardedFind find);
 int guarded_find_local(const char *path, GuardedFind find);
-
-/* Opens what is at an absolute path with O_PATH, whatever it is, by none of the rules but the one for FUSE: for the
- * loop of a daemon, which may not wait. flags: O_NOFOLLOW, or 0. -EREMOTE, and other errno of openat(2). */
-int open_answered(const char *path, int flags);
 
 /* Opens an entry of an open directory, whose path is for messages, by the same rules; but no link is followed, and no
  * mount is crossed. -ELOOP: a link; -EXDEV: another mount begins there; and the errors above. */

@@ -10,7 +10,6 @@
 #include "trigger/path-runs.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -93,8 +92,8 @@ static usec_t changed_until(const struct stat *st) {
         return st->st_ctim.tv_nsec == 0 ? usec_add(at, 2 * USEC_PER_SEC) : at;
 }
 
-static int look_at(const char *path, int flags, struct stat *ret) {
-        _cleanup_close_ int fd = open_answered(path, flags);
+static int look_at(const char *path, GuardedFind find, struct stat *ret) {
+        _cleanup_close_ int fd = guarded_find(path, find);
 
         return fd < 0 ? fd : fstat(fd, ret) < 0 ? -errno : 0;
 }
@@ -107,17 +106,17 @@ static usec_t changed_at(const char *path) {
         usec_t at;
         int r;
 
-        r = look_at(path, O_NOFOLLOW, &st);
+        r = look_at(path, GUARDED_FIND_LINK, &st);
         if (r >= 0) {
                 at = changed_until(&st);
                 if (!S_ISLNK(st.st_mode))
                         return at;
-                return look_at(path, 0, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
+                return look_at(path, GUARDED_FIND_ALL, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
         }
         if (r != -ENOENT || !slash)
                 return USEC_INFINITY;
         directory = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
-        return directory && look_at(directory, O_NOFOLLOW, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
+        return directory && look_at(directory, GUARDED_FIND_LINK, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
 }
 
 static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {

@@ -407,7 +407,7 @@ void spools_retry(Trigger *base, const LiveRun *failed, RunPayload *payload) {
 }
 
 static bool is_gone(const char *path) {
-        _cleanup_close_ int fd = open_answered(path, 0);
+        _cleanup_close_ int fd = guarded_find(path, GUARDED_FIND_ALL);
 
         return fd == -ENOENT;
 }
@@ -469,7 +469,7 @@ static int on_recovered(void *userdata, const SpoolItem *i) {
 /* There everything that is a file would be an item, the ledger first. */
 static bool is_own_directory(const ManagerOptions *o, const char *path) {
         const char *own[] = { o->state_dir, o->runtime_dir };
-        _cleanup_close_ int fd = open_answered(path, 0);
+        _cleanup_close_ int fd = guarded_find(path, GUARDED_FIND_ALL);
         struct stat here, st;
 
         for (size_t i = 0; i < ELEMENTSOF(own); i++)

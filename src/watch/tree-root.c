@@ -59,7 +59,7 @@ static void tree_set_real_path(Tree *t, int fd) {
 static void tree_look_at_file(Tree *t, uint32_t mask) {
         const char *name = t->real_path ? strrchr(t->real_path, '/') + 1 : NULL;
         _cleanup_free_ char *path = name ? strndup(t->real_path, (size_t)(name - t->real_path)) : NULL;
-        _cleanup_close_ int fd = path ? open_answered(path, O_NOFOLLOW) : -ENOMEM;
+        _cleanup_close_ int fd = path ? guarded_find(path, GUARDED_FIND_LINK) : -ENOMEM;
         uint32_t birth;
         struct stat st;
 

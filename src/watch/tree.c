@@ -16,7 +16,7 @@ int tree_open_root(Tree *t) {
                 return t->root_fd;
         if (!t->has_root || t->root.is_file)
                 return -ESTALE;
-        r = fd = open_answered(t->watch->def.path, 0);
+        r = fd = guarded_find(t->watch->def.path, GUARDED_FIND_ALL);
         if (r >= 0 && fstat(fd, &st) < 0)
                 r = -errno;
         if (r < 0) {
