@@ -17,7 +17,7 @@
 typedef struct Mount {
         long id;
         char *path;
-        bool is_local;
+        bool is_known_local;
 } Mount;
 
 typedef struct MountList {
@@ -52,7 +52,8 @@ static void unescape(char *s) {
         *out = '\0';
 }
 
-static bool type_is_local(const char *type) {
+/* Of others there is no telling: see is_remote_type(). */
+static bool is_known_local_type(const char *type) {
         static const char *const types[] = { "btrfs", "ext2", "ext3", "ext4", "tmpfs", "xfs" };
 
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
@@ -61,12 +62,12 @@ static bool type_is_local(const char *type) {
         return false;
 }
 
-static int mount_list_add(MountList *l, long id, const char *path, bool is_local) {
+static int mount_list_add(MountList *l, long id, const char *path, bool is_known_local) {
         Mount *m = ARRAY_NEXT(l->mounts, l->n_mounts);
 
         if (!m)
                 return -ENOMEM;
-        *m = (Mount){ .id = id, .path = strdup(path), .is_local = is_local };
+        *m = (Mount){ .id = id, .path = strdup(path), .is_known_local = is_known_local };
         if (!m->path)
                 return -ENOMEM;
         unescape(m->path);
@@ -91,7 +92,7 @@ static int mount_list_add_line(MountList *l, char *line) {
         if (end == line || !field)
                 return 0; /* not a line that we know */
         field[strcspn(field, " \n")] = '\0';
-        return mount_list_add(l, id, field, type && type_is_local(type));
+        return mount_list_add(l, id, field, type && is_known_local_type(type));
 }
 
 static int mount_compare(const void *a, const void *b) {
@@ -246,26 +247,10 @@ bool mount_table_has(const MountTable *t, const char *path) {
         return i < t->list.n_mounts && streq(t->list.mounts[i].path, path);
 }
 
-bool mount_table_path_is_local(const MountTable *t, const char *path) {
-        bool is_local = false;
-        ssize_t longest = -1;
-
-        for (size_t i = 0; i < t->list.n_mounts; i++) {
-                const Mount *m = &t->list.mounts[i];
-                ssize_t n = streq(m->path, "/") ? 0 : (ssize_t)strlen(m->path);
-
-                if (n < longest || strncmp(path, m->path, (size_t)n) != 0 || (path[n] != '/' && path[n] != '\0'))
-                        continue;
-                is_local = m->is_local && (is_local || n > longest); /* of several over each other, all */
-                longest = n;
-        }
-        return is_local;
-}
-
-bool mount_table_id_is_local(const MountTable *t, int id) {
+bool mount_table_id_is_known_local(const MountTable *t, int id) {
         for (size_t i = 0; i < t->list.n_mounts; i++)
                 if (t->list.mounts[i].id == id)
-                        return t->list.mounts[i].is_local;
+                        return t->list.mounts[i].is_known_local;
         return false;
 }
 

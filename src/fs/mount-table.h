@@ -28,10 +28,9 @@ DEFINE_CLEANUP(MountTable, mount_table_free)
 /* Is something mounted there, as of the last reading? The path has no symbolic links. */
 bool mount_table_has(const MountTable *t, const char *path);
 
-/* Is the file system that a path is on, or the mount with this id (name_to_handle_at(2)), one of this machine, which
- * does not wait for anybody else? As of the last reading; the path has no symbolic links. */
-bool mount_table_path_is_local(const MountTable *t, const char *path);
-bool mount_table_id_is_local(const MountTable *t, int id);
+/* Is the mount with this id (name_to_handle_at(2)), as of the last reading, of a type that is known to wait for nobody
+ * else? Of one that is not known this is false, and file_is_local() 0. */
+bool mount_table_id_is_known_local(const MountTable *t, int id);
 
 /* Ready with EPOLLPRI when something has changed. */
 int mount_table_fd(const MountTable *t) _pure_;

@@ -7,9 +7,10 @@
  * Where nothing hangs, the mount table tells, by the types of file systems; but somebody may mount one of another type
  * meanwhile. So the path is walked name by name, and nothing is looked up in a directory, or asked of a file, before
  * the id of its mount is known to be one of those. An id may be given to another mount; so the table must not have
- * changed when the file is open, which keeps its mount alive. Only the root directory is taken as it is: with its file
- * system, the machine hangs. No symbolic link is followed: whether one may be is for vakt-probe to find out.
- * (RESOLVE_CACHED of openat2(2) is made for this, but RestrictSUIDSGID= of our service does not allow that call.) */
+ * changed when the file is open, which keeps its mount alive. Only in the root directory names are looked up in any
+ * case: with its file system, the machine hangs. No symbolic link is followed: whether one may be is for vakt-probe to
+ * find out. (RESOLVE_CACHED of openat2(2) is made for this, but RestrictSUIDSGID= of our service does not allow that
+ * call.) */
 
 #include "probe/local-file.h"
 
@@ -72,7 +73,7 @@ static bool is_on_local_mount(const MountTable *t, int fd) {
         int id = -1;
 
         (void)name_to_handle_at(fd, "", &handle, &id, AT_EMPTY_PATH);
-        return id >= 0 && mount_table_id_is_local(t, id);
+        return id >= 0 && mount_table_id_is_known_local(t, id);
 }
 
 /* With O_PATH; the last name may be that of a link. -EREMOTE: something on the way, or at its end, may hang. */
@@ -101,7 +102,9 @@ static int walk(const MountTable *t, const char *path, size_t n) {
                 safe_close(fd);
                 fd = next;
         }
-        return fd < 0 ? -errno : TAKE_FD(fd);
+        if (fd < 0)
+                return -errno;
+        return is_on_local_mount(t, fd) ? TAKE_FD(fd) : -EREMOTE;
 }
 
 /* Many paths are in one directory, so that is kept open for a moment. */
@@ -125,7 +128,7 @@ bool local_file_answer(Probes *probes, const OutsideQuestion *q, OutsideAnswer *
         LocalFiles *l = local_files_get(probes);
 
         *a = (OutsideAnswer){};
-        if (!l || q->subject[0] != '/' || !mount_table_path_is_local(l->table, q->subject))
+        if (!l || q->subject[0] != '/')
                 return false;
         fd = open_path(probes, l, q->subject);
         if (!is_current(l)) { /* and the next one finds out what has changed */
