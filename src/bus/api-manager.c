@@ -275,10 +275,10 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, "to", record->id, run_object_path(path, record->id));
 }
 
-/* What a run needs. The right to run a job is the right to have it run as its file says. Who names files, does not
- * wait for WaitFor=, or makes a new instance of a template, manages it. The output that a client can follow is for
- * those alone who may see everything (in units, it goes to the journal); and a call with more files than are to be
- * kept while polkit is asked is for those who are not put to it. */
+/* What a run needs. The right to run a job is the right to have it run as its file says. A caller that names files,
+ * does not wait for WaitFor=, or makes a new instance of a template, manages it. The output that a client can follow
+ * is for root and the user of the daemon only (in units, it goes to the journal); and so is a call with more files
+ * than are to be kept while polkit is asked. */
 static const char *action_of_run(const Connection *c, const Job *j, const RunOptions *o) {
         if (o->files_size > FILES_KEPT_MAX || may_be_followed(c, o))
                 return NULL;
@@ -298,7 +298,7 @@ static int method_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r < 0)
                 return r;
         j = job_table_get(manager_jobs(c->api->manager), name);
-        if (!j && !(job_name_is_valid(name) && strchr(name, '@'))) /* nobody is asked about it */
+        if (!j && !(job_name_is_valid(name) && strchr(name, '@'))) /* polkit is not asked about it */
                 return api_job_error(c, -ENOENT, name, e);
         return authorize(userdata, m,
                          &(Permission){ .action = action_of_run(c, j, &o),
@@ -424,7 +424,7 @@ int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, Auth
                 r = sd_bus_message_rewind(m, /* complete= */ true);
         if (r < 0)
                 return r;
-        if (!job_table_get(manager_jobs(c->api->manager), job)) /* nobody is asked about it */
+        if (!job_table_get(manager_jobs(c->api->manager), job)) /* polkit is not asked about it */
                 return api_job_error(c, -ENOENT, job, e);
         return authorize(c, m, &(Permission){ .action = action, .job = job, .next = next }, e);
 }

@@ -7,8 +7,8 @@
  *
  * On a bus, the user of the sender is asked for first: root and the user of the daemon need nothing else, and no
  * polkit. The calls of other users are put to polkit, each by itself: the answer holds for this call, with the action
- * and the job that it is about, and for nothing else. What polkit permits makes nobody the owner, who may also see
- * what is private. Meanwhile, a job may get another definition, which polkit or a person did not mean. */
+ * and the job that it is about, and for nothing else. A user to whom polkit permits it does not become the owner, who
+ * may also see what is private. Meanwhile, a job may get another definition, which polkit or a person did not mean. */
 
 #include "bus/authorize.h"
 

@@ -1,8 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Who may change things: root and the user of the daemon, and on the system bus whoever polkit permits it to. On the
- * control socket the user is known from the start, on a bus it is queried without blocking. See org.vaktd1(5). */
+/* Who may change things: root and the user of the daemon, and on the system bus the users to whom polkit permits it.
+ * On the control socket the user is known from the start, on a bus it is queried without blocking. See org.vaktd1(5).
+ */
 
 #include <systemd/sd-bus.h>
 

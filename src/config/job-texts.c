@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* For who has to know which line of which file says what: the loader keeps only what it made of the files. */
+/* For those who have to know which line of which file says what: the loader keeps only what it made of the files. */
 
 #include "config/job-texts.h"
 

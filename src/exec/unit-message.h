@@ -40,8 +40,8 @@ char *start_order_variables(const char *path);
 /* The way back. NULL also when it is no such text. */
 char *start_order_read_variables(const char *text);
 
-/* The same for the environment of a job that runs once, which is that of whoever created it, with all its secrets.
- * NULL in *ret for other requests. -ENOMEM. */
+/* The same for the environment of a job that runs once, which is that of the user who created it, with all its
+ * secrets. NULL in *ret for other requests. -ENOMEM. */
 int start_order_environment(const ExecutionRequest *request, char **ret);
 
 /* Appends the arguments of StartTransientUnit. -EILSEQ: without the wrapper the path cannot be handed over. */

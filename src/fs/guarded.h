@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Opening the directories that a job file names, in places that other people may change. What a path means is decided
- * by whoever can rename, replace or link something on the way; so a guarded path is one that only root (or ourselves),
- * and from some directory on one other user alone, can turn elsewhere:
+ * by those who can rename, replace or link something on the way; so a guarded path is one that only root (or
+ * ourselves), and from some directory on one other user alone, can turn elsewhere:
  *
  * - each directory on the way is opened from the one above it; no name is looked up twice;
  * - a symbolic link is followed only if it and the directory that it is in belong to root or to us, and nobody else

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Questions about paths. Nothing is opened but directories, to count what is in them: a stat(2) is all that the rest
- * takes.
- */
+ * takes. */
 
 #include <dirent.h>
 #include <fcntl.h>

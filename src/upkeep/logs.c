@@ -317,7 +317,8 @@ int log_directory_scan(Logs *l, LogDirectory *d) {
 
 /* --- finding directories --- */
 
-/* Whoever can write to OldDir= decides what becomes of the copies: it has to be as safe as the directory of the log.
+/* A user who can write to OldDir= decides what becomes of the copies: it has to be as safe as the directory of the
+ * log.
  */
 static int open_old(const RotateDef *def, const Workplace *place, Workplace **ret, char **reterr) {
         _cleanup_(workplace_unrefp) Workplace *old = NULL;

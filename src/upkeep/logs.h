@@ -23,7 +23,7 @@ typedef struct Copy {
 
 typedef struct LogDirectory LogDirectory;
 
-/* Whoever fills his directories harms himself only: what is in them is counted for each user. */
+/* A user who fills his directories harms himself only: what is in them is counted for each user. */
 typedef struct LogsOwner {
         uid_t uid; /* for root and us: 0 */
         size_t n_logs, n_copies;

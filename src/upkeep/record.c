@@ -141,7 +141,7 @@ int record_lock(int state_fd, const GuardedDirectory *d, usec_t *lock_wait) {
                 r = lock_wait_for(fd, lock_wait);
                 if (r < 0)
                         return r;
-                /* Whoever had it before us may have removed it. */
+                /* The run that had it before us may have removed it. */
                 if (fstat(fd, &st) >= 0 && fstatat(state_fd, name, &named, AT_SYMLINK_NOFOLLOW) >= 0 &&
                     st.st_ino == named.st_ino)
                         return TAKE_FD(fd);

@@ -82,7 +82,7 @@ static int refuse_errno(Spool *s, int error, const char *path) {
 
 /* --- directories --- */
 
-/* Who owns the spool can mount in it what never answers. */
+/* The owner of the spool can mount in it what never answers. */
 static int open_directory(int dir_fd, const char *name) {
         return open_directory_beneath(dir_fd, name, strlen(name), /* cross_mounts= */ false);
 }
