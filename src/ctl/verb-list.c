@@ -187,9 +187,8 @@ static void find_changed_dropins(List *l) {
                         size_t n = strlen(entry->d_name), n_suffix = strlen(JOB_DROPINS_SUFFIX);
 
                         if (n > n_suffix && streq(entry->d_name + n - n_suffix, JOB_DROPINS_SUFFIX) &&
-                            has_newer_dropin(dirfd(directory), entry->d_name, l->daemon.loaded) &&
-                            strv_extendf(&l->changed_dropins, "%.*s", (int)(n - n_suffix), entry->d_name) < 0)
-                                alloc_failed();
+                            has_newer_dropin(dirfd(directory), entry->d_name, l->daemon.loaded))
+                                alloc_extendf(&l->changed_dropins, "%.*s", (int)(n - n_suffix), entry->d_name);
                 }
         }
         strings_sort(l->changed_dropins, strv_length(l->changed_dropins));
@@ -430,8 +429,8 @@ static json_object *job_json(const List *l, const JobRow *row) {
                 json_append(alarms, row_json(alarm + i, "a(sstts)", alarm_members));
         json_add(o, "alarms", alarms);
         while ((tag = strsep(&rest, " ")))
-                if (*tag && strv_extend(&tags, tag) < 0)
-                        alloc_failed();
+                if (*tag)
+                        alloc_extend(&tags, tag);
         json_add_strings(o, "tags", tags);
         if (!code_is_known(row->last_result, (int)row->last_code))
                 json_add(o, "last_code", NULL);

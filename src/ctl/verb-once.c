@@ -79,13 +79,10 @@ static bool is_variable(const char *s) {
 static void put_quoted(FILE *f, const char *key, const char *value) {
         _cleanup_free_ char *quoted = NULL;
         size_t size;
-        FILE *g = open_memstream(&quoted, &size);
+        FILE *g = alloc_stream_open(&quoted, &size);
 
-        if (!g)
-                alloc_failed();
         command_put_word(g, value);
-        if (fclose(g) != 0)
-                alloc_failed();
+        alloc_stream_close(g);
         import_put(f, key, quoted);
 }
 
@@ -115,11 +112,9 @@ static int make_text(const Ctl *c, char **words, char **ret) {
         _cleanup_free_ char *text = NULL, *command = NULL, *description = ctl_join(words);
         bool uses_shell;
         size_t size;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = alloc_stream_open(&text, &size);
         int r;
 
-        if (!f)
-                alloc_failed();
         command = command_text(words, &uses_shell);
         for (char *p = description; *p; p++)
                 *p = (unsigned char)*p < ' ' ? ' ' : *p;
@@ -130,8 +125,7 @@ static int make_text(const Ctl *c, char **words, char **ret) {
         if (c->when)
                 fprintf(f, "WaitFor=%s\n", c->when); /* a percent sign of a limit needs no second one */
         r = put_caller(f, c);
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         if (r == CTL_DONE)
                 *ret = TAKE_PTR(text);
         return r;
