@@ -7,7 +7,7 @@
 #include "ctl/alloc.h"
 
 void command_put_word(FILE *f, const char *word) {
-        bool is_plain = !strpbrk(word, " \t\n\"'\\;");
+        bool is_plain = *word != '\0' && !strpbrk(word, " \"'\\;");
 
         for (const char *p = word; is_plain && *p; p++)
                 is_plain = (unsigned char)*p >= ' ';

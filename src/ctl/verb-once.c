@@ -75,17 +75,6 @@ static bool is_variable(const char *s) {
         return n > 0 && s[n] == '=' && !(s[0] >= '0' && s[0] <= '9') && text_is_utf8(s);
 }
 
-/* A value in quotes, as a setting. */
-static void put_quoted(FILE *f, const char *key, const char *value) {
-        _cleanup_free_ char *quoted = NULL;
-        size_t size;
-        FILE *g = alloc_stream_open(&quoted, &size);
-
-        command_put_word(g, value);
-        alloc_stream_close(g);
-        import_put(f, key, quoted);
-}
-
 /* As whom, where and with which environment the caller would have run it. */
 static int put_caller(FILE *f, const Ctl *c) {
         _cleanup_free_ char *directory = getcwd(NULL, 0);
@@ -104,7 +93,7 @@ static int put_caller(FILE *f, const Ctl *c) {
         fprintf(f, "UMask=%04o\n", mask);
         for (char **variable = environ; *variable; variable++)
                 if (is_variable(*variable) && !is_passing(*variable))
-                        put_quoted(f, "Environment", *variable);
+                        import_put_assignment(f, *variable);
         return CTL_DONE;
 }
 
