@@ -216,7 +216,7 @@ static void print_option(const Ctl *c, const Option *o, const char *verbs_shown)
         print_entry(c, left, verbs_shown, translated(o->help));
 }
 
-static const Verb *verb_by_name(const char *name) {
+const Verb *verb_by_name(const char *name) {
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
                 if (streq_ptr(v->name, name))
                         return v;
