@@ -6,8 +6,8 @@
  * time. Nothing is polled: a timer runs to the second at which a text on the screen becomes another one, and the
  * kernel tells when something stalls (Documentation/accounting/psi.rst).
  *
- * Calls block until the daemon replies. That is a moment, except when it hangs; the keys that end a program work then
- * as well (screen.c). */
+ * Calls block until the daemon replies. That is a moment, except when it hangs, which is waited for only so long; the
+ * keys that send signals work meanwhile (screen.c). The daemon of another machine may be far away. */
 
 #include <fcntl.h>
 #include <signal.h>
@@ -28,6 +28,7 @@
 #define PAUSE_FACTOR   10
 #define CONNECT_PAUSE  USEC_PER_SEC
 #define PING_TIMEOUT   USEC_PER_SEC
+#define PATIENCE       (5 * USEC_PER_SEC)
 #define FAILURES       50
 #define MONITORS_MAX   50                    /* raised ones that are looked at */
 #define PAGE           10                    /* rows */
@@ -680,6 +681,8 @@ int verb_top(Ctl *c, char **args) {
                 return CTL_FAILED;
         }
         connection_set_interaction(c->connection, NULL, NULL); /* a question would go over the screen */
+        if (!ctl_is_remote(c))
+                connection_set_patience(c->connection, PATIENCE);
         r = prepare(&t);
         if (r < 0) {
                 ctl_complain(_("Cannot prepare the screen: %s."), strerror(-r));
