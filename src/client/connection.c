@@ -46,7 +46,8 @@ struct Connection {
         const char *host, *machine;   /* where the daemon is, or NULL */
         char *systemctl, *journalctl; /* for messages: the commands that reach its service manager and journal */
         bool bus_first;               /* the daemon has refused something on the socket */
-        bool is_interactive;          /* polkit may ask, */
+        usec_t patience;
+        bool is_interactive; /* polkit may ask, */
         void (*prepare)(void *userdata);
         void *prepare_userdata;
         bool on_socket;        /* bus is a peer-to-peer connection */
@@ -173,6 +174,10 @@ void connection_set_interaction(Connection *c, void (*prepare)(void *userdata), 
         c->is_interactive = prepare;
         c->prepare = prepare;
         c->prepare_userdata = userdata;
+}
+
+void connection_set_patience(Connection *c, usec_t patience) {
+        c->patience = patience;
 }
 
 static void connection_drop(Connection *c) {
@@ -378,7 +383,8 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
                 return r;
         if (asks && !is_remote(c))
                 c->prepare(c->prepare_userdata);
-        r = sd_bus_call(c->bus, m, call->timeout ?: asks ? ASKING_TIMEOUT : CALL_TIMEOUT, reterr, &reply);
+        r = sd_bus_call(c->bus, m, call->timeout ?: asks ? ASKING_TIMEOUT : c->patience ?: CALL_TIMEOUT, reterr,
+                        &reply);
         if (r < 0)
                 return r;
         c->answered = true;
@@ -559,7 +565,7 @@ static int fail(const Connection *c, const MethodCall *call, const sd_bus_error 
 
 int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                      const char *types, va_list ap) {
-        usec_t deadline = now_clock(CLOCK_MONOTONIC) + RETRY_FOR;
+        usec_t deadline = now_clock(CLOCK_MONOTONIC) + (c->patience ?: RETRY_FOR);
 
         for (usec_t pause = RETRY_PAUSE_MIN;; pause = MIN(2 * pause, RETRY_PAUSE_MAX)) {
                 _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;

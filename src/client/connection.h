@@ -25,7 +25,7 @@ typedef struct MethodCall {
         const char *member;
         bool changes;   /* may start the daemon; not sent again when the connection is lost */
         bool once;      /* never sent again */
-        usec_t timeout; /* µs; 0: 25 s, or what a person needs to type a password */
+        usec_t timeout; /* µs; 0: that of connection_set_patience(), or what a person needs to type a password */
         /* Appends arguments that a list of types cannot describe; then no types are given. Negative errno. */
         int (*append)(sd_bus_message *m, const void *userdata);
         const void *userdata;
@@ -46,6 +46,10 @@ int connection_set_remote(Connection *c, const char *host, const char *machine);
 /* Lets polkit ask the user for a password, for at most two minutes a call. prepare() is called before each call that
  * changes something on the system bus of this machine; both may be NULL, for no questions. */
 void connection_set_interaction(Connection *c, void (*prepare)(void *userdata), void *userdata);
+
+/* How long a call waits for a reply, and how long it tries to connect again: for a program with a screen, which shows
+ * nothing else meanwhile. 0: 25 s and 10 s. */
+void connection_set_patience(Connection *c, usec_t patience);
 
 /* What is connected, or NULL. */
 sd_bus *connection_bus(Connection *c);

@@ -395,18 +395,11 @@ int kind_from_name(const char *name, size_t n) {
 }
 
 const char *kind_nearest(const char *name) {
-        unsigned nearest = typing_errors(name) + 1;
-        const char *best = NULL;
+        Nearest nearest = nearest_begin(name);
 
-        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                unsigned distance = edit_distance(name, rows[i].name, nearest);
-
-                if (distance < nearest) {
-                        nearest = distance;
-                        best = rows[i].name;
-                }
-        }
-        return best;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                (void)nearest_take(&nearest, rows[i].name, edit_distance(name, rows[i].name, nearest.distance));
+        return nearest.name;
 }
 
 const char *condition_kind_to_string(ConditionKind k) {

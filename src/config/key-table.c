@@ -109,25 +109,20 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
 }
 
 static int problem_section(KeyReading *r, unsigned line, const char *section) {
-        const char *best = NULL, *advice;
+        Nearest nearest = nearest_begin(section);
+        const char *advice;
         const KeyRow *row;
-        unsigned nearest = typing_errors(section) + 1;
         char known[256];
 
         (void)snprintf(known, sizeof(known), "[%s]", section);
         advice = r->replacement ? r->replacement(NULL, known) : NULL;
         if (advice)
                 return file_problems_add(r->problems, line, "%s %s", known, advice);
-        for (size_t i = 0; (row = row_at(r, i)); i++) {
-                unsigned distance = name_distance(section, row->section);
-
-                if (distance < nearest) {
-                        nearest = distance;
-                        best = row->section;
-                }
-        }
-        if (best)
-                return file_problems_add(r->problems, line, "Unknown section [%s]. Did you mean [%s]?", section, best);
+        for (size_t i = 0; (row = row_at(r, i)); i++)
+                (void)nearest_take(&nearest, row->section, name_distance(section, row->section));
+        if (nearest.name)
+                return file_problems_add(r->problems, line, "Unknown section [%s]. Did you mean [%s]?", section,
+                                         nearest.name);
         list_sections(r, known, sizeof(known));
         return file_problems_add(
                 r->problems, line,
@@ -166,19 +161,12 @@ static int on_section(void *userdata, unsigned line, const char *section) {
 /* The row of the nearest key, in this section or (elsewhere) in the others; NULL when none is near. */
 static const KeyRow *find_similar(const KeyReading *r, const char *section, const char *key, bool elsewhere) {
         const KeyRow *best = NULL, *row;
-        unsigned nearest = typing_errors(key) + 1;
+        Nearest nearest = nearest_begin(key);
 
-        for (size_t i = 0; (row = row_at(r, i)); i++) {
-                unsigned distance;
-
-                if (streq(row->section, section) == elsewhere)
-                        continue;
-                distance = name_distance(key, row->key);
-                if (distance < nearest) {
-                        nearest = distance;
+        for (size_t i = 0; (row = row_at(r, i)); i++)
+                if (streq(row->section, section) != elsewhere &&
+                    nearest_take(&nearest, row->key, name_distance(key, row->key)))
                         best = row;
-                }
-        }
         return best;
 }
 

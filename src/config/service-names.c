@@ -53,18 +53,12 @@ static const char *const file_systems[] = {
 };
 
 static const char *nearest_name(const char *word, const char *const *names, size_t n) {
-        unsigned nearest = typing_errors(word) + 1;
-        const char *found = NULL;
+        Nearest nearest = nearest_begin(word);
 
-        for (size_t i = 0; i < n; i++) {
-                unsigned distance = names[i] ? edit_distance(word, names[i], nearest) : nearest;
-
-                if (distance < nearest) {
-                        nearest = distance;
-                        found = names[i];
-                }
-        }
-        return found;
+        for (size_t i = 0; i < n; i++)
+                if (names[i])
+                        (void)nearest_take(&nearest, names[i], edit_distance(word, names[i], nearest.distance));
+        return nearest.name;
 }
 
 int service_problem_unknown(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,

@@ -6,6 +6,7 @@
 
 #include "ctl/alloc.h"
 #include "ctl/exit-code.h"
+#include "util/strv.h"
 
 void alloc_failed(void) {
         fputs("Out of memory.\n", stderr);
@@ -39,4 +40,32 @@ char *alloc_format(const char *format, ...) {
         if (n < 0)
                 alloc_failed();
         return s;
+}
+
+void alloc_extend(char ***l, const char *value) {
+        if (strv_extend(l, value) < 0)
+                alloc_failed();
+}
+
+void alloc_extendf(char ***l, const char *format, ...) {
+        char *value;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&value, format, ap) < 0 || strv_consume(l, value) < 0)
+                alloc_failed();
+        va_end(ap);
+}
+
+FILE *alloc_stream_open(char **text, size_t *n) {
+        FILE *f = open_memstream(text, n);
+
+        if (!f)
+                alloc_failed();
+        return f;
+}
+
+void alloc_stream_close(FILE *f) {
+        if (fclose(f) != 0)
+                alloc_failed();
 }

@@ -13,3 +13,11 @@ __attribute__((__noreturn__)) void alloc_failed(void);
 void *alloc_array(void *p, size_t n, size_t size);
 char *alloc_string(const char *s);
 char *alloc_format(const char *format, ...) _printf_(1, 2);
+
+/* Append a copy to what strv_free() frees. */
+void alloc_extend(char ***l, const char *value);
+void alloc_extendf(char ***l, const char *format, ...) _printf_(2, 3);
+
+/* As open_memstream(3); the caller frees the text, which is whole when the stream is closed. */
+FILE *alloc_stream_open(char **text, size_t *n);
+void alloc_stream_close(FILE *f);

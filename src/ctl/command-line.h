@@ -35,5 +35,8 @@ struct CommandLine {
 /* The names of the priorities of the journal, in the order of their numbers. */
 extern const char *const log_priorities[8];
 
+/* NULL: there is none. */
+const Verb *verb_by_name(const char *name) _pure_;
+
 /* Whether an option can be used with a verb. */
 bool option_goes_with(const Option *o, const char *verb) _pure_;

@@ -7,7 +7,7 @@
 #include "ctl/alloc.h"
 
 void command_put_word(FILE *f, const char *word) {
-        bool is_plain = !strpbrk(word, " \t\n\"'\\;");
+        bool is_plain = *word != '\0' && !strpbrk(word, " \"'\\;");
 
         for (const char *p = word; is_plain && *p; p++)
                 is_plain = (unsigned char)*p >= ' ';
@@ -34,9 +34,7 @@ char *command_text(char **words, bool *ret_uses_shell) {
         *ret_uses_shell = !words[1] && command_wants_shell(words[0]);
         if (*ret_uses_shell)
                 return alloc_string(words[0]);
-        f = open_memstream(&text, &size);
-        if (!f)
-                alloc_failed();
+        f = alloc_stream_open(&text, &size);
         for (char **word = words; *word; word++)
                 if (strchr(*word, '$')) {
                         fputc(':', f); /* no variable is meant: the caller's shell has replaced those */
@@ -47,7 +45,6 @@ char *command_text(char **words, bool *ret_uses_shell) {
                         fputc(' ', f);
                 command_put_word(f, *word);
         }
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         return text;
 }

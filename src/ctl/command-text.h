@@ -14,5 +14,5 @@ bool command_wants_shell(const char *line) _pure_;
  * of Shell=, which *ret_uses_shell tells. The caller frees it. */
 char *command_text(char **words, bool *ret_uses_shell);
 
-/* One word, in quotes if need be. */
+/* One word as word_next() reads it: in quotes and with escapes if need be, without %-specifiers in mind. */
 void command_put_word(FILE *f, const char *word);

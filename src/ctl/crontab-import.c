@@ -69,19 +69,6 @@ static char *take_word(const char **p) {
         return word;
 }
 
-static FILE *open_text(char **text, size_t *n) {
-        FILE *f = open_memstream(text, n);
-
-        if (!f)
-                alloc_failed();
-        return f;
-}
-
-static void close_text(FILE *f) {
-        if (fclose(f) != 0)
-                alloc_failed();
-}
-
 /* --- variables --- */
 
 static const char *get_variable(const Table *t, const char *name) {
@@ -129,8 +116,8 @@ static bool read_variable(Table *t, unsigned line, const char *text) {
                             "\"%s\" is no name of a variable for a job. It is left out.", name);
         else if (streq(name, "LOGNAME") || streq(name, "USER"))
                 import_note(&t->import->out, t->file, line, "%s= has no effect: it is the user of the job.", name);
-        else if (strv_extendf(&t->variables, "%s=%s", name, value) < 0)
-                alloc_failed();
+        else
+                alloc_extendf(&t->variables, "%s=%s", name, value);
         if (streq(name, "CRON_TZ") && *value)
                 import_note(&t->import->out, t->file, line,
                             "Times are meant in %s from here on, as cronie reads it. Debian's cron ignores CRON_TZ=; "
@@ -242,7 +229,7 @@ static const char *make_mailer(Table *t, unsigned line, const char *address) {
         for (size_t i = 0; i < c->n_mailers; i++)
                 if (streq(c->mailers[i].address, address))
                         return c->mailers[i].job;
-        f = open_text(&text, &n);
+        f = alloc_stream_open(&text, &n);
         fprintf(f,
                 "# From %s: mails what a run printed, if anything, as cron does for MAILTO=%s.\n\n[Job]\n"
                 "Description=Mail the output of cron jobs\n\n[Run]\n"
@@ -256,7 +243,7 @@ static const char *make_mailer(Table *t, unsigned line, const char *address) {
         fputs("' \"$(uname -n)\" \"$VAKT_PARENT_JOB\" \"$output\" | /usr/sbin/sendmail -i -t\n"
               "Overlap=queue\nQueueMax=1000\n",
               f);
-        close_text(f);
+        alloc_stream_close(f);
         name = import_name(&c->out, "cron-mail-", address, "");
         if (!import_add_job(&c->out, t->file, line, name, text))
                 return NULL;
@@ -290,14 +277,14 @@ static const char *find_mailer(Table *t, const Entry *e) {
 static void put_description(FILE *f, const Table *t, const Entry *e) {
         _cleanup_free_ char *text = NULL;
         size_t n, n_comments = strv_length(t->comments);
-        FILE *d = open_text(&text, &n);
+        FILE *d = alloc_stream_open(&text, &n);
 
         if (n_comments == 0 || n_comments > COMMENTS_MAX)
                 fputs(e->command, d);
         else
                 STRV_FOREACH(s, t->comments)
                         fprintf(d, "%s%s", s == t->comments ? "" : " ", *s);
-        close_text(d);
+        alloc_stream_close(d);
         import_put_description(f, text);
 }
 
@@ -367,7 +354,7 @@ static void add_job(Table *t, Entry *e) {
                 import_note(&c->out, t->file, e->line,
                             "What the command leaves in the background goes on after the run (KillMode=process), and "
                             "its output is not part of it. For a service, write a unit.");
-        f = open_text(&text, &n);
+        f = alloc_stream_open(&text, &n);
         fprintf(f, "# From %s, line %u.\n", t->file, e->line);
         import_put_notes(f, &c->out, e->first_note, c->out.n_notes);
         STRV_FOREACH(s, strv_length(t->comments) > COMMENTS_MAX ? t->comments : NULL)
@@ -380,7 +367,7 @@ static void add_job(Table *t, Entry *e) {
         put_command(f, e, shell && *shell ? shell : DEFAULT_SHELL);
         fputs("Overlap=parallel\n", f);
         put_service(f, t, e);
-        close_text(f);
+        alloc_stream_close(f);
         slash = slash ? slash + 1 : t->file;
         whole = t->kind == TABLE_USER                                 ? alloc_format("%s-%s", e->user, base)
                 : t->kind == TABLE_SYSTEM && !streq(slash, "crontab") ? alloc_string(slash)
@@ -529,8 +516,8 @@ static void read_comment(Table *t, const char *text) {
         fields = alloc_format("%.*s", (int)(p - text), text);
         if (*text == '\0' || (*p && cron_parse(fields, NULL, &cron, NULL) >= 0))
                 t->comments = strv_free(t->comments);
-        else if (strv_extend(&t->comments, text) < 0)
-                alloc_failed();
+        else
+                alloc_extend(&t->comments, text);
 }
 
 static int read_table(Crontab *c, const char *path, TableKind kind, const char *owner) {
@@ -583,7 +570,7 @@ static void add_script(Crontab *c, const char *path, const char *directory, cons
                         import_note(&c->out, path, 0, "This is no program that run-parts(8) executes.");
                 return;
         }
-        f = open_text(&text, &n);
+        f = alloc_stream_open(&text, &n);
         fprintf(f, "# From %s.\n\n[Job]\n", path);
         import_put(f, "Description", path);
         fprintf(f, "\n[Timer]\nOnCron=%s\n\n[Run]\nExec=:", schedule);
@@ -591,7 +578,7 @@ static void add_script(Crontab *c, const char *path, const char *directory, cons
         fputs("\nOverlap=skip\n\n[Service]\n", f);
         import_put_variable(f, "SHELL", DEFAULT_SHELL);
         import_put_variable(f, "PATH", SCRIPTS_PATH);
-        close_text(f);
+        alloc_stream_close(f);
         (void)import_add_job(&c->out, path, 0, import_name(&c->out, "cron-", base, ""), text);
 }
 

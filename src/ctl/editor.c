@@ -70,14 +70,12 @@ static int run_command(const char *command, const char *path, unsigned line, int
         _cleanup_free_ char *words = alloc_string(command);
         _cleanup_(strv_freep) char **args = NULL;
         char *state = NULL;
-        int r = 0;
 
-        for (char *word = strtok_r(words, " \t", &state); word && r >= 0; word = strtok_r(NULL, " \t", &state))
-                r = strv_extend(&args, word);
-        if (r >= 0 && line > 0 && takes_line(args[0]))
-                r = strv_extendf(&args, "+%u", line);
-        if (r < 0 || strv_extend(&args, path) < 0)
-                alloc_failed();
+        for (char *word = strtok_r(words, " \t", &state); word; word = strtok_r(NULL, " \t", &state))
+                alloc_extend(&args, word);
+        if (line > 0 && takes_line(args[0]))
+                alloc_extendf(&args, "+%u", line);
+        alloc_extend(&args, path);
         return spawn_and_wait(args, ret_status);
 }
 

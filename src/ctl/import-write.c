@@ -87,19 +87,16 @@ static bool is_made_of(const Import *i, const char *file, unsigned line) {
 static char *mark_lines(const Import *i, const char *file, const char *text) {
         char *marked = NULL;
         size_t n;
-        FILE *f = open_memstream(&marked, &n);
+        FILE *f = alloc_stream_open(&marked, &n);
         unsigned line = 1;
 
-        if (!f)
-                alloc_failed();
         for (const char *p = text; *p; line++) {
                 size_t length = strcspn(p, "\n") + (strchr(p, '\n') ? 1 : 0);
 
                 fprintf(f, "%s%.*s", is_made_of(i, file, line) ? IMPORT_MARK : "", (int)length, p);
                 p += length;
         }
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         return marked;
 }
 
@@ -222,8 +219,7 @@ int import_turn_off(const Import *i, ImportSource source, const char *directory,
                 if (contains(done, file))
                         continue;
                 q = source == IMPORT_SOURCE_LINES ? turn_off_lines(i, file) : turn_off_unit(file, user);
-                if (strv_extend(&done, file) < 0)
-                        alloc_failed();
+                alloc_extend(&done, file);
                 if (q >= 0 && !quiet)
                         say_undo(source, file, user);
                 if (q >= 0)

@@ -10,6 +10,7 @@
 
 #include "config/job-file.h"
 #include "ctl/alloc.h"
+#include "ctl/command-text.h"
 #include "util/ascii.h"
 #include "util/file.h"
 #include "util/utf8.h"
@@ -99,10 +100,14 @@ char *import_name(const Import *i, const char *prefix, const char *base, const c
         }
 }
 
-void import_put(FILE *f, const char *key, const char *value) {
-        fprintf(f, "%s=", key);
+static void put_value(FILE *f, const char *value) {
         for (const char *p = value; *p; p++)
                 fputs(*p == '%' ? "%%" : (char[]){ *p, '\0' }, f);
+}
+
+void import_put(FILE *f, const char *key, const char *value) {
+        fprintf(f, "%s=", key);
+        put_value(f, value);
         fputc('\n', f);
 }
 
@@ -114,30 +119,26 @@ void import_put_description(FILE *f, const char *text) {
         import_put(f, "Description", cut);
 }
 
-void import_put_word(FILE *f, const char *s) {
-        bool is_plain = *s != '\0';
+void import_put_word(FILE *f, const char *word) {
+        _cleanup_free_ char *text = NULL;
+        size_t n;
+        FILE *stream = alloc_stream_open(&text, &n);
 
-        for (const char *p = s; *p && is_plain; p++)
-                is_plain = is_alphanumeric(*p) || strchr("/_.-=:,@+", *p);
-        if (!is_plain)
-                fputc('"', f);
-        for (; *s; s++) {
-                if (strchr("\"\\", *s))
-                        fputc('\\', f);
-                if (*s == '%')
-                        fputc('%', f);
-                fputc(*s, f);
-        }
-        if (!is_plain)
-                fputc('"', f);
+        command_put_word(stream, word);
+        alloc_stream_close(stream);
+        put_value(f, text);
+}
+
+void import_put_assignment(FILE *f, const char *assignment) {
+        fputs("Environment=", f);
+        import_put_word(f, assignment);
+        fputc('\n', f);
 }
 
 void import_put_variable(FILE *f, const char *name, const char *value) {
         _cleanup_free_ char *assignment = alloc_format("%s=%s", name, value);
 
-        fputs("Environment=", f);
-        import_put_word(f, assignment);
-        fputc('\n', f);
+        import_put_assignment(f, assignment);
 }
 
 bool import_is_background(const char *command) {

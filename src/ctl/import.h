@@ -68,7 +68,8 @@ void import_put_description(FILE *f, const char *text);
 /* Writes a word that is taken as it is: of Exec= behind ":", of Environment=. */
 void import_put_word(FILE *f, const char *word);
 
-/* Writes Environment=. */
+/* Writes Environment=, of "NAME=value" or of the two. */
+void import_put_assignment(FILE *f, const char *assignment);
 void import_put_variable(FILE *f, const char *name, const char *value);
 
 /* Whether a command leaves something in the background: "&" that is none of "&&", ">&" and "&>", and not quoted. */

@@ -209,10 +209,8 @@ static size_t put_wildcard(FILE *f, Table *t, const Line *l, const char *p, char
 static char *translate_command(Table *t, const Line *l) {
         char *text = NULL, quote = '\0';
         size_t n;
-        FILE *f = open_memstream(&text, &n);
+        FILE *f = alloc_stream_open(&text, &n);
 
-        if (!f)
-                alloc_failed();
         for (const char *p = l->command; *p;) {
                 if (*p == '$') {
                         p += put_wildcard(f, t, l, p, quote);
@@ -224,8 +222,7 @@ static char *translate_command(Table *t, const Line *l) {
                         quote = quote ? '\0' : *p;
                 fputc(*p++, f);
         }
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         return text;
 }
 
@@ -279,14 +276,13 @@ static bool find_matches(Table *t, Line *l) {
 
         if (strchr(l->path, '*') && glob(l->path, 0, NULL, &found) == 0) {
                 for (size_t i = 0; i < found.gl_pathc; i++)
-                        if (strv_extend(&l->matches, found.gl_pathv[i]) < 0)
-                                alloc_failed();
+                        alloc_extend(&l->matches, found.gl_pathv[i]);
                 remark(t, l,
                        "The pattern stands for the %zu paths that match now, as in incron. For new ones, watch "
                        "their parent with Recursive= and Include=.",
                        found.gl_pathc);
-        } else if (strv_extend(&l->matches, l->path) < 0)
-                alloc_failed();
+        } else
+                alloc_extend(&l->matches, l->path);
         globfree(&found);
         STRV_FOREACH(s, l->matches) {
                 n_files += stat(*s, &st) >= 0 && !S_ISDIR(st.st_mode);
@@ -333,10 +329,8 @@ static void add_job(Table *t, const Line *l, const char *events) {
                                             : alloc_string(slash ? slash + 1 : t->file);
         char *text = NULL;
         size_t n;
-        FILE *f = open_memstream(&text, &n);
+        FILE *f = alloc_stream_open(&text, &n);
 
-        if (!f)
-                alloc_failed();
         fprintf(f, "# From %s, line %u.\n", t->file, l->number);
         import_put_notes(f, &t->import->out, l->first_note, t->import->out.n_notes);
         fputs("\n[Job]\n", f);
@@ -346,8 +340,7 @@ static void add_job(Table *t, const Line *l, const char *events) {
         import_put_word(f, command);
         fprintf(f, "\nOverlap=%s\n", l->is_queued ? "queue" : "parallel");
         put_service(f, t, command);
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         (void)import_add_job(&t->import->out, t->file, l->number, import_name(&t->import->out, "incron-", name, ""),
                              text);
 }
@@ -377,8 +370,7 @@ static bool is_first_of_path(Table *t, const Line *l) {
                         import_add_dead(&t->import->out, t->file, l->number);
                         return false;
                 }
-        if (strv_extend(&t->paths, l->path) < 0)
-                alloc_failed();
+        alloc_extend(&t->paths, l->path);
         return true;
 }
 

@@ -384,9 +384,7 @@ void logrotate_import(Import *i, const LogrotateBlock *b) {
         char *name = name_of(&c), *text = NULL;
         FILE *f;
 
-        c.f = open_memstream(&section, &n);
-        if (!c.f)
-                alloc_failed();
+        c.f = alloc_stream_open(&section, &n);
         note_rest(&c);
         put_when(&c);
         put_count(&c);
@@ -394,14 +392,10 @@ void logrotate_import(Import *i, const LogrotateBlock *b) {
         put_names(&c);
         put_mode(&c);
         put_scripts(&c);
-        if (fclose(c.f) != 0)
-                alloc_failed();
-        f = open_memstream(&text, &n);
-        if (!f)
-                alloc_failed();
+        alloc_stream_close(c.f);
+        f = alloc_stream_open(&text, &n);
         put_job(f, &c, n_notes, description, section);
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         if (c.is_refused) {
                 free(name);
                 free(text);

@@ -174,8 +174,7 @@ static void take_script(Reader *r, const Directive *d) {
 
 static void add_taboo(Logrotate *l, const char *prefix, const char *list, const char *separators) {
         for (; *(list += strspn(list, separators)); list += strcspn(list, separators))
-                if (strv_extendf(&l->taboo, "%s%.*s", prefix, (int)strcspn(list, separators), list) < 0)
-                        alloc_failed();
+                alloc_extendf(&l->taboo, "%s%.*s", prefix, (int)strcspn(list, separators), list);
 }
 
 /* "tabooext + .a .b, .c" */
@@ -349,8 +348,8 @@ static void begin_block(Reader *r) {
 
                 if (*name != '/')
                         fail(r, r->line, "%s: This is no absolute path. Write one. The block is left out.", name);
-                else if (strv_extend(&b->paths, name) < 0)
-                        alloc_failed();
+                else
+                        alloc_extend(&b->paths, name);
         }
         if (r->p < r->end && n <= PATHS_PER_BLOCK_MAX) {
                 r->p++;
@@ -389,8 +388,8 @@ static void end_block(Reader *r) {
         STRV_FOREACH(path, b->paths) {
                 if (r->is_bad || r->l->n_paths >= PATHS_MAX)
                         break;
-                if (!is_known(r->l, b, own(r->l, alloc_string(*path))) && strv_extend(&paths, *path) < 0)
-                        alloc_failed();
+                if (!is_known(r->l, b, own(r->l, alloc_string(*path))))
+                        alloc_extend(&paths, *path);
         }
         strv_free(b->paths);
         b->paths = paths;

@@ -30,8 +30,8 @@ static char **simple_command(const char *script) {
                 else if (ends ? !streq(word, "true") && !streq(word, ":")
                               : !is_ignored && !is_redirected && word[strcspn(word, SHELL_SYNTAX)])
                         return strv_free(words);
-                else if (!ends && !is_ignored && !is_redirected && strv_extend(&words, word) < 0)
-                        alloc_failed();
+                else if (!ends && !is_ignored && !is_redirected)
+                        alloc_extend(&words, word);
                 p += n;
                 if (memchr(p, '\n', strspn(p, BLANKS)) && p[strspn(p, BLANKS)]) /* another line */
                         return strv_free(words);

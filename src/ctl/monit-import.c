@@ -76,11 +76,6 @@ static void _printf_(3, 4) add_note(Reader *r, unsigned line, const char *format
         va_end(ap);
 }
 
-static void add_string(char ***list, const char *s) {
-        if (strv_extend(list, s) < 0)
-                alloc_failed();
-}
-
 static bool is_plain(const char *s) {
         for (; *s; s++)
                 if (!is_alphanumeric(*s) && !strchr("._+@-", *s))
@@ -91,7 +86,7 @@ static bool is_plain(const char *s) {
 /* It becomes part of a shell command. */
 static void add_address(Reader *r, char ***list, const MonitWord *w) {
         if (is_plain(w->text) && strchr(w->text, '@'))
-                add_string(list, w->text);
+                alloc_extend(list, w->text);
         else
                 add_note(r, w->line, "\"%s\" is not a mail address. Who gets a mail is written in Shell=.", w->text);
 }
@@ -344,14 +339,11 @@ static char *add_clear_job(Reader *r, const Check *c, const Rule *rule) {
         char *name = import_name(&r->import->out, "", c->name, "-clear");
         bool good;
         size_t size;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = alloc_stream_open(&text, &size);
 
-        if (!f)
-                alloc_failed();
         put_job_section(f, r, c, rule->line);
         good = put_action(f, c, &rule->otherwise, "It is over.");
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         if (good && import_add_job(&r->import->out, r->file, rule->line, alloc_string(name), TAKE_PTR(text)))
                 return name;
         return mfree(name);
@@ -394,11 +386,9 @@ static void put_monitor(FILE *f, Reader *r, const Check *c, Rule *first) {
 static void add_rule_job(Reader *r, const Check *c, Rule *rule) {
         _cleanup_free_ char *text = NULL;
         size_t size;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = alloc_stream_open(&text, &size);
         bool good;
 
-        if (!f)
-                alloc_failed();
         put_job_section(f, r, c, rule->line);
         if (rule->condition)
                 put_monitor(f, r, c, rule);
@@ -408,8 +398,7 @@ static void add_rule_job(Reader *r, const Check *c, Rule *rule) {
         }
         good = put_action(f, c, &rule->action,
                           rule->condition ? "$VAKT_CONDITION: $VAKT_VALUE" : "The file has changed.");
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         if (good)
                 (void)import_add_job(&r->import->out, r->file, rule->line,
                                      import_name(&r->import->out, "", c->name, ""), TAKE_PTR(text));
@@ -447,7 +436,7 @@ static void take_program(Reader *r, const char **ret) {
 
 static void take_list(Reader *r, char ***list) {
         while (peek(r) && !begins_statement(r))
-                add_string(list, take_text(r));
+                alloc_extend(list, take_text(r));
 }
 
 static void take_every(Reader *r, Check *c) {
@@ -547,7 +536,7 @@ static void take_check(Reader *r) {
                 return;
         }
         STRV_FOREACH(a, r->addresses)
-                add_string(&c.addresses, *a);
+                alloc_extend(&c.addresses, *a);
         while (take_statement(r, &c))
                 ;
         add_default_rule(r, &c);

@@ -42,23 +42,17 @@ static char *nearest_job(Ctl *c, const char *given) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(rows_done) Rows rows = { 0 };
         size_t n = strlen(name), n_suffix = strlen(".job");
-        const char *best = NULL;
-        unsigned nearest;
+        Nearest nearest;
 
         if (n > n_suffix && streq(name + n - n_suffix, ".job"))
                 name[n - n_suffix] = '\0';
-        nearest = typing_errors(name) + 1;
+        nearest = nearest_begin(name);
         if (job_rows_get(c->connection, &error, &rows) < 0)
                 return NULL;
-        for (size_t i = 0; i < rows.n_items && nearest > 0; i++) {
-                unsigned distance = edit_distance(name, rows.jobs[i].name, nearest);
-
-                if (distance < nearest) {
-                        nearest = distance;
-                        best = rows.jobs[i].name;
-                }
-        }
-        return best ? alloc_string(best) : NULL;
+        for (size_t i = 0; i < rows.n_items; i++)
+                (void)nearest_take(&nearest, rows.jobs[i].name,
+                                   edit_distance(name, rows.jobs[i].name, nearest.distance));
+        return nearest.name ? alloc_string(nearest.name) : NULL;
 }
 
 bool job_complain_of_missing(Ctl *c, const char *name) {

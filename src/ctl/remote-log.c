@@ -8,20 +8,6 @@
 #include "ctl/alloc.h"
 #include "util/strv.h"
 
-static void add(char ***argv, const char *format, ...) _printf_(2, 3);
-
-static void add(char ***argv, const char *format, ...) {
-        char *argument = NULL;
-        va_list ap;
-
-        va_start(ap, format);
-        if (vasprintf(&argument, format, ap) < 0)
-                alloc_failed();
-        va_end(ap);
-        if (strv_consume(argv, argument) < 0)
-                alloc_failed();
-}
-
 /* 'it'\''s' */
 static char *quote_for_shell(const char *s) {
         char *quoted = alloc_array(NULL, 4 * strlen(s) + 3, 1), *t = quoted;
@@ -47,19 +33,19 @@ static char **reach(const Ctl *c) {
                 bool has_port = colon && colon + 1 < c->host + n &&
                                 strspn(colon + 1, "0123456789") == (size_t)(c->host + n - colon - 1);
 
-                add(&argv, "ssh");
+                alloc_extendf(&argv, "ssh");
                 if (c->terminal)
-                        add(&argv, "-t");
+                        alloc_extendf(&argv, "-t");
                 if (has_port)
-                        add(&argv, "-p%.*s", (int)(c->host + n - colon - 1), colon + 1);
-                add(&argv, "--");
-                add(&argv, "%.*s", (int)(has_port ? colon - c->host : (ptrdiff_t)n), c->host);
+                        alloc_extendf(&argv, "-p%.*s", (int)(c->host + n - colon - 1), colon + 1);
+                alloc_extendf(&argv, "--");
+                alloc_extendf(&argv, "%.*s", (int)(has_port ? colon - c->host : (ptrdiff_t)n), c->host);
         }
-        add(&argv, "journalctl");
+        alloc_extendf(&argv, "journalctl");
         if (!isempty(machine) && !streq(machine, ".host")) {
                 _cleanup_free_ char *quoted = c->host ? quote_for_shell(machine) : NULL;
 
-                add(&argv, "--machine=%s", quoted ?: machine);
+                alloc_extendf(&argv, "--machine=%s", quoted ?: machine);
         }
         return argv;
 }
@@ -70,9 +56,9 @@ static char **reach(const Ctl *c) {
 static void match_all_runs(char ***argv, const Ctl *c, const char *job) {
         const char *option = c->user ? "--user-unit" : "--unit";
 
-        add(argv, "%s=vaktd.service", option);
-        add(argv, "%s=vakt-%s-*.service", option, job);
-        add(argv, c->all && !c->user ? "VAKT_JOB=%s" : "SYSLOG_IDENTIFIER=%s", job);
+        alloc_extendf(argv, "%s=vaktd.service", option);
+        alloc_extendf(argv, "%s=vakt-%s-*.service", option, job);
+        alloc_extendf(argv, c->all && !c->user ? "VAKT_JOB=%s" : "SYSLOG_IDENTIFIER=%s", job);
 }
 
 static void match_run(char ***argv, const Ctl *c, const char *job, const RunView *run) {
@@ -80,23 +66,23 @@ static void match_run(char ***argv, const Ctl *c, const char *job, const RunView
         bool is_own = startswith(run->unit, "vakt-"); /* and of Unit= otherwise, which has other runs */
 
         if (!isempty(run->invocation)) {
-                add(argv, "_SYSTEMD_INVOCATION_ID=%s", run->invocation);
-                add(argv, "+");
+                alloc_extendf(argv, "_SYSTEMD_INVOCATION_ID=%s", run->invocation);
+                alloc_extendf(argv, "+");
         }
         if (is_own) {
-                add(argv, "_SYSTEMD_%s=%s", unit, run->unit);
-                add(argv, "+");
+                alloc_extendf(argv, "_SYSTEMD_%s=%s", unit, run->unit);
+                alloc_extendf(argv, "+");
         }
         if (is_own && c->all) {
-                add(argv, "%s=%s", unit, run->unit);
-                add(argv, "%s", c->user ? "_SYSTEMD_USER_UNIT=init.scope" : "_PID=1");
-                add(argv, "+");
+                alloc_extendf(argv, "%s=%s", unit, run->unit);
+                alloc_extendf(argv, "%s", c->user ? "_SYSTEMD_USER_UNIT=init.scope" : "_PID=1");
+                alloc_extendf(argv, "+");
         }
-        add(argv, "_SYSTEMD_%s=vaktd.service", unit);
-        add(argv, "VAKT_JOB=%s", job);
-        add(argv, "VAKT_RUN=%" PRIu64, run->id);
+        alloc_extendf(argv, "_SYSTEMD_%s=vaktd.service", unit);
+        alloc_extendf(argv, "VAKT_JOB=%s", job);
+        alloc_extendf(argv, "VAKT_RUN=%" PRIu64, run->id);
         if (!c->all)
-                add(argv, "SYSLOG_IDENTIFIER=%s", job);
+                alloc_extendf(argv, "SYSLOG_IDENTIFIER=%s", job);
 }
 
 int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_t since, usec_t until) {
@@ -107,21 +93,21 @@ int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_
                 return CTL_USAGE;
         }
         if (c->no_pager)
-                add(&options, "--no-pager");
+                alloc_extendf(&options, "--no-pager");
         if (c->follow)
-                add(&options, "--follow");
+                alloc_extendf(&options, "--follow");
         if (c->lines > 0)
-                add(&options, "--lines=%u", c->lines);
+                alloc_extendf(&options, "--lines=%u", c->lines);
         if (c->output)
-                add(&options, "--output=%s", c->output);
+                alloc_extendf(&options, "--output=%s", c->output);
         if (since > 0)
-                add(&options, "--since=@%" PRIu64, since / USEC_PER_SEC);
+                alloc_extendf(&options, "--since=@%" PRIu64, since / USEC_PER_SEC);
         if (until > 0)
-                add(&options, "--until=@%" PRIu64, until / USEC_PER_SEC);
+                alloc_extendf(&options, "--until=@%" PRIu64, until / USEC_PER_SEC);
         if (c->priority)
-                add(&options, "--priority=%s", c->priority);
+                alloc_extendf(&options, "--priority=%s", c->priority);
         if (c->pattern)
-                add(&options, "--grep=%s", c->pattern);
+                alloc_extendf(&options, "--grep=%s", c->pattern);
         if (all_runs)
                 match_all_runs(&options, c, job);
         else
@@ -129,7 +115,7 @@ int remote_log(Ctl *c, const char *job, const RunView *run, bool all_runs, usec_
         STRV_FOREACH(o, options) {
                 _cleanup_free_ char *quoted = c->host ? quote_for_shell(*o) : NULL;
 
-                add(&argv, "%s", quoted ?: *o);
+                alloc_extendf(&argv, "%s", quoted ?: *o);
         }
         (void)fflush(stdout);
         (void)execvp(argv[0], argv);

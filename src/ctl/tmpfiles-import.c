@@ -60,10 +60,8 @@ static const struct {
 static char *expand(const char *path, bool is_glob, bool *ret_wider) {
         char *text = NULL;
         size_t n;
-        FILE *f = open_memstream(&text, &n);
+        FILE *f = alloc_stream_open(&text, &n);
 
-        if (!f)
-                alloc_failed();
         for (const char *p = path; *p; p++) {
                 const char *value = NULL;
 
@@ -80,8 +78,7 @@ static char *expand(const char *path, bool is_glob, bool *ret_wider) {
                 fputs(value ?: "*", f);
                 *ret_wider |= !value;
         }
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         while (n > 1 && text[n - 1] == '/')
                 text[--n] = '\0';
         return text;
@@ -301,8 +298,7 @@ static bool put_section(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char 
                         is_known |= streq(*e, k->path);
                 if (is_known)
                         continue;
-                if (strv_extend(&excluded, k->path) < 0)
-                        alloc_failed();
+                alloc_extend(&excluded, k->path);
                 import_put(f, "Exclude", k->path);
         }
         return true;
@@ -336,12 +332,9 @@ static char *make_section(Tmpfiles *t, const TmpfilesLine *l, const char *age) {
                 import_note(&t->out, l->file, l->line, "%s is already in %s:%u. Only that counts.", l->path,
                             same->file, same->line);
         else {
-                f = open_memstream(&section, &n);
-                if (!f)
-                        alloc_failed();
+                f = alloc_stream_open(&section, &n);
                 good = put_section(t, l, f, age);
-                if (fclose(f) != 0)
-                        alloc_failed();
+                alloc_stream_close(f);
         }
         return good ? section : mfree(section);
 }
@@ -360,10 +353,8 @@ static void add_job(Tmpfiles *t, TmpfilesLine *first) {
                             *section = TAKE_PTR(first->section);
         char *text = NULL;
         size_t n, n_paths, n_lines = 0;
-        FILE *f = open_memstream(&text, &n), *list = open_memstream(&paths, &n_paths);
+        FILE *f = alloc_stream_open(&text, &n), *list = alloc_stream_open(&paths, &n_paths);
 
-        if (!f || !list)
-                alloc_failed();
         for (TmpfilesLine *l = first; l < t->lines + t->n_lines && n_lines < UPKEEP_PATHS_MAX; l++) {
                 if (l != first && (!l->section || !streq(l->section, section)))
                         continue;
@@ -373,13 +364,11 @@ static void add_job(Tmpfiles *t, TmpfilesLine *first) {
                 put_path(list, l);
                 l->section = mfree(l->section);
         }
-        if (fclose(list) != 0)
-                alloc_failed();
+        alloc_stream_close(list);
         fputs("# Take the ages out of there if systemd-tmpfiles(8) is not to clean these, too.\n\n[Job]\n", f);
         import_put(f, "Description", description);
         fprintf(f, "\n[Timer]\nOnBootSec=15min\nOnInterval=1d\n\n[Clean]\n%s%s", paths, section);
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         (void)import_add_job(&t->out, first->file, first->line, import_name(&t->out, "clean-", stem, ""), text);
 }
 

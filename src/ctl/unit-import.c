@@ -83,8 +83,7 @@ static void set_text(char **field, const char *value) {
 }
 
 static void add_line(char ***list, const char *key, const char *value) {
-        if (strv_extendf(list, "%s=%s", key, value) < 0)
-                alloc_failed();
+        alloc_extendf(list, "%s=%s", key, value);
 }
 
 /* The path of a line twice is the same as once, and a problem in a job. */
@@ -97,8 +96,8 @@ static void add_path(TriggerUnit *t, unsigned line, const char *key, const char 
                             "Braces are no part of a pattern in a job. Write a line for each of what they stand for.");
         STRV_FOREACH(s, t->triggers)
                 is_known |= streq(*s, whole);
-        if (!is_known && strv_extend(&t->triggers, whole) < 0)
-                alloc_failed();
+        if (!is_known)
+                alloc_extend(&t->triggers, whole);
 }
 
 static void add_trigger(TriggerUnit *t, unsigned line, const char *key, const char *becomes, const char *value) {
@@ -192,20 +191,17 @@ static char **get_directories(bool user) {
         size_t n_usual = user ? ELEMENTSOF(of_user) : ELEMENTSOF(of_system);
         const char *path = getenv("SYSTEMD_UNIT_PATH"), *home = getenv("XDG_CONFIG_HOME");
         char **list = NULL;
-        int r = 0;
 
         if (!isempty(path)) {
-                for (; *path && r >= 0; path += strcspn(path, ":"), path += *path == ':')
-                        r = strv_extendf(&list, "%.*s", (int)strcspn(path, ":"), path);
+                for (; *path; path += strcspn(path, ":"), path += *path == ':')
+                        alloc_extendf(&list, "%.*s", (int)strcspn(path, ":"), path);
                 n_usual = 0;
         } else if (user && !isempty(home))
-                r = strv_extendf(&list, "%s/systemd/user", home);
+                alloc_extendf(&list, "%s/systemd/user", home);
         else if (user && !isempty(getenv("HOME")))
-                r = strv_extendf(&list, "%s/.config/systemd/user", getenv("HOME"));
-        for (size_t i = 0; i < n_usual && r >= 0; i++)
-                r = strv_extend(&list, usual[i]);
-        if (r < 0)
-                alloc_failed();
+                alloc_extendf(&list, "%s/.config/systemd/user", getenv("HOME"));
+        for (size_t i = 0; i < n_usual; i++)
+                alloc_extend(&list, usual[i]);
         return list;
 }
 
@@ -232,8 +228,8 @@ static char **find_files(char *const *directories, const char *pattern) {
 
                         STRV_FOREACH(s, list)
                                 is_known |= streq(base_name(*s), base_name(found.gl_pathv[i]));
-                        if (!is_known && strv_extend(&list, found.gl_pathv[i]) < 0)
-                                alloc_failed();
+                        if (!is_known)
+                                alloc_extend(&list, found.gl_pathv[i]);
                 }
                 globfree(&found);
         }
@@ -267,10 +263,8 @@ static void add_job(TriggerUnit *t, const char *path, const char *stem, size_t f
         bool makes_directories = false; /* PathExists= makes none */
         char *text = NULL;
         size_t n;
-        FILE *f = open_memstream(&text, &n);
+        FILE *f = alloc_stream_open(&text, &n);
 
-        if (!f)
-                alloc_failed();
         fprintf(f, "# From %s.\n", path);
         import_put_notes(f, t->out, first_note, t->out->n_notes);
         fprintf(f, "# To have only one of the two start the unit: systemctl disable --now %s%s\n\n[Job]\n", stem,
@@ -294,8 +288,7 @@ static void add_job(TriggerUnit *t, const char *path, const char *stem, size_t f
         else
                 fprintf(f, "\n[Run]\nUnit=%s.service\n", stem);
         fputs("Overlap=skip\n", f);
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         (void)import_add_job(t->out, path, 0, import_name(t->out, "", stem, ""), text);
 }
 

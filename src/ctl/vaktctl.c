@@ -216,7 +216,7 @@ static void print_option(const Ctl *c, const Option *o, const char *verbs_shown)
         print_entry(c, left, verbs_shown, translated(o->help));
 }
 
-static const Verb *verb_by_name(const char *name) {
+const Verb *verb_by_name(const char *name) {
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
                 if (streq_ptr(v->name, name))
                         return v;
@@ -295,18 +295,11 @@ static int option_index(int answer) {
 static const char *nearest_option(const char *given) {
         _cleanup_free_ char *name =
                 startswith(given, "--") ? alloc_format("%.*s", (int)strcspn(given + 2, "="), given + 2) : NULL;
-        unsigned nearest = name ? typing_errors(name) + 1 : 0;
-        const char *best = NULL;
+        Nearest nearest = nearest_begin(strempty(name));
 
-        for (size_t i = 0; name && i < ELEMENTSOF(options); i++) {
-                unsigned distance = name_distance(name, options[i].long_name);
-
-                if (distance < nearest) {
-                        nearest = distance;
-                        best = options[i].long_name;
-                }
-        }
-        return best;
+        for (size_t i = 0; name && i < ELEMENTSOF(options); i++)
+                (void)nearest_take(&nearest, options[i].long_name, name_distance(name, options[i].long_name));
+        return nearest.name;
 }
 
 static int complain_of_option(int answer, char *argv[]) {
@@ -451,21 +444,14 @@ static const char *nearest_verb(const char *given) {
                 { "show", "status" },          { "start", "run" },     { "stop", "cancel" },   { "trigger", "run" },
                 { "validate", "check" },       { "verify", "check" },
         };
-        unsigned nearest = typing_errors(given) + 1;
-        const char *best = NULL;
+        Nearest nearest = nearest_begin(given);
 
         for (size_t i = 0; i < ELEMENTSOF(synonyms); i++)
                 if (streq(synonyms[i].given, given))
                         return synonyms[i].verb;
-        for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++) {
-                unsigned distance = name_distance(given, v->name);
-
-                if (distance < nearest) {
-                        nearest = distance;
-                        best = v->name;
-                }
-        }
-        return best;
+        for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
+                (void)nearest_take(&nearest, v->name, name_distance(given, v->name));
+        return nearest.name;
 }
 
 static int run_verb(Ctl *c, char **args, const bool *given) {

@@ -101,29 +101,6 @@ static void offer_probes(const Completion *k) {
         }
 }
 
-static void offer_calendar(const Completion *k) {
-        static const char *const words[] = { "minutely",     "hourly", "daily", "weekly", "monthly", "quarterly",
-                                             "semiannually", "yearly", "Mon",   "Tue",    "Wed",     "Thu",
-                                             "Fri",          "Sat",    "Sun",   "*-*-*" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                offer(k, words[i], NULL);
-}
-
-static void offer_times(const Completion *k) {
-        static const char *const words[] = { "now", "today", "yesterday", "tomorrow" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                offer(k, words[i], NULL);
-}
-
-static void offer_formats(const Completion *k) {
-        static const char *const words[] = { "short", "short-iso", "cat" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                offer(k, words[i], NULL);
-}
-
 static void offer_priorities(const Completion *k) {
         for (size_t i = 0; i < ELEMENTSOF(log_priorities); i++)
                 offer(k, log_priorities[i], NULL);
@@ -138,13 +115,6 @@ static void offer_results(const Completion *k) {
 static void offer_states(const Completion *k) {
         for (JobState s = 0; s < _JOB_STATE_MAX; s++)
                 offer(k, job_state_to_string(s), NULL);
-}
-
-static void offer_orders(const Completion *k) {
-        static const char *const words[] = { "name", "next", "last" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                offer(k, words[i], NULL);
 }
 
 static void offer_verbs(const Completion *k) {
@@ -205,40 +175,58 @@ static void offer_machines(const Completion *k) {
                 offer(k, *machine, NULL);
 }
 
+#define WORDS(...)                       \
+        .words = (const char *const[]) { \
+                __VA_ARGS__, NULL        \
+        }
+
 /* Names of arguments in the help. */
 static const struct {
         const char *name;
         void (*offer)(const Completion *k);
+        const char *const *words; /* instead */
 } kinds[] = {
-        { "JOB", offer_jobs },           { "RUN", offer_runs },       { "ID", offer_live_runs },
-        { "FILE", offer_files },         { "PATH", offer_files },     { "CONDITION", offer_conditions },
-        { "PROBE", offer_probes },       { "EXPR", offer_calendar },  { "UNIT", offer_units },
-        { "TIME", offer_times },         { "RESULT", offer_results }, { "CAUSE", offer_causes },
-        { "FORMAT", offer_formats },     { "NAME", offer_users },     { "PRIORITY", offer_priorities },
-        { "CONTAINER", offer_machines }, { "STATE", offer_states },   { "ORDER", offer_orders },
+        { "JOB", offer_jobs },
+        { "RUN", offer_runs },
+        { "ID", offer_live_runs },
+        { "FILE", offer_files },
+        { "PATH", offer_files },
+        { "CONDITION", offer_conditions },
+        { "PROBE", offer_probes },
+        { "UNIT", offer_units },
+        { "RESULT", offer_results },
+        { "CAUSE", offer_causes },
+        { "NAME", offer_users },
+        { "PRIORITY", offer_priorities },
+        { "CONTAINER", offer_machines },
+        { "STATE", offer_states },
         { "VERB", offer_verbs },
+        { "TIME", WORDS("now", "today", "yesterday", "tomorrow") },
+        { "FORMAT", WORDS("short", "short-iso", "cat") },
+        { "ORDER", WORDS("name", "next", "last") },
+        { "EXPR", WORDS("minutely", "hourly", "daily", "weekly", "monthly", "quarterly", "semiannually", "yearly",
+                        "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "*-*-*") },
 };
+
+static bool is_capital(char c) {
+        return c >= 'A' && c <= 'Z';
+}
 
 /* All that a token like "[JOB|RUN...]" names. */
 static void offer_token(const Completion *k, const char *token) {
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
                 const char *p = strstr(token, kinds[i].name);
-                size_t n = strlen(kinds[i].name);
 
-                if (p && (p == token || !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", p[-1])) &&
-                    (p[n] == '\0' || !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", p[n])))
+                if (!p || (p > token && is_capital(p[-1])) || is_capital(p[strlen(kinds[i].name)]))
+                        continue;
+                if (kinds[i].offer)
                         kinds[i].offer(k);
+                for (const char *const *word = kinds[i].words; word && *word; word++)
+                        offer(k, *word, NULL);
         }
 }
 
 /* --- the command line --- */
-
-static const Verb *find_verb(const CommandLine *l, const char *name) {
-        for (size_t i = 0; name && i < l->n_verbs; i++)
-                if (streq(l->verbs[i].name, name))
-                        return &l->verbs[i];
-        return NULL;
-}
 
 static void offer_options(const Completion *k, const CommandLine *l, const Verb *verb) {
         for (size_t i = 0; i < l->n_options; i++) {
@@ -316,7 +304,7 @@ static Written read_words(Ctl *c, const CommandLine *l, char **words, size_t n) 
                 else if (words[i][0] == '-')
                         continue;
                 else if (!w.verb)
-                        w.verb = find_verb(l, words[i]);
+                        w.verb = verb_by_name(words[i]);
                 else
                         w.n_arguments++;
         }

@@ -43,8 +43,7 @@ static int begin(Ctl *c, Comparison *k) {
                 r = definition_rows_get(c->connection, &c->error, &k->rows);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        if (strv_extendf(&k->daemon.directories, "%s/" PLACES_ONCE, k->daemon.state_directory) < 0)
-                alloc_failed();
+        alloc_extendf(&k->daemon.directories, "%s/" PLACES_ONCE, k->daemon.state_directory);
         r = job_diff_context_init(&k->context, c->user, &k->daemon, k->host);
         if (r >= 0)
                 return CTL_DONE;

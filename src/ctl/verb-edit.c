@@ -222,10 +222,8 @@ static void put_lines(FILE *f, const char *bytes, size_t n, const char *prefix, 
 
 /* The caller frees the text. */
 static void make_draft(const Edit *e, const char *content, size_t n, char **ret, size_t *ret_n) {
-        FILE *f = open_memstream(ret, ret_n);
+        FILE *f = alloc_stream_open(ret, ret_n);
 
-        if (!f)
-                alloc_failed();
         fprintf(f,
                 MARK " %s, %s of job %s.\n" MARK " Lines that begin with " MARK
                      " are not part of it. vaktd.job(5) describes all keys.\n",
@@ -242,8 +240,7 @@ static void make_draft(const Edit *e, const char *content, size_t n, char **ret,
                 fprintf(f, MARK "\n" MARK " %s:\n", e->texts[i].path);
                 put_lines(f, e->texts[i].bytes, e->texts[i].n, MARK " ", NULL);
         }
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
 }
 
 /* Where the work is in a draft: at the first problem, or at the first line of the content. From 1. */

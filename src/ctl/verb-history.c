@@ -42,11 +42,6 @@ typedef struct Words {
 static const Words result_words = { "--result", result_word, find_result, RUN_RESULT_NONE + 1, true };
 static const Words cause_words = { "--cause", cause_word, run_cause_from_string, 0, false };
 
-static void add(char ***words, const char *word) {
-        if (strv_extend(words, word) < 0)
-                alloc_failed();
-}
-
 static int complain_of_word(const Words *w, const char *given) {
         _cleanup_free_ char *list = alloc_string(w->failed ? "failed" : w->word(w->first));
 
@@ -69,11 +64,11 @@ static int read_words(const Words *w, const char *text, char ***ret) {
                 if (w->failed && streq(word, "failed")) {
                         for (int i = 0; i < _RUN_RESULT_MAX; i++)
                                 if (run_result_is_failure((RunResult)i))
-                                        add(ret, run_result_to_string((RunResult)i));
+                                        alloc_extend(ret, run_result_to_string((RunResult)i));
                 } else if (w->find(word) < 0)
                         return complain_of_word(w, word);
                 else
-                        add(ret, word);
+                        alloc_extend(ret, word);
                 p += n;
                 if (*p == '\0')
                         return CTL_DONE;

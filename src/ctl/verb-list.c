@@ -3,19 +3,22 @@
 /* vaktctl list: one line for every job that is asked for, then the problems of files. One call gets all jobs; their
  * alarms, the daemon and the problems are one more each, and whether files have changed is looked up here. */
 
-#include <dirent.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
 #include "client/once.h"
+#include "config/job-entry.h"
+#include "config/job-scan.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 #include "job/job-table.h"
 #include "util/array.h"
+#include "util/file.h"
 #include "util/places.h"
 #include "util/strv.h"
 
@@ -25,6 +28,7 @@ typedef struct List {
         DaemonView daemon;
         const JobRow **jobs; /* those that are shown */
         size_t n_jobs;
+        char **changed_dropins; /* in order: NAME of each NAME.job.d that was changed since it was read */
 } List;
 
 static void list_done(List *l) {
@@ -33,6 +37,7 @@ static void list_done(List *l) {
         rows_done(&l->diagnostics);
         daemon_view_done(&l->daemon);
         l->jobs = mfree(l->jobs);
+        strv_free(l->changed_dropins);
 }
 
 static const JobRow *job_rows_find(const Rows *rows, const char *name) {
@@ -152,42 +157,60 @@ static int check_states(const char *states) {
 
 /* --- what is on disk --- */
 
-/* True if the file, or what the directory contains, was changed after that. Seconds that are equal are compared with
- * what the kernel's clock for files gives, which is some milliseconds late. */
-static bool is_newer(const char *path, usec_t than) {
-        struct stat st;
-
-        return stat(path, &st) == 0 &&
-               (usec_t)st.st_ctim.tv_sec * USEC_PER_SEC + (usec_t)st.st_ctim.tv_nsec / 1000 > than;
+/* True if it was changed after that. Seconds that are equal are compared with what the kernel's clock for files gives,
+ * which is some milliseconds late. */
+static bool is_newer(const struct stat *st, usec_t than) {
+        return (usec_t)st->st_ctim.tv_sec * USEC_PER_SEC + (usec_t)st->st_ctim.tv_nsec / 1000 > than;
 }
 
-/* Drop-ins of a job: of its own directory, in each directory that jobs are read from. */
-static bool has_newer_dropin(const DaemonView *d, const char *job) {
-        for (char **directory = d->directories; directory && *directory; directory++) {
-                _cleanup_free_ char *path = alloc_format("%s/%s.job.d", *directory, job);
-                DIR *stream;
-                struct dirent *entry;
-                bool found = is_newer(path, d->loaded);
+/* Whether a directory of drop-ins, or a file in it, was changed after that. */
+static bool has_newer_dropin(int directory_fd, const char *name, usec_t than) {
+        _cleanup_close_ int fd = openat(directory_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(closedirp) DIR *entries = fd_list(fd);
+        const struct dirent *entry;
+        struct stat st;
+        bool found = fstatat(directory_fd, name, &st, 0) >= 0 && is_newer(&st, than);
 
-                stream = opendir(path);
-                while (!found && stream && (entry = readdir(stream))) {
-                        _cleanup_free_ char *file = alloc_format("%s/%s", path, entry->d_name);
+        while (!found && entries && (entry = readdir(entries)))
+                found = entry->d_name[0] != '.' && fstatat(fd, entry->d_name, &st, 0) >= 0 && is_newer(&st, than);
+        return found;
+}
 
-                        found = entry->d_name[0] != '.' && is_newer(file, d->loaded);
+/* The jobs and templates whose drop-ins are not those that were read: the directories of jobs tell which there are, so
+ * that none is looked for in vain. */
+static void find_changed_dropins(List *l) {
+        STRV_FOREACH(path, l->daemon.directories) {
+                _cleanup_(closedirp) DIR *directory = opendir(*path);
+                const struct dirent *entry;
+
+                while (directory && (entry = readdir(directory))) {
+                        size_t n = strlen(entry->d_name), n_suffix = strlen(JOB_DROPINS_SUFFIX);
+
+                        if (n > n_suffix && streq(entry->d_name + n - n_suffix, JOB_DROPINS_SUFFIX) &&
+                            has_newer_dropin(dirfd(directory), entry->d_name, l->daemon.loaded))
+                                alloc_extendf(&l->changed_dropins, "%.*s", (int)(n - n_suffix), entry->d_name);
                 }
-                if (stream)
-                        (void)closedir(stream);
-                if (found)
-                        return true;
         }
-        return false;
+        strings_sort(l->changed_dropins, strv_length(l->changed_dropins));
+}
+
+/* Whether the drop-ins of what has a name of n bytes have changed. */
+static bool has_changed_dropins(const List *l, const char *name, size_t n) {
+        char *const *found = l->changed_dropins;
+        size_t n_found = strv_length(found), at = BISECT(n_found, i, strncmp(found[i], name, n) < 0);
+
+        return at < n_found && strncmp(found[at], name, n) == 0 && found[at][n] == '\0';
 }
 
 /* The files of the job are not those that were read. That of a job that runs once is written by the daemon. */
-static bool is_changed_on_disk(const DaemonView *d, const JobRow *row) {
-        return d->loaded > 0 && !isempty(row->fragment) && !once_is_file(row->fragment) &&
-               (access(row->fragment, F_OK) < 0 || is_newer(row->fragment, d->loaded) ||
-                has_newer_dropin(d, row->name));
+static bool is_changed_on_disk(const List *l, const JobRow *row) {
+        struct stat st;
+
+        if (l->daemon.loaded == 0 || isempty(row->fragment) || once_is_file(row->fragment))
+                return false;
+        return stat(row->fragment, &st) < 0 || is_newer(&st, l->daemon.loaded) ||
+               has_changed_dropins(l, row->name, strlen(row->name)) ||
+               has_changed_dropins(l, row->name, job_name_template_length(row->name));
 }
 
 /* --- a line --- */
@@ -230,7 +253,7 @@ static char *notes_text(const List *l, const JobRow *row) {
         size_t n_alarms;
         const char *problem = !row->has_problem || streq(row->state, "invalid") ? "" : _("file invalid, ");
         const char *paused = row->paused && !streq(row->state, "paused") && !l->daemon.paused ? _("paused, ") : "";
-        const char *changed = is_changed_on_disk(&l->daemon, row) ? _("changed on disk, ") : "";
+        const char *changed = is_changed_on_disk(l, row) ? _("changed on disk, ") : "";
         _cleanup_free_ char *alarms = NULL, *degraded = NULL;
         char *text;
 
@@ -406,14 +429,14 @@ static json_object *job_json(const List *l, const JobRow *row) {
                 json_append(alarms, row_json(alarm + i, "a(sstts)", alarm_members));
         json_add(o, "alarms", alarms);
         while ((tag = strsep(&rest, " ")))
-                if (*tag && strv_extend(&tags, tag) < 0)
-                        alloc_failed();
+                if (*tag)
+                        alloc_extend(&tags, tag);
         json_add_strings(o, "tags", tags);
         if (!code_is_known(row->last_result, (int)row->last_code))
                 json_add(o, "last_code", NULL);
         json_add(o, "changed_on_disk", NULL); /* of another machine */
         if (l->daemon.loaded > 0)
-                json_add_bool(o, "changed_on_disk", is_changed_on_disk(&l->daemon, row));
+                json_add_bool(o, "changed_on_disk", is_changed_on_disk(l, row));
         return o;
 }
 
@@ -428,6 +451,8 @@ static int list_read(Ctl *c, char *const *patterns, List *l) {
         r = daemon_view_get(c->connection, &c->error, &l->daemon);
         if (ctl_is_remote(c)) /* its files are not here */
                 l->daemon.loaded = 0;
+        if (l->daemon.loaded > 0)
+                find_changed_dropins(l);
         if (r >= 0)
                 r = job_rows_get(c->connection, &c->error, &l->rows);
         if (r >= 0)

@@ -162,10 +162,8 @@ static void put_when(FILE *f, const NewJob *n) {
 static char *make_text(const NewJob *n, const char *path) {
         char *text = NULL;
         size_t size;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = alloc_stream_open(&text, &size);
 
-        if (!f)
-                alloc_failed();
         fprintf(f,
                 "# Made by 'vaktctl new'; vaktd.job(5) describes all keys. After a change of this file:\n"
                 "#   vaktctl check %s\n#   vaktctl reload\n\n"
@@ -180,8 +178,7 @@ static char *make_text(const NewJob *n, const char *path) {
                 fputs("\n[Service]\n", f);
                 import_put(f, "User", n->user);
         }
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         return text;
 }
 

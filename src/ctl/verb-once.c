@@ -75,20 +75,6 @@ static bool is_variable(const char *s) {
         return n > 0 && s[n] == '=' && !(s[0] >= '0' && s[0] <= '9') && text_is_utf8(s);
 }
 
-/* A value in quotes, as a setting. */
-static void put_quoted(FILE *f, const char *key, const char *value) {
-        _cleanup_free_ char *quoted = NULL;
-        size_t size;
-        FILE *g = open_memstream(&quoted, &size);
-
-        if (!g)
-                alloc_failed();
-        command_put_word(g, value);
-        if (fclose(g) != 0)
-                alloc_failed();
-        import_put(f, key, quoted);
-}
-
 /* As whom, where and with which environment the caller would have run it. */
 static int put_caller(FILE *f, const Ctl *c) {
         _cleanup_free_ char *directory = getcwd(NULL, 0);
@@ -107,7 +93,7 @@ static int put_caller(FILE *f, const Ctl *c) {
         fprintf(f, "UMask=%04o\n", mask);
         for (char **variable = environ; *variable; variable++)
                 if (is_variable(*variable) && !is_passing(*variable))
-                        put_quoted(f, "Environment", *variable);
+                        import_put_assignment(f, *variable);
         return CTL_DONE;
 }
 
@@ -115,11 +101,9 @@ static int make_text(const Ctl *c, char **words, char **ret) {
         _cleanup_free_ char *text = NULL, *command = NULL, *description = ctl_join(words);
         bool uses_shell;
         size_t size;
-        FILE *f = open_memstream(&text, &size);
+        FILE *f = alloc_stream_open(&text, &size);
         int r;
 
-        if (!f)
-                alloc_failed();
         command = command_text(words, &uses_shell);
         for (char *p = description; *p; p++)
                 *p = (unsigned char)*p < ' ' ? ' ' : *p;
@@ -130,8 +114,7 @@ static int make_text(const Ctl *c, char **words, char **ret) {
         if (c->when)
                 fprintf(f, "WaitFor=%s\n", c->when); /* a percent sign of a limit needs no second one */
         r = put_caller(f, c);
-        if (fclose(f) != 0)
-                alloc_failed();
+        alloc_stream_close(f);
         if (r == CTL_DONE)
                 *ret = TAKE_PTR(text);
         return r;

@@ -113,12 +113,12 @@ static int plan_upkeep(const Ctl *c, const JobView *v) {
         if (r != CTL_DONE)
                 return r;
         command = &d->commands[0];
-        if (strv_extend(&argv, command->argv[0]) < 0 || strv_extend(&argv, "--plan") < 0 ||
-            (c->json && strv_extend(&argv, "--json") < 0))
-                alloc_failed();
+        alloc_extend(&argv, command->argv[0]);
+        alloc_extend(&argv, "--plan");
+        if (c->json)
+                alloc_extend(&argv, "--json");
         STRV_FOREACH(argument, command->argv + 1)
-                if (strv_extend(&argv, *argument) < 0)
-                        alloc_failed();
+                alloc_extend(&argv, *argument);
         if (!c->user && geteuid() != 0)
                 ctl_say(c, stderr, _("This is what you can see; the job may see more."));
         (void)fflush(stdout);

@@ -281,8 +281,7 @@ static void add_job(char ***jobs, const char *name) {
         STRV_FOREACH(job, *jobs)
                 if (streq(*job, name))
                         return;
-        if (strv_extend(jobs, name) < 0)
-                alloc_failed();
+        alloc_extend(jobs, name);
 }
 
 /* The jobs that names and patterns stand for, each of them once. A pattern does not stand for disabled jobs. Returns

@@ -329,8 +329,8 @@ static void print_triggers(const Ctl *c, const JobView *v) {
 }
 
 static int keep_object(const RunView *v, void *objects) {
-        if (!run_view_is_done(v) && v->started > 0 && strv_extend(objects, v->object) < 0)
-                alloc_failed();
+        if (!run_view_is_done(v) && v->started > 0)
+                alloc_extend(objects, v->object);
         return 0;
 }
 

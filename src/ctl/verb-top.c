@@ -6,8 +6,8 @@
  * time. Nothing is polled: a timer runs to the second at which a text on the screen becomes another one, and the
  * kernel tells when something stalls (Documentation/accounting/psi.rst).
  *
- * Calls block until the daemon replies. That is a moment, except when it hangs; the keys that end a program work then
- * as well (screen.c). */
+ * Calls block until the daemon replies. That is a moment, except when it hangs, which is waited for only so long; the
+ * keys that send signals work meanwhile (screen.c). The daemon of another machine may be far away. */
 
 #include <fcntl.h>
 #include <signal.h>
@@ -28,6 +28,7 @@
 #define PAUSE_FACTOR   10
 #define CONNECT_PAUSE  USEC_PER_SEC
 #define PING_TIMEOUT   USEC_PER_SEC
+#define PATIENCE       (5 * USEC_PER_SEC)
 #define FAILURES       50
 #define MONITORS_MAX   50                    /* raised ones that are looked at */
 #define PAGE           10                    /* rows */
@@ -447,17 +448,21 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
 /* Shows the output of a run with vaktctl log, which gets the terminal. */
 static void do_follow(Top *t, const char *job, uint64_t run) {
         _cleanup_free_ char *what = run > 0 ? alloc_format("%" PRIu64, run) : alloc_string(job);
-        _cleanup_free_ char *socket = t->ctl->socket ? alloc_format("--socket=%s", t->ctl->socket) : NULL;
+        const Ctl *c = t->ctl;
+        _cleanup_free_ char *where = c->socket    ? alloc_format("--socket=%s", c->socket)
+                                     : c->host    ? alloc_format("--host=%s", c->host)
+                                     : c->machine ? alloc_format("--machine=%s", c->machine)
+                                                  : NULL;
         char *argv[8] = { (char *)"vaktctl", (char *)"--follow" };
         size_t n = 2;
         posix_spawnattr_t attr;
         sigset_t none;
         int r;
 
-        if (t->ctl->user)
+        if (c->user)
                 argv[n++] = (char *)"--user";
-        if (socket)
-                argv[n++] = socket;
+        if (where)
+                argv[n++] = where;
         argv[n++] = (char *)"log";
         argv[n++] = what;
         screen_close();
@@ -598,7 +603,8 @@ static void draw(Top *t) {
         TopFrame frame;
 
         t->drawn = true;
-        read_pressure(&t->model);
+        if (!ctl_is_remote(t->ctl)) /* it is that of this machine */
+                read_pressure(&t->model);
         screen_size(&style.rows, &style.columns);
         top_frame_compose(&t->model, &style, now, &frame);
         screen_draw(frame.lines, frame.n);
@@ -633,7 +639,7 @@ static int prepare(Top *t) {
                 r = sd_event_add_signal(t->event, NULL, SIGCONT | SD_EVENT_SIGNAL_PROCMASK, on_screen_changed, t);
         if (r >= 0)
                 r = signal_watch_new(t->ctl->connection, t->event, &options, &t->watch);
-        if (r >= 0)
+        if (r >= 0 && !ctl_is_remote(t->ctl))
                 watch_pressure(t);
         return r;
 }
@@ -675,6 +681,8 @@ int verb_top(Ctl *c, char **args) {
                 return CTL_FAILED;
         }
         connection_set_interaction(c->connection, NULL, NULL); /* a question would go over the screen */
+        if (!ctl_is_remote(c))
+                connection_set_patience(c->connection, PATIENCE);
         r = prepare(&t);
         if (r < 0) {
                 ctl_complain(_("Cannot prepare the screen: %s."), strerror(-r));

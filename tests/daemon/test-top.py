@@ -203,6 +203,16 @@ ok(s.shows(r"^Connected again") and s.shows(r"^. fails +\d+  exit 3"), "it conne
 ctl("run", "fails")
 ok(s.shows(r"^RECENT FAILURES \([2-9]"), "and hears signals", s)
 
+# --- a daemon that hangs ---
+
+daemon("freeze")
+s.key("\x1b[Hw")
+ok(s.shows(r"^vaktd did not answer \w+ in time", 20), "a daemon that hangs is told, without the patience of other verbs", s)
+daemon("thaw")
+s.key("w")
+ok(s.shows(r"^Why: job "), "and it is asked again", s)
+s.key("q")
+
 # --- the ends ---
 
 s.key("q")

@@ -37,6 +37,8 @@ while read -r line; do
         case $line in
         '#! stop') stop_daemon TERM ;;
         '#! start') start_daemon ;;
+        '#! freeze') kill -STOP "$daemon" ;;
+        '#! thaw') kill -CONT "$daemon" ;;
         *)
                 echo "$line"
                 continue

@@ -675,6 +675,32 @@ ctl --json status "$(sed -nE 's/^.*"run":([0-9]+),.*$/\1/p' "$scratch/out")"
 json "status of that run tells the alarm" "j['alarm'] == 'slow' and j['parent_job'] == 'policy'"
 ctl cancel policy
 rm "$jobs/policy.job" "$jobs/named.job" "$jobs/page.job"
+for name in same edited gone extended template@; do
+        job "$name" <<<$'[Run]\nExec=/bin/true'
+done
+mkdir "$jobs/extended.job.d" "$jobs/template@.job.d"
+ctl -q reload
+ctl -q run template@one --wait
+ctl list
+! grep -q 'changed on disk' "$scratch/out"
+ok $? "list shows no job whose files were read"
+# The clock of files is some milliseconds late, so a file is written until it is later than one of after the reload.
+touch "$scratch/mark"
+later() {
+        until [ "$1" -nt "$scratch/mark" ]; do
+                echo "$2" >"$1"
+        done
+}
+later "$jobs/edited.job" '# edited'
+rm "$jobs/gone.job"
+later "$jobs/extended.job.d/10.conf" '# new'
+later "$jobs/template@.job.d/10.conf" '# new'
+ctl list
+[ "$(grep 'changed on disk' "$scratch/out" | cut -d' ' -f1 | tr '\n' ' ')" = 'edited extended gone template@one ' ]
+ok $? "list shows jobs whose file, drop-ins or template's drop-ins were changed, and one whose file is gone"
+ctl --json list
+json "and in JSON" "[x['job'] for x in j if x['changed_on_disk']] == ['edited', 'extended', 'gone', 'template@one']"
+rm -r "$jobs"/{same,edited,template@}.job "$jobs"/{extended,template@}.job.d "$jobs/extended.job"
 ctl -q reload
 mkdir "$jobs/hello.job.d"
 printf '[Run]\nTimeoutSec=1min\n' >"$jobs/hello.job.d/10-time.conf"
