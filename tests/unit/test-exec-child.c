@@ -216,11 +216,13 @@ static void test_no_sigkill(void **state) {
         rig_close(&rig);
 }
 
-/* The main process and a child of it each say what they got. The child ends on its own word only. */
+/* The main process and a child of it each say what they got, from when the child has told its number. It ends on its
+ * own word only. */
 static const char *const two_processes =
+        "trap 'echo main-told; exit 0' TERM; "
         "(trap 'echo child-told' TERM; exec 3<>%s; sh -c 'echo child=$PPID'; until read line <&3; do :; done; exit 9) "
         "& "
-        "trap 'echo main-told; exit 0' TERM; exec 3<>%s; while :; do read line <&3; done";
+        "exec 3<>%s; while :; do read line <&3; done";
 
 static void test_kill_modes(void **state) {
         static const struct {
