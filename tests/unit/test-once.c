@@ -5,22 +5,27 @@
 
 #include "core-fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/manager-body.h"
+#include "util/file.h"
 
 #define RUN "[Run]\nShell=echo x >>%s/ran\n"
 
-static unsigned n_syncs; /* of ours, not those of the ledger */
+static unsigned n_syncs, failing_sync; /* of ours, not those of the ledger; 0: none fails */
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
 int __wrap_fsync(int fd) {
-        n_syncs++;
+        if (++n_syncs == failing_sync) {
+                errno = EIO;
+                return -1;
+        }
         return __real_fsync(fd);
 }
 
@@ -40,6 +45,20 @@ static bool has_file(const Fixture *f, const char *name) {
 
         (void)snprintf(path, sizeof(path), "%s/once.d/%s.job", f->directory, name);
         return access(path, F_OK) >= 0;
+}
+
+/* Those with other names, too. */
+static unsigned count_files(const Fixture *f) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        char path[128];
+        unsigned n = 0;
+
+        (void)snprintf(path, sizeof(path), "%s/once.d", f->directory);
+        dir = opendir(path);
+        assert_non_null(dir);
+        for (const struct dirent *e; (e = readdir(dir));)
+                n += !streq(e->d_name, ".") && !streq(e->d_name, "..");
+        return n;
 }
 
 static off_t times_ran(const Fixture *f) {
@@ -212,6 +231,21 @@ static void test_limit(void **state) {
         assert_int_equal(add(f, NULL, 0, "[Run]\nExec=/bin/true\n"), 0);
 }
 
+/* What a client is told that it failed is not there after the next start either. */
+static void test_sync_fails(void **state) {
+        usec_t later = now_realtime() + USEC_PER_HOUR;
+        Fixture *f = *state;
+
+        start(f);
+        for (failing_sync = 1; failing_sync <= 2; failing_sync++) { /* of the file, and of its directory */
+                n_syncs = 0;
+                assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), -EIO);
+                assert_int_equal(count_files(f), 0);
+        }
+        failing_sync = 0;
+        assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_killed, fixture_setup, fixture_teardown),
@@ -221,6 +255,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_many_over, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_limit, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_sync_fails, fixture_setup, fixture_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
