@@ -110,10 +110,13 @@ static int open_zones(Manager *m) {
 }
 
 /* It is called in the middle of something. */
-static void on_ledger_readable(void *userdata) {
+static void on_ledger_recovered(bool is_readable, void *userdata) {
         Manager *m = userdata;
 
-        (void)sd_event_source_set_enabled(m->readable_source, SD_EVENT_ONESHOT);
+        if (is_readable)
+                (void)sd_event_source_set_enabled(m->readable_source, SD_EVENT_ONESHOT);
+        else
+                once_look_at_all(m);
 }
 
 static int open_ledger(Manager *m) {
@@ -126,7 +129,7 @@ static int open_ledger(Manager *m) {
                             m->options.state_dir, message ?: strerror(-r));
                 return r;
         }
-        ledger_on_readable(m->ledger, on_ledger_readable, m);
+        ledger_on_recovery(m->ledger, on_ledger_recovered, m);
         r = values_new(&m->values, m->ledger);
         if (r < 0)
                 return r;

@@ -143,18 +143,18 @@ static size_t unlink_files(const Once *o, Job **jobs, size_t n) {
 static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Job *over[FORGET_MAX];
         Manager *m = userdata;
-        size_t n_over, n = 0;
-        int r;
+        size_t n_over, n;
+        int r = 0;
 
         (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
         if (m->is_unread || !m->is_surveyed || m->stopping)
                 return 0; /* it is not known yet what goes on, or what was interrupted */
         if (list_over(m, over) == 0)
                 return 0;
-        r = runs_commit(m);
+        if (runs_commit(m) < 0)
+                return 0;            /* the ledger says why, and they are looked at when it can be written */
         n_over = list_over(m, over); /* one may have been requested meanwhile */
-        if (r >= 0)
-                n = unlink_files(m->once, over, n_over);
+        n = unlink_files(m->once, over, n_over);
         if (n > 0)
                 r = sync_removals(m->once);
         if (r < 0) {

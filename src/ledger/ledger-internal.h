@@ -32,8 +32,8 @@ struct Ledger {
         unsigned scan_max;              /* LEDGER_SCAN_MAX */
 
         bool was_unreadable; /* when it was opened */
-        void (*readable)(void *userdata);
-        void *readable_userdata;
+        void (*recovered)(bool is_readable, void *userdata);
+        void *recovered_userdata;
 
         int error;                     /* why the database is not written, or 0 */
         usec_t retry_delay;            /* 0 = never tried */

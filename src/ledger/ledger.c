@@ -312,9 +312,9 @@ Ledger *ledger_close(Ledger *l) {
         return mfree(l);
 }
 
-void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata) {
-        l->readable = func;
-        l->readable_userdata = userdata;
+void ledger_on_recovery(Ledger *l, void (*func)(bool is_readable, void *userdata), void *userdata) {
+        l->recovered = func;
+        l->recovered_userdata = userdata;
 }
 
 bool ledger_is_unread(const Ledger *l) {

@@ -47,8 +47,9 @@ typedef enum LedgerState {
  * is valid until the next call. */
 LedgerState ledger_state(Ledger *l, const char **ret_message);
 
-/* Called once, from the function that writes, when a database that ledger_open() could not read can be read again. */
-void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata);
+/* Called, from the function that writes, when the database can be written again; once with is_readable, when one that
+ * ledger_open() could not read can be read. */
+void ledger_on_recovery(Ledger *l, void (*func)(bool is_readable, void *userdata), void *userdata);
 /* It could not be read when it was opened, and was not since then. */
 bool ledger_is_unread(const Ledger *l) _pure_;
 

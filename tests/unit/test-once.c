@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "core/manager-body.h"
+#include "file-limit.h"
 #include "util/file.h"
+#include "util/log.h"
 
 #define RUN "[Run]\nShell=echo x >>%s/ran\n"
 
@@ -231,6 +233,25 @@ static void test_limit(void **state) {
         assert_int_equal(add(f, NULL, 0, "[Run]\nExec=/bin/true\n"), 0);
 }
 
+/* One that is refused leaves nothing; one that was accepted stays as it is, and there is room again later. */
+static void test_full_disk(void **state) {
+        usec_t later = now_realtime() + USEC_PER_HOUR;
+        Fixture *f = *state;
+
+        start(f);
+        assert_int_equal(add(f, "before", later, "[Run]\nExec=/bin/true\n"), 0);
+        for (rlim_t limit = 0; limit < 60; limit += 20) {
+                set_file_limit(limit);
+                assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), -EIO);
+                assert_true(is_gone(f, "x"));
+                assert_int_equal(count_files(f), 1);
+        }
+        set_file_limit(RLIM_INFINITY);
+        assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), 0);
+        assert_int_equal(count_files(f), 2);
+        assert_true(has_file(f, "before"));
+}
+
 /* What a client is told that it failed is not there after the next start either. */
 static void test_sync_fails(void **state) {
         usec_t later = now_realtime() + USEC_PER_HOUR;
@@ -246,6 +267,53 @@ static void test_sync_fails(void **state) {
         assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), 0);
 }
 
+/* What came of it cannot be written: it stays until that can be, and no longer. */
+static void test_over_on_a_full_disk(void **state) {
+        Fixture *f = *state;
+
+        log_open(LOG_TARGET_NULL);
+        start(f);
+        assert_int_equal(add(f, "x", 0, "[Run]\nExec=/bin/true\n"), 0);
+        set_file_limit(0);
+        WAIT_FOR(f, f->n_finished == 1);
+        while (sd_event_run(f->event, 0) > 0)
+                ;
+        assert_false(is_gone(f, "x"));
+        assert_true(has_file(f, "x"));
+        set_file_limit(RLIM_INFINITY);
+        WAIT_FOR(f, is_gone(f, "x"));
+        assert_int_equal(count_files(f), 0);
+        assert_int_equal(count_result(f, "x", RUN_RESULT_SUCCESS), 1);
+}
+
+/* A file that is damaged keeps its name, and does not stop the others. */
+static void test_damaged(void **state) {
+        static const char *const damaged[] = { "[Run]\nExe", "\xff\xfe",
+                                               "[Timer]\nOnCalendar=never\n[Run]\nExec=x\n" };
+        char directory[96], name[32];
+        Fixture *f = *state;
+
+        (void)snprintf(directory, sizeof(directory), "%s/once.d", f->directory);
+        assert_int_equal(mkdir(directory, 0700), 0);
+        for (size_t i = 0; i < ELEMENTSOF(damaged); i++) {
+                (void)snprintf(name, sizeof(name), "bad%zu.job", i);
+                write_file(directory, name, damaged[i]);
+        }
+        write_file(directory, "good.job", "[Timer]\nOnCalendar=2199-01-01 UTC\n[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, ELEMENTSOF(damaged));
+        assert_false(is_gone(f, "good"));
+        for (size_t i = 0; i < ELEMENTSOF(damaged); i++) {
+                (void)snprintf(name, sizeof(name), "bad%zu", i);
+                assert_null(job(f, name)->def);
+                assert_true(has_file(f, name));
+                assert_int_equal(add(f, name, 0, "[Run]\nExec=/bin/true\n"), -EEXIST);
+        }
+        assert_int_equal(add(f, "new", 0, "[Run]\nExec=/bin/true\n"), 0);
+        WAIT_FOR(f, is_gone(f, "new"));
+        assert_int_equal(count_files(f), ELEMENTSOF(damaged) + 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_killed, fixture_setup, fixture_teardown),
@@ -255,7 +323,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_many_over, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_limit, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_full_disk, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_sync_fails, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_over_on_a_full_disk, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_damaged, fixture_setup, fixture_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
