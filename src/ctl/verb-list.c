@@ -227,14 +227,16 @@ static char *last_text(const Ctl *c, const JobRow *row, usec_t now) {
                                     : relative_time_format(age, last_of(row), now));
 }
 
-/* The next elapse; of a retry, when that is due. */
+/* The next elapse, and whether it is skipped; of a retry, when that is due. */
 static char *next_text(const Ctl *c, const JobRow *row, usec_t now) {
         bool is_retry = row->retry > 0 && next_of(row) == row->retry;
         char when[LOCAL_TIME_TEXT_MAX], left[RELATIVE_TIME_MAX];
+        bool is_skipped = row->skip > 0 && !is_retry && next_of(row) != USEC_INFINITY;
 
-        return alloc_format("%s%s", is_retry ? _("retry ") : "",
+        return alloc_format("%s%s%s", is_retry ? _("retry ") : "",
                             c->full ? local_time_format(when, next_of(row))
-                                    : relative_time_format(left, next_of(row), now));
+                                    : relative_time_format(left, next_of(row), now),
+                            is_skipped ? _(", skipped") : "");
 }
 
 /* The alarms of a job, which are next to each other, and how many there are. */
@@ -413,11 +415,13 @@ static int print_problems(Ctl *c, const Rows *rows, const Rows *d) {
 }
 
 static json_object *job_json(const List *l, const JobRow *row) {
+        /* clang-format off */
         static const char *const members[] = {
-                "job",       "description",     "state",           "file",          "tags", "last_result", "last_code",
-                "next_usec", "next_retry_usec", "last_start_usec", "last_end_usec", "runs", "running",     "queued",
-                "degraded",  "paused",          "invalid_file",    "object",
+                "job", "description", "state", "file", "tags", "last_result", "last_code", "next_usec",
+                "next_retry_usec", "last_start_usec", "last_end_usec", "runs", "running", "queued", "skip",
+                "degraded", "paused", "invalid_file", "object",
         };
+        /* clang-format on */
         json_object *o = row_json(row, JOB_ROWS_TYPE, members), *alarms = json_new_array();
         _cleanup_free_ char *copy = alloc_string(row->tags);
         _cleanup_(strv_freep) char **tags = NULL;

@@ -607,6 +607,10 @@ ctl status hello
 out "status shows what is skipped" '^ +Skips: the next 2 occurrences$'
 [ "$(grep -c 'UTC), skipped$' "$scratch/out")" = 2 ]
 ok $? "and which elapses those are"
+ctl list hello
+out "list shows that the next one is skipped" '^hello .* in [^ ]+( [^ ]+)?, skipped '
+ctl --json list hello
+json "list shows in JSON how many are" "j[0]['skip'] == 2"
 ctl why hello
 out "why tells of it" '^skip: +The next 2 occurrences '
 ctl skip hello 0

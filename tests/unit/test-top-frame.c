@@ -237,8 +237,14 @@ static void test_changes(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 _cleanup_(top_model_done) TopModel m = { 0 };
                 JobRow job = { .name = "a", .description = "", .state = "waiting", .next = table[i].next };
+                _cleanup_free_ char *text = NULL;
                 usec_t changes;
 
+                job.skip = 1;
+                top_set_jobs(&m, &(Rows){ .jobs = &job, .n_items = 1 });
+                text = compose(&m, 24, 80, &changes);
+                assert_true((strstr(text, "(skipped)") != NULL) == (job.next != 0));
+                job.skip = 0;
                 top_set_jobs(&m, &(Rows){ .jobs = &job, .n_items = 1 });
                 free(compose(&m, 24, 80, &changes));
                 if (changes != table[i].changes)
