@@ -240,6 +240,17 @@ char *const *once_job_dirs(const Manager *m) {
 
 /* --- for clients --- */
 
+/* Whether drop-ins are there that would be read with a job of that name: of an earlier one, say. */
+static bool has_dropins(const Manager *m, const char *name) {
+        char path[PATH_MAX];
+
+        STRV_FOREACH(dir, m->once->job_dirs)
+                if (snprintf(path, sizeof(path), "%s/%s" JOB_DROPINS_SUFFIX, *dir, name) < (int)sizeof(path) &&
+                    faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                        return true;
+        return false;
+}
+
 /* "once-20261201-020000", for a job whose creator has no name for it. */
 static void find_name(Manager *m, usec_t at, char name[static JOB_NAME_MAX + 1]) {
         time_t seconds = (time_t)(at / USEC_PER_SEC);
@@ -248,7 +259,7 @@ static void find_name(Manager *m, usec_t at, char name[static JOB_NAME_MAX + 1])
 
         (void)gmtime_r(&seconds, &tm);
         n = strftime(name, JOB_NAME_MAX + 1, "once-%Y%m%d-%H%M%S", &tm);
-        for (unsigned i = 2; job_table_get(m->jobs, name); i++)
+        for (unsigned i = 2; job_table_get(m->jobs, name) || has_dropins(m, name); i++)
                 (void)snprintf(name + n, JOB_NAME_MAX + 1 - n, ".%u", i);
 }
 
@@ -306,6 +317,8 @@ int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, 
                 return -ENOENT;
         if (job_table_get(m->jobs, name))
                 return -EEXIST;
+        if (has_dropins(m, name))
+                return -ENOTEMPTY;
         (void)timestamp_format(when, at, /* zone= */ NULL, TIMESTAMP_PRETTY);
         r = string_format(&whole, "[Timer]\nOnCalendar=%s\nCatchUp=once\n%s", when, text);
         if (r >= 0)

@@ -172,6 +172,7 @@ static void test_refused(void **state) {
         };
         usec_t later = now_realtime() + USEC_PER_HOUR;
         Fixture *f = *state;
+        char path[192];
 
         write_job(f, "known", "[Run]\nExec=/bin/true\n");
         write_job(f, "bad", "[Run]\nNo=such key\n");
@@ -181,6 +182,9 @@ static void test_refused(void **state) {
                         fail_msg("text %zu", i);
         assert_int_equal(add(f, "known", later, "[Run]\nExec=/bin/true\n"), -EEXIST);
         assert_int_equal(add(f, "bad", later, "[Run]\nExec=/bin/true\n"), -EEXIST);
+        assert_true(snprintf(path, sizeof(path), "%s/x.job.d", f->jobs) > 0 && mkdir(path, 0755) >= 0);
+        assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), -ENOTEMPTY);
+        assert_int_equal(rmdir(path), 0);
         assert_int_equal(add(f, "a@b", later, "[Run]\nExec=/bin/true\n"), -ENOENT);
         assert_int_equal(add(f, "x", 1, "[Run]\nExec=/bin/true\n"), -ERANGE);
         assert_int_equal(add(f, "x", USEC_INFINITY, "[Run]\nExec=/bin/true\n"), -ERANGE);
