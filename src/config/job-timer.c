@@ -233,12 +233,28 @@ static int finish_zone(Builder *b) {
 
 /* --- the end: times of the wall clock --- */
 
+/* "2" of "Wed/2", which is meant as every second Wednesday; NULL: of another value. */
+static const char *weeks_of(const char *value, char buf[static 3]) {
+        size_t n_name = strcspn(value, "/"), n;
+
+        if (value[n_name] != '/' || strcspn(value, " -*:.,0123456789") < n_name)
+                return NULL;
+        n = strspn(value + n_name + 1, "0123456789");
+        if (n == 0 || n > 2 || !strchr(" ", value[n_name + 1 + n]))
+                return NULL;
+        memcpy(buf, value + n_name + 1, n);
+        buf[n] = '\0';
+        return buf;
+}
+
 /* A value of OnCron= or OnCalendar= that is good for another key. Returns 1 when that was written down, else 0. */
 static int problem_other_key(const Builder *b, const Place *p, const char *value) {
         const JobFileContext *c = b->context;
         _cleanup_(calendar_freep) Calendar *calendar = NULL;
         _cleanup_(cron_freep) Cron *cron = NULL;
-        const char *span = startswith(value, "@every ");
+        const char *span = startswith(value, "@every "), *zone = startswith(value, "CRON_TZ=");
+        char buf[3];
+        const char *weeks = weeks_of(value, buf);
         size_t n = reader_crontab_schedule(value);
         bool is_cron = streq(p->row->key, "OnCron");
         KeyLine k = place_line(p, value);
@@ -247,6 +263,14 @@ static int problem_other_key(const Builder *b, const Place *p, const char *value
 
         if (span)
                 r = key_problem_value(&k, "is an interval. Write OnInterval=%s.", span);
+        else if (zone && strchr(zone, ' '))
+                r = key_problem_value(&k, "names a time zone. Write TimeZone=%.*s on a line of its own, and %s=%s.",
+                                      (int)strcspn(zone, " "), zone, p->row->key, strchr(zone, ' ') + 1);
+        else if (weeks)
+                r = key_problem_value(&k,
+                                      "repeats a day of the week. Write OnInterval=%sw, and Anchor= with the first "
+                                      "time.",
+                                      weeks);
         else if (n > 0 && strstr(value + n, " /"))
                 r = key_problem_value(&k,
                                       "contains a command. Write OnCron=%.*s, and the command in Shell= in section "

@@ -282,6 +282,18 @@ static const struct {
         { __LINE__, "[Job]\nTimeoutSec=1\n", "2: TimeoutSec= is in section [Job], but belongs in section [Run]." },
         { __LINE__, "[Service]\nWantedBy=x\n", "2: WantedBy= is for unit files. Remove it" },
         { __LINE__, "[Job]\nConditionPathExists=/x\n", "2: ConditionPathExists= is for unit files. Write WaitFor=" },
+        { __LINE__, "[Timer]\nOnCron=CRON_TZ=Europe/Oslo 0 5 * * *\n",
+          "2: OnCron=CRON_TZ=Europe/Oslo 0 5 * * * names a time zone. Write TimeZone=Europe/Oslo on a line of its "
+          "own, "
+          "and OnCron=0 5 * * *." },
+        { __LINE__, "[Timer]\nOnCalendar=Wed/2 10:00\n",
+          "2: OnCalendar=Wed/2 10:00 repeats a day of the week. Write OnInterval=2w, and Anchor= with the first "
+          "time." },
+        { __LINE__, "[Timer]\nOnCalendar=Mon..Fri/2\n", "2: OnCalendar=Mon..Fri/2 is not a valid calendar" },
+        { __LINE__, "[Run]\nRetrySec=5\n", "2: RetrySec= is not a key. Write RetryDelaySec= in section [Run]." },
+        { __LINE__, "[Run]\nRetryDelay=5\n", "2: RetryDelay= is not a key. Write RetryDelaySec= in" },
+        { __LINE__, "[Run]\nRetryIntervalSec=5\n", "2: RetryIntervalSec= is not a key. Write RetryDelaySec= in" },
+        { __LINE__, "[Run]\nScript=x\n", "2: Script= is not a key. Write Exec= or Shell= in section [Run]." },
         { __LINE__, "[Timer]\nOnUnitActiveSec=5m\n",
           "2: OnUnitActiveSec= is for units of systemd. Write OnInterval= in" },
         { __LINE__, "[Timer]\nPersist=yes\n",
