@@ -245,6 +245,11 @@ static void status_changed(void *userdata) {
                 (void)sd_event_source_set_enabled(d->status_source, SD_EVENT_ONESHOT);
 }
 
+/* It may be next, or was, or has failed no more. */
+static void job_changed(void *userdata, const Job *job) {
+        status_changed(userdata);
+}
+
 static int add_status_source(Daemon *d) {
         return !d->notifier ? 0
                             : event_add_timer(d->event, &d->status_source, "status", CLOCK_MONOTONIC,
@@ -435,7 +440,7 @@ static int open_bus(Daemon *d) {
                 .reload = daemon_reload,
                 .userdata = d,
         };
-        ManagerObserver observer = { .summary_changed = status_changed, .userdata = d };
+        ManagerObserver observer = { .summary_changed = status_changed, .job_changed = job_changed, .userdata = d };
         int r;
 
         r = bus_new(&d->bus, d->event, d->manager, &o);

@@ -488,13 +488,14 @@ const char *manager_executor(const Manager *m) {
 
 /* --- for people --- */
 
+/* One that is paused by name is not next. */
 static const Job *next_job(const Manager *m) {
         const Job *next = NULL;
 
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
                 const Job *job = job_table_at(m->jobs, i);
 
-                if (job->next < (next ? next->next : USEC_INFINITY))
+                if (!job->paused_alone && job->next < (next ? next->next : USEC_INFINITY))
                         next = job;
         }
         return next;
@@ -538,8 +539,8 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                         (void)strftime(at, sizeof(at), "%a %Y-%m-%d %H:%M:%S %Z", &tm);
         }
         if (at[0] != '\0')
-                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running, next %s at %s", n_jobs, PLURAL(n_jobs),
-                               m->n_running, next->name, at);
+                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running, next %s at %s%s", n_jobs,
+                               PLURAL(n_jobs), m->n_running, next->name, at, next->skip > 0 ? " (skipped)" : "");
         else
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
         if (m->n_setting_problems > 0)

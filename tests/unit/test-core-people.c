@@ -584,6 +584,13 @@ static void test_status(void **state) {
         reload();
         assert_string_equal(manager_status(f.m, status, begin),
                             "4 jobs, 0 running, next c at Sun 2031-06-01 11:00:00 UTC; 1 failed");
+        assert_int_equal(manager_skip(f.m, "c", 1), 0);
+        assert_non_null(
+                strstr(manager_status(f.m, status, begin), "next c at Sun 2031-06-01 11:00:00 UTC (skipped); "));
+        assert_int_equal(manager_pause(f.m, "c"), 0);
+        assert_non_null(strstr(manager_status(f.m, status, begin), "next b at Sun 2031-06-01 12:00:00 UTC; "));
+        assert_int_equal(manager_resume(f.m, "c"), 0);
+        assert_int_equal(manager_skip(f.m, "c", 0), 0);
         /* One that is late is told as of now. */
         assert_non_null(strstr(manager_status(f.m, status, begin + 1000 * 24 * HOURS), "2032-09-27"));
         assert_int_equal(manager_reset_failed(f.m, "a"), 0);
