@@ -299,6 +299,14 @@ static void test_progress(void **state) {
                 { __LINE__, "%", -1 },
                 { __LINE__, "12 files", -1 },
                 { __LINE__, "0%", 0 },
+                { __LINE__, "3/10", 30 },
+                { __LINE__, "file 3/10: 42% of it", 42 },
+                { __LINE__, "[999/1000] linking", 99 },
+                { __LINE__, "on 12/10/2026", -1 },
+                { __LINE__, "reading /srv/3/10", -1 },
+                { __LINE__, "12/10 and then 1/2.", 50 },
+                { __LINE__, "0/0", -1 },
+                { __LINE__, "1/9999999999", -1 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
