@@ -442,12 +442,25 @@ static int timers_explain(Trigger *base, const Job *job, const char *file, size_
         return r < 0 ? r : 1;
 }
 
+static bool is_anchored(const JobDef *d) {
+        bool is_interval = false;
+
+        for (size_t i = 0; i < d->n_triggers && !is_interval; i++)
+                is_interval = d->triggers[i].type == TRIGGER_INTERVAL;
+        return is_interval && d->timer.anchor != USEC_INFINITY;
+}
+
 static int timers_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
+        char anchor[TIMESTAMP_TEXT_MAX];
         int r = 0;
 
         for (size_t i = 0; job->def && i < job->def->n_triggers && r >= 0; i++)
                 r = visit(trigger_type_to_string(job->def->triggers[i].type), job->def->triggers[i].expression, "", "",
                           userdata);
+        if (r >= 0 && job->def && is_anchored(job->def))
+                r = visit("Anchor",
+                          timestamp_format(anchor, job->def->timer.anchor, job->def->timer.zone, TIMESTAMP_PRETTY), "",
+                          "", userdata);
         return r;
 }
 

@@ -655,6 +655,12 @@ Pool=disk
 END
 job page <<<$'[Run]\nShell=echo >'"$scratch/started"
 job named <<<$'[Run]\nExec=/bin/true\nPool=lock\nRetry=infinity'
+job fortnight <<<$'[Timer]\nOnInterval=2w\nAnchor=2026-01-05 03:00\nTimeZone=Europe/Oslo\n[Run]\nExec=/bin/true'
+ctl reload
+ctl status fortnight
+grep -A1 '^ *Triggers: OnInterval=2w$' "$scratch/out" | grep -qx ' *Anchor=Mon 2026-01-05 03:00:00 CET'
+ok $? "status shows the anchor of an interval"
+rm "$jobs/fortnight.job"
 ctl reload
 ends 0 "reload"
 out "reload says so" '^Reloaded\.$'
