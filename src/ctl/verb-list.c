@@ -304,7 +304,7 @@ static void print_sums(const List *l) {
                 (void)alarms_of(l, row->name, &n);
                 n_alarms += n;
                 n_running += row->running > 0;
-                n_queued += row->queued > 0;
+                n_queued += row->queued > 0 && !streq(row->state, "retrying");
                 n_failed += has_failed(row);
                 n_retrying += row->retry > 0;
                 n_paused += row->paused && !l->daemon.paused;

@@ -660,7 +660,13 @@ ctl reload
 ctl status fortnight
 grep -A1 '^ *Triggers: OnInterval=2w$' "$scratch/out" | grep -qx ' *Anchor=Mon 2026-01-05 03:00:00 CET'
 ok $? "status shows the anchor of an interval"
-rm "$jobs/fortnight.job"
+job again <<<$'[Run]\nExec=/bin/false\nRetry=1\nRetryDelaySec=1h'
+ctl reload
+ctl -q run again --wait
+ctl list again
+out "list counts a retry that waits as such only" '^1 job listed, 0 running, 1 failed, 1 retrying\.$'
+ctl -q cancel again
+rm "$jobs/fortnight.job" "$jobs/again.job"
 ctl reload
 ends 0 "reload"
 out "reload says so" '^Reloaded\.$'
