@@ -232,15 +232,13 @@ END
 }
 
 run_by_cron() {
-        local pid
         mkdir -p /var/spool/cron/crontabs
         cp $TOP/etc/pam.d/cron /etc/pam.d/
         echo cron >$TOP/who
         systemd-run --quiet --unit=vakt-test-cron --property=KillMode=process $TOP/usr/sbin/cron -f
         within 150 cron_is_through
         systemctl stop vakt-test-cron
-        pid=$(pgrep -x cron || true)
-        same "" "$pid"
+        within 60 fails pgrep -x cron # its children send mails
 }
 
 run_by_vaktd() {
