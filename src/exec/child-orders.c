@@ -56,7 +56,6 @@ int child_orders_write(const ChildOrders *o) {
                 return -errno;
         }
         put_text(f, o->directory);
-        put_text(f, o->entrance);
         put_text(f, o->list);
         put_text(f, o->program);
         put_list(f, o->argv);
@@ -164,7 +163,6 @@ static int get_orders(ChildOrdersText *t, ChildOrders *ret) {
         *ret = (ChildOrders){
                 .directory = get_text(t),
         };
-        ret->entrance = get_text(t);
         ret->list = get_text(t);
         ret->program = get_text(t);
         r = get_list(t, &t->argv);
