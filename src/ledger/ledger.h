@@ -47,6 +47,10 @@ typedef enum LedgerState {
  * is valid until the next call. */
 LedgerState ledger_state(Ledger *l, const char **ret_message);
 
+/* Called at the end of a turn, before its changes are written: what func adds is written with them. It returns whether
+ * it has called ledger_commit() itself. */
+void ledger_on_turn_end(Ledger *l, bool (*func)(void *userdata), void *userdata);
+
 /* Called once, from the function that writes, when a database that ledger_open() could not read can be read again. */
 void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata);
 /* It could not be read when it was opened, and was not since then. */
