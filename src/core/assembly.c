@@ -130,6 +130,7 @@ static int open_ledger(Manager *m) {
                 return r;
         }
         ledger_on_recovery(m->ledger, on_ledger_recovered, m);
+        ledger_on_turn_end(m->ledger, runs_start_at_once, m);
         r = values_new(&m->values, m->ledger);
         if (r < 0)
                 return r;
@@ -386,7 +387,9 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
         if (r < 0)
                 return r;
         /* Who asked is told only of what is written. */
-        (void)runs_commit(m);
+        runs_empty_outbox(m);
+        if (!runs_start_at_once(m))
+                (void)ledger_commit(m->ledger);
         *ret = manager_get_run(m, id);
         return *ret ? 0 : -EIO;
 }

@@ -31,6 +31,9 @@ struct Ledger {
         unsigned checkpoint_pages;      /* size of the log at which this is done */
         unsigned scan_max;              /* LEDGER_SCAN_MAX */
 
+        bool (*turn_end)(void *userdata); /* or NULL */
+        void *turn_end_userdata;
+
         bool was_unreadable; /* when it was opened */
         void (*recovered)(bool is_readable, void *userdata);
         void *recovered_userdata;

@@ -172,8 +172,16 @@ int ledger_commit(Ledger *l) {
         return l->error;
 }
 
+void ledger_on_turn_end(Ledger *l, bool (*func)(void *userdata), void *userdata) {
+        l->turn_end = func;
+        l->turn_end_userdata = userdata;
+}
+
 static int on_commit(sd_event_source *s, void *userdata) {
-        (void)ledger_commit(userdata);
+        Ledger *l = userdata;
+
+        if (!l->turn_end || !l->turn_end(l->turn_end_userdata))
+                (void)ledger_commit(l);
         return 0;
 }
 

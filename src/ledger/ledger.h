@@ -47,6 +47,10 @@ typedef enum LedgerState {
  * is valid until the next call. */
 LedgerState ledger_state(Ledger *l, const char **ret_message);
 
+/* Called at the end of a turn, before its changes are written: what func adds is written with them. It returns whether
+ * it has called ledger_commit() itself. */
+void ledger_on_turn_end(Ledger *l, bool (*func)(void *userdata), void *userdata);
+
 /* Called, from the function that writes, when the database can be written again; once with is_readable, when one that
  * ledger_open() could not read can be read. */
 void ledger_on_recovery(Ledger *l, void (*func)(bool is_readable, void *userdata), void *userdata);
