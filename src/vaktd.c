@@ -8,6 +8,7 @@
  * ends. */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/un.h>
 #include <sysexits.h>
@@ -29,6 +30,9 @@
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC /* between two STATUS= messages */
 #define STOP_AGAIN_USEC      USEC_PER_SEC /* a signal to stop that comes later than this is meant as a second one */
+
+/* Larger blocks of memory, as for the reply that lists all jobs, go back to the system when they are freed. */
+#define LARGE_BLOCK (64 * 1024)
 
 typedef struct Daemon {
         /* arguments */
@@ -492,6 +496,7 @@ static int daemon_run(Daemon *d) {
 
         block_signals();
         nofile_limit_raise();
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
         log_open(LOG_TARGET_AUTO);
         r = daemon_open(d);
         if (r != EX_OK)

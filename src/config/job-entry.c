@@ -263,14 +263,14 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         r = read_sources(e, context, file, &texts, &n);
         if (r < 0 || e->problems.n_items > 0)
                 return r;
+        if (context->once > 0 && e->directory == context->once - 1)
+                file_context.once_since = (usec_t)(e->stamp.mtime / NSEC_PER_USEC);
         if (job_name_is_template(e->name)) {
                 r = job_file_check_template(e->name, &file_context, texts, n, &e->problems);
                 if (r >= 0)
                         e->texts = TAKE_PTR(texts);
         } else
                 r = job_file_build(e->name, &file_context, texts, n, &e->problems, &e->def);
-        if (e->def && context->once > 0 && e->directory == context->once - 1)
-                e->def->once_since = (usec_t)(e->stamp.mtime / NSEC_PER_USEC);
         /* A zone that is installed tomorrow leaves no trace in the file. */
         e->recheck = e->recheck || file_context.zones_at_problem;
         return r == -EINVAL ? 0 : r;

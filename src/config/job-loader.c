@@ -363,6 +363,11 @@ const LoadedJob *job_loader_jobs(JobLoader *l, size_t *ret_n) {
         return l->jobs;
 }
 
+void job_loader_forget_jobs(JobLoader *l) {
+        l->jobs = mfree(l->jobs);
+        l->n_jobs = 0;
+}
+
 const Diagnostics *job_loader_diagnostics(JobLoader *l) {
         return &l->diagnostics;
 }
@@ -375,13 +380,6 @@ size_t job_loader_files_read(const JobLoader *l) {
 
 void job_loader_set_once(JobLoader *l) {
         l->has_once = true;
-}
-
-/* After a change of the entries. Without memory, the list is empty until the next load. */
-static void list_again(JobLoader *l) {
-        l->jobs = mfree(l->jobs);
-        l->n_jobs = 0;
-        (void)list_jobs(l->entries, l->n_entries, &l->jobs, &l->n_jobs);
 }
 
 static int read_once(JobLoader *l, const char *name, usec_t now, Entry **ret) {
@@ -440,7 +438,7 @@ int job_loader_add_once(JobLoader *l, const char *name, usec_t now, Diagnostics 
         e->changed = false;
         *ret = job_def_ref(e->def);
         *place = TAKE_PTR(e);
-        list_again(l);
+        job_loader_forget_jobs(l);
         return 0;
 }
 
@@ -451,7 +449,7 @@ void job_loader_remove(JobLoader *l, const char *name) {
                 return;
         job_entry_free(l->entries[at]);
         ARRAY_REMOVE(l->entries, l->n_entries, at);
-        list_again(l);
+        job_loader_forget_jobs(l);
 }
 
 int job_loader_try(JobLoader *l, const char *name, const char *text, Diagnostics *d, JobDef **ret) {

@@ -70,14 +70,21 @@ int key_problem_value(const KeyLine *k, const char *format, ...) {
         return r;
 }
 
-/* The row at an index over all tables; NULL: there are no more. */
-static const KeyRow *row_at(const KeyReading *r, size_t i) {
-        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX; t++) {
+const KeyRow *key_row_at(const KeyTable tables[static KEY_TABLES_MAX], size_t i) {
+        for (const KeyTable *t = tables; t < tables + KEY_TABLES_MAX; t++) {
                 if (i < t->n_rows)
                         return &t->rows[i];
                 i -= t->n_rows;
         }
         return NULL;
+}
+
+size_t key_row_index(const KeyTable tables[static KEY_TABLES_MAX], const KeyRow *row) {
+        size_t before = 0;
+
+        for (; row < tables->rows || row >= tables->rows + tables->n_rows; tables++)
+                before += tables->n_rows;
+        return before + (size_t)(row - tables->rows);
 }
 
 /* Finds the rows of the section, so that its keys are looked for among them only. False when there are none. */
@@ -98,11 +105,11 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
 
         buf[0] = '\0';
         for (size_t i = 0; used < size; i++) {
-                const KeyRow *row = row_at(r, i);
+                const KeyRow *row = key_row_at(r->tables, i);
 
                 if (!row)
                         return;
-                if (i == 0 || !streq(row->section, row_at(r, i - 1)->section))
+                if (i == 0 || !streq(row->section, key_row_at(r->tables, i - 1)->section))
                         used += (size_t)snprintf(buf + used, size - used, "%s[%s%s]", i > 0 ? ", " : "", row->section,
                                                  streq_ptr(row->section, r->named_section) ? " NAME" : "");
         }
@@ -118,7 +125,7 @@ static int problem_section(KeyReading *r, unsigned line, const char *section) {
         advice = r->replacement ? r->replacement(NULL, known) : NULL;
         if (advice)
                 return file_problems_add(r->problems, line, "%s %s", known, advice);
-        for (size_t i = 0; (row = row_at(r, i)); i++)
+        for (size_t i = 0; (row = key_row_at(r->tables, i)); i++)
                 (void)nearest_take(&nearest, row->section, name_distance(section, row->section));
         if (nearest.name)
                 return file_problems_add(r->problems, line, "Unknown section [%s]. Did you mean [%s]?", section,
@@ -163,7 +170,7 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
         const KeyRow *best = NULL, *row;
         Nearest nearest = nearest_begin(key);
 
-        for (size_t i = 0; (row = row_at(r, i)); i++)
+        for (size_t i = 0; (row = key_row_at(r->tables, i)); i++)
                 if (streq(row->section, section) != elsewhere &&
                     nearest_take(&nearest, row->key, name_distance(key, row->key)))
                         best = row;
@@ -181,7 +188,7 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 (void)snprintf(where, sizeof(where), "before the first section");
         else
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
-        for (size_t i = 0; (near = row_at(r, i)) && !streq(near->key, key);)
+        for (size_t i = 0; (near = key_row_at(r->tables, i)) && !streq(near->key, key);)
                 i++;
         advice = r->replacement ? r->replacement(near, key) : NULL;
         if (advice)

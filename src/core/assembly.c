@@ -144,10 +144,10 @@ static void retention_of_job(const char *name, unsigned *keep, usec_t *keep_usec
 
         if (!job || !job->def)
                 return;
-        if (job->def->history_keep > 0)
-                *keep = job->def->history_keep;
-        if (job->def->history_keep_usec > 0)
-                *keep_usec = job->def->history_keep_usec;
+        if (job->def->rare->history_keep > 0)
+                *keep = job->def->rare->history_keep;
+        if (job->def->rare->history_keep_usec > 0)
+                *keep_usec = job->def->rare->history_keep_usec;
 }
 
 static void set_retention(Manager *m) {

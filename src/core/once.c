@@ -94,7 +94,7 @@ static int write_file(const Once *o, const char *job, const char *text, usec_t n
 /* --- the end --- */
 
 static bool is_once(const Job *job) {
-        return job->def && job->def->once_since > 0;
+        return job->def && job->def->rare->once_since > 0;
 }
 
 /* The file is gone before the job is, and what came of it is written before both: who is killed in between has done
@@ -287,9 +287,9 @@ static int check_text(Manager *m, const char *name, const char *text, const char
                 r = string_format(reterr, "%s", d.items[0].message) ?: r;
         if (r < 0)
                 return r;
-        if (def->n_triggers != 1 || !streq(def->triggers[0].expression, when) || def->path_trigger ||
-            def->monitor.when || !def->enabled || def->timer.catch_up != CATCH_UP_ONCE ||
-            def->timer.catch_up_within != USEC_INFINITY || def->rotate || def->timer.n_except > 0)
+        if (def->n_triggers != 1 || !streq(def->triggers[0].expression, when) || def->rare->path_trigger ||
+            def->rare->monitor.when || !def->enabled || def->rare->timer.catch_up != CATCH_UP_ONCE ||
+            def->rare->timer.catch_up_within != USEC_INFINITY || def->rare->rotate || def->rare->timer.n_except > 0)
                 r = string_format(reterr, "A job that runs once has no other triggers, no settings of section "
                                           "[Timer], no section [Rotate], and is enabled.")
                             ?: -EINVAL;

@@ -110,7 +110,7 @@ static void on_run_status(void *cookie, const char *text) {
         LiveRun *run = cookie;
         char *copy;
 
-        if (run->def && (run->def->rotate || run->def->clean))
+        if (run->def && (run->def->rare->rotate || run->def->rare->clean))
                 (void)upkeep_summary_parse(text, &run->record.files, &run->record.bytes_freed, &text);
         copy = strdup(text);
         if (!copy)

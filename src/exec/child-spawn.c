@@ -104,12 +104,12 @@ static int write_orders(const ChildExecution *x) {
                 .program = command->path,
                 .argv = command->argv,
                 .expand = !(command->flags & COMMAND_NO_EXPAND),
-                .properties = x->def->properties,
-                .n_properties = x->def->n_properties,
+                .properties = x->def->rare->properties,
+                .n_properties = x->def->rare->n_properties,
         };
         int r;
 
-        r = child_settings_read(&settings, x->def->properties, x->def->n_properties);
+        r = child_settings_read(&settings, x->def->rare->properties, x->def->rare->n_properties);
         if (r >= 0)
                 r = environment_pass(&passed, settings.pass_environment);
         if (r < 0)

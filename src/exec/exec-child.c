@@ -302,8 +302,8 @@ static bool is_success(const ChildExecution *x, const siginfo_t *si) {
         assert(x->stop_result == RUN_RESULT_NONE); /* then it is not asked */
         if (x->def->commands[x->command].flags & COMMAND_IGNORE_FAILURE)
                 return true;
-        return si->si_code == CLD_EXITED ? success_def_has_status(&x->def->success, si->si_status)
-                                         : success_def_has_signal(&x->def->success, si->si_status);
+        return si->si_code == CLD_EXITED ? success_def_has_status(&x->def->rare->success, si->si_status)
+                                         : success_def_has_signal(&x->def->rare->success, si->si_status);
 }
 
 static ExecOutcome outcome_of(const ChildExecution *x, const siginfo_t *si) {
@@ -404,7 +404,7 @@ static int execution_apply_environment(ChildExecution *x) {
 
         if (!ours)
                 return -ENOMEM;
-        r = child_settings_read(&settings, x->def->properties, x->def->n_properties);
+        r = child_settings_read(&settings, x->def->rare->properties, x->def->rare->n_properties);
         if (r >= 0)
                 r = environment_pass(&x->environment, settings.pass_environment);
         if (r >= 0)
@@ -456,7 +456,7 @@ static int execution_prepare(ChildExecution *x, const ExecutionRequest *request)
         if (r < 0)
                 return r;
         execution_make_group(x);
-        if (!x->with_helper && x->def->n_properties > 0)
+        if (!x->with_helper && x->def->rare->n_properties > 0)
                 r = execution_apply_environment(x);
         if (r >= 0)
                 r = execution_open_output(x);
@@ -487,7 +487,8 @@ int child_execution_new(ChildExecution **ret, ChildExecutor *e, const ExecutionR
         x->job = strdup(request->run->job);
         if (!x->job)
                 return -ENOMEM;
-        r = child_settings_read(&settings, x->def ? x->def->properties : NULL, x->def ? x->def->n_properties : 0);
+        r = child_settings_read(&settings, x->def ? x->def->rare->properties : NULL,
+                                x->def ? x->def->rare->n_properties : 0);
         if (r < 0)
                 return r;
         x->kill = settings.kill;
@@ -500,7 +501,7 @@ static int child_start(Executor *base, const ExecutionRequest *request, void *co
         _cleanup_(child_execution_freep) ChildExecution *x = NULL;
         int r;
 
-        if (request->def->unit)
+        if (request->def->rare->unit)
                 return -EOPNOTSUPP;
         r = child_execution_new(&x, (ChildExecutor *)base, request, cookie);
         if (r >= 0)

@@ -57,7 +57,7 @@ static bool ready_push(PathWatch *pw, SpoolItem *item, bool first) {
 static int give_up(PathWatch *pw, const SpoolItem *item) {
         int r = spool_fail(pw->spool, item);
 
-        if (r == 0 && !pw->paths->def->path_trigger->spool_failed)
+        if (r == 0 && !pw->paths->def->rare->path_trigger->spool_failed)
                 pw->n_failed++;
         return r;
 }
@@ -216,7 +216,7 @@ int spools_take(JobPaths *p, usec_t now, RunPaths **ret) {
 
 /* The spool is no longer used: its job is gone, disabled, or has another one. */
 static int open_left(Spool **ret, const char *path, const char *job, const JobDef *def) {
-        const PathDef *d = def->path_trigger;
+        const PathDef *d = def->rare->path_trigger;
         SpoolConfig config = {
                 .path = path,
                 .job = job,
@@ -481,7 +481,7 @@ static bool is_own_directory(const ManagerOptions *o, const char *path) {
 
 void spools_open(PathWatch *pw) {
         const Job *job = pw->paths->job;
-        const PathDef *d = pw->paths->def->path_trigger;
+        const PathDef *d = pw->paths->def->rare->path_trigger;
         _cleanup_free_ char *what = NULL, *problem = NULL;
         SpoolConfig config = {
                 .path = pw->source->path,

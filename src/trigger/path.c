@@ -204,7 +204,7 @@ static void make_directory(const PathDef *d, const PathWatch *pw) {
 static int open_watch(PathWatch *pw) {
         static const WatchOps ops = { .changed = on_changed, .gone = on_gone, .state_changed = on_state_changed };
         PathTrigger *t = pw->paths->trigger;
-        const PathDef *d = pw->paths->def->path_trigger;
+        const PathDef *d = pw->paths->def->rare->path_trigger;
         WatchDef def = watch_def(d, pw->source);
         int r;
 
@@ -227,7 +227,7 @@ static int open_watch(PathWatch *pw) {
 
 /* One that cannot be watched does not keep the others from it; the state of the job says so. */
 static void add_watches(JobPaths *p) {
-        const PathDef *d = p->def->path_trigger;
+        const PathDef *d = p->def->rare->path_trigger;
         LogContext c = { .job = p->job->name };
 
         assert(!p->watches && p->n_watches == 0);
@@ -262,7 +262,7 @@ static void drop_watches(JobPaths *p) {
 /* --- the path triggers of a job --- */
 
 static BatchConfig batch_config(const JobDef *def) {
-        const PathDef *d = def->path_trigger;
+        const PathDef *d = def->rare->path_trigger;
 
         return (BatchConfig){
                 .settle = d->settle,
@@ -369,7 +369,7 @@ static void renew_job(JobPaths *p) {
         if (batch_set_config(p->batch, &config) < 0)
                 log_message(LOG_ERR, &c,
                             "Not enough memory for its new path settings; the previous ones stay in use.");
-        if (!path_def_watches_the_same(p->def->path_trigger, p->job->def->path_trigger) ||
+        if (!path_def_watches_the_same(p->def->rare->path_trigger, p->job->def->rare->path_trigger) ||
             !path_user_is_same(p->def, p->job->def) || has_failed_watch(p))
                 watch_anew(p);
         paths_mark_ready(p);
@@ -388,7 +388,7 @@ static void paths_remove_job(Trigger *t, Job *job) {
 }
 
 static int paths_set_job(Trigger *t, Job *job) {
-        bool wanted = !job->gone && job->def && job->def->enabled && job->def->path_trigger;
+        bool wanted = !job->gone && job->def && job->def->enabled && job->def->rare->path_trigger;
 
         if (!wanted)
                 paths_remove_job(t, job);

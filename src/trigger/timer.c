@@ -206,7 +206,7 @@ static void record_missed(Manager *m, const Job *job, const RunRequest *request,
                             "%s%" PRIu64
                             " occurrences since %s passed while vaktd or the machine was down, asleep or too busy.",
                             o->n_is_exact ? "" : "More than ", o->n,
-                            timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
+                            timestamp_format(since, o->since, job->def->zone, TIMESTAMP_PRETTY));
 }
 
 static void occurred(void *userdata, Job *job, const Occurrence *o) {
@@ -236,10 +236,10 @@ static usec_t get_stamp(void *userdata, const Job *job, const char *key) {
 
         if (ledger_get_stamp(t->base.ledger, job->name, key, &stamp) >= 0)
                 return stamp;
-        if (!strchr(key, '=') || !job->def || job->def->once_since == 0)
+        if (!strchr(key, '=') || !job->def || job->def->rare->once_since == 0)
                 return USEC_INFINITY;
         /* Whether its time was used is not known before the ledger can be read: what is past waits for that. */
-        return ledger_is_unread(t->base.ledger) ? turn_now(t->base.event).realtime : job->def->once_since;
+        return ledger_is_unread(t->base.ledger) ? turn_now(t->base.event).realtime : job->def->rare->once_since;
 }
 
 static void set_stamp(void *userdata, const Job *job, const char *key, usec_t stamp) {

@@ -141,7 +141,7 @@ static void test_forgotten(void **state) {
         EXPECT("= 1 exit; finished 1 exit; job a; summary; = 501 running; run 501 running; "
                "= 502 running; run 502 running; = 503 running; run 503 running; [commit]");
         f.m->found.runs[1].run.record.parent = 0; /* another try than that of run 2 */
-        job("a")->def->retry.max = 0;
+        job("a")->def->rare->retry.max = 0;
         end_run(2, RUN_RESULT_EXIT);
         EXPECT("= 2 exit; finished 2 exit; + 504 b2 chain queued; new 504 queued; job b2; summary; "
                "job a; summary; = 504 starting; stamp b2 runs no. 1; [commit]; begin 504; "

@@ -60,8 +60,8 @@ static void test_outcomes(void **state) {
                 TestRun t;
 
                 run_init(&t, &rig, table[i].script);
-                t.def->success.statuses[0] = 1 << 3;
-                t.def->success.signals = 1ULL << SIGUSR2;
+                t.def->rare->success.statuses[0] = 1 << 3;
+                t.def->rare->success.signals = 1ULL << SIGUSR2;
                 run_start(&t);
                 assert_int_equal(t.n_started, 1);
                 assert_true(t.identity.pid > 0 && t.identity.pid_start > 0);
@@ -107,7 +107,7 @@ static void test_commands(void **state) {
         }
 
         run_init(&t, &rig, NULL);
-        t.def->unit = strdup("some.service");
+        t.def->rare->unit = strdup("some.service");
         assert_int_equal(run_try(&t), -EOPNOTSUPP);
         run_done(&t);
         rig_close(&rig);

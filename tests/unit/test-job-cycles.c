@@ -65,9 +65,9 @@ static void load(const char *problems, const char *jobs) {
         j = job_loader_jobs(loader, &n);
         for (size_t i = 0; i < n; i++)
                 p += sprintf(p, "%s%s:%s", i > 0 ? " " : "", j[i].name,
-                             !j[i].def              ? "?"
-                             : j[i].def->on_failure ? j[i].def->on_failure[0]
-                                                    : "-");
+                             !j[i].def                    ? "?"
+                             : j[i].def->rare->on_failure ? j[i].def->rare->on_failure[0]
+                                                          : "-");
         assert_string_equal(shown, jobs);
 }
 
@@ -150,7 +150,7 @@ static void test_templates(void **state) {
         load("t@.job:3: " CYCLE "t@ -> a -> t@\n", "a:t@1 b:c");
         /* instances are still made of the earlier version */
         assert_int_equal(job_loader_instantiate(loader, "t@x", &def, NULL), 0);
-        assert_string_equal(def->on_failure[1], "b");
+        assert_string_equal(def->rare->on_failure[1], "b");
         job_def_unref(def);
         /* one that has a file is itself */
         put("t@1.job", RUN);
