@@ -39,6 +39,18 @@ static int open_at_once(int dir_fd, const char *path) {
         return fd < 0 ? -errno : (int)fd;
 }
 
+int open_within_mount(int dir_fd, const char *path, bool follow_last) {
+        struct open_how how = {
+                .flags = O_PATH | O_CLOEXEC | (follow_last ? 0 : O_NOFOLLOW),
+                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+        };
+        long fd = openat2_is_forbidden ? -1 : syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+
+        if (openat2_is_forbidden)
+                return -ENOSYS;
+        return fd < 0 ? -errno : (int)fd;
+}
+
 /* The mount it is on; if the kernel does not report that (before 5.8), the file system. */
 static int mount_of(int fd, uint64_t *ret) {
         struct statx s;

@@ -20,19 +20,23 @@
 
 /* --- who is to be looked at --- */
 
-/* One job a turn: others are to be heard in between. */
-static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+/* One job a turn: others are to be heard in between. The first one is looked at in the turn in which files changed. */
+static void on_worked(void *userdata) {
         PathTrigger *t = userdata;
         JobPaths *p = TAILQ_FIRST(&t->ready);
 
         if (!p)
-                return 0;
+                return;
         assert(p->is_ready);
         TAILQ_REMOVE(&t->ready, p, ready);
         p->is_ready = false;
         path_runs_pump(p);
         if (!TAILQ_EMPTY(&t->ready))
                 (void)sd_event_source_set_enabled(t->ready_source, SD_EVENT_ONESHOT);
+}
+
+static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        on_worked(userdata);
         return 0;
 }
 
@@ -211,7 +215,7 @@ static int open_watch(PathWatch *pw) {
         r = path_user_identity(pw->paths->def, pw->source, &pw->identity);
         def.identity = r > 0 ? &pw->identity : NULL;
         if (r >= 0 && !t->watcher)
-                r = watcher_new(&t->watcher, t->base.event);
+                r = watcher_new(&t->watcher, t->base.event, on_worked, t);
         if (r >= 0)
                 r = set_key(pw, &def);
         if (r < 0)

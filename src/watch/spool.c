@@ -139,7 +139,9 @@ static int check_claims(Spool *s, const Step *step, int fd) {
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        is = user_name(st.st_uid);
+        if (st.st_uid == wanted && !(st.st_mode & 022) && st.st_dev == step->at.device)
+                return 0;
+        is = user_name(st.st_uid); /* the table of users is read for a message only */
         should = user_name(wanted);
         if (st.st_uid != wanted)
                 return refuse(s, -EPERM,
@@ -148,9 +150,7 @@ static int check_claims(Spool *s, const Step *step, int fd) {
         if (st.st_mode & 022)
                 return refuse(s, -EPERM, "%s/%s is writable by other users than %s: run chmod 0711 on it", s->path,
                               s->claims, strempty(should));
-        if (st.st_dev != step->at.device)
-                return refuse(s, -EXDEV, "%s/%s is on another file system than the spool", s->path, s->claims);
-        return 0;
+        return refuse(s, -EXDEV, "%s/%s is on another file system than the spool", s->path, s->claims);
 }
 
 /* Made anew where it is gone. In a directory of ours that others can write, too, we make it ourselves: in one call, by
@@ -186,8 +186,8 @@ static int enter_owner(Spool *s, Step *step) {
 
         if (step->at.is_trusted)
                 return 0;
-        owner = user_name(step->at.uid);
         if (s->run_uid == UID_UNKNOWN || s->run_uid != step->at.uid) {
+                owner = user_name(step->at.uid);
                 runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more privileges,")
                                                  : user_name(s->run_uid);
                 return refuse(
@@ -198,10 +198,11 @@ static int enter_owner(Spool *s, Step *step) {
         }
         step->owner = (Identity){ .uid = step->at.uid, .gid = step->at.gid };
         r = identity_enter(&step->scope, &step->owner);
-        if (r == -EPERM)
-                return refuse(s, r, "%s belongs to %s, and vaktd may not act as that user (CAP_SETUID, CAP_SETGID)",
-                              s->path, strempty(owner));
-        return r;
+        if (r != -EPERM)
+                return r;
+        owner = user_name(step->at.uid);
+        return refuse(s, r, "%s belongs to %s, and vaktd may not act as that user (CAP_SETUID, CAP_SETGID)", s->path,
+                      strempty(owner));
 }
 
 static int step_begin(Spool *s, Step *step) {
