@@ -73,25 +73,34 @@ class Daemon:
         self.build = build
         self.directory = tempfile.mkdtemp(prefix="vakt-bench-", dir=directory)
         self.socket = f"{self.directory}/control"
+        self.process = None
         write_jobs(f"{self.directory}/jobs", jobs)
+
+    def until_ready(self, act):
+        """Seconds from act() to READY=1. Only then is it listened to: the daemon would wait for who does not read."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(f"{self.directory}/notify")
+            notify.settimeout(120)
+            begin = time.monotonic()
+            act()
+            while b"READY=1" not in notify.recv(4096):
+                pass
+            took = time.monotonic() - begin
+        os.unlink(f"{self.directory}/notify")
+        return took
 
     def start(self, state=None):
         """Returns seconds until it is ready."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            path = f"{self.directory}/notify"
-            if os.path.exists(path):
-                os.unlink(path)
-            notify.bind(path)
-            notify.settimeout(120)
-            begin = time.monotonic()
-            self.process = subprocess.Popen(
-                [f"{self.build}/src/vaktd", "--no-bus", "--executor=child", f"--config={self.directory}/vaktd.conf",
-                 f"--jobs-dir={self.directory}/jobs", f"--state-dir={state or self.directory + '/state'}",
-                 f"--socket={self.socket}"], stderr=subprocess.DEVNULL,
-                env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": path, "VAKTD_PROGRAM_DIR": f"{self.build}/src/exec"})
-            while b"READY=1" not in notify.recv(4096):
-                pass
-            return time.monotonic() - begin
+        command = [f"{self.build}/src/vaktd", "--no-bus", "--executor=child", f"--config={self.directory}/vaktd.conf",
+                   f"--jobs-dir={self.directory}/jobs", f"--state-dir={state or self.directory + '/state'}",
+                   f"--socket={self.socket}"]
+        environment = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"{self.directory}/notify",
+                       "VAKTD_PROGRAM_DIR": f"{self.build}/src/exec"}
+
+        def spawn():
+            self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+
+        return self.until_ready(spawn)
 
     def stop(self):
         self.process.terminate()
@@ -142,7 +151,8 @@ class Box:
             done = subprocess.run(["apt-get", "-qq", "download", package], cwd=directory, stderr=subprocess.DEVNULL,
                                   check=False)
             for file in glob.glob(f"{directory}/{package}_*.deb"):
-                call("dpkg-deb", "--extract", file, self.root())
+                with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", file], stdout=subprocess.PIPE) as package_file:
+                    call("tar", "-x", "--keep-directory-symlink", "-C", self.root(), stdin=package_file.stdout)
             return done.returncode == 0
 
     def run(self, script, *arguments, **settings):
@@ -150,3 +160,17 @@ class Box:
         settings = {name: os.environ[name] for name in SETTINGS if name in os.environ} | settings
         subprocess.run([self.program, "run", self.name, "env", *(f"{k}={v}" for k, v in settings.items()), "python3",
                         f"/opt/vaktd-tests/{script}", *arguments], check=True)
+
+
+# --- in the box ---
+
+
+def start_service(jobs, executor="unit"):
+    """The installed service with these jobs and an empty ledger; returns seconds until it is ready."""
+    subprocess.run(["systemctl", "stop", "vaktd.service", "vaktd.socket"], check=True)
+    shutil.rmtree("/var/lib/vaktd", ignore_errors=True)
+    write_jobs("/etc/vaktd/jobs.d", jobs)
+    write("/etc/vaktd/vaktd.conf", f"[Manager]\nExecutor={executor}\n")
+    begin = time.monotonic()
+    call("systemctl", "start", "vaktd.service")
+    return time.monotonic() - begin
