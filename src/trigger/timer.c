@@ -447,7 +447,7 @@ static bool is_anchored(const JobDef *d) {
 
         for (size_t i = 0; i < d->n_triggers && !is_interval; i++)
                 is_interval = d->triggers[i].type == TRIGGER_INTERVAL;
-        return is_interval && d->timer.anchor != USEC_INFINITY;
+        return is_interval && d->rare->timer.anchor != USEC_INFINITY;
 }
 
 static int timers_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
@@ -459,7 +459,7 @@ static int timers_list(Trigger *base, const Job *job, TriggerVisit visit, void *
                           userdata);
         if (r >= 0 && job->def && is_anchored(job->def))
                 r = visit("Anchor",
-                          timestamp_format(anchor, job->def->timer.anchor, job->def->timer.zone, TIMESTAMP_PRETTY), "",
+                          timestamp_format(anchor, job->def->rare->timer.anchor, job->def->zone, TIMESTAMP_PRETTY), "",
                           "", userdata);
         return r;
 }
