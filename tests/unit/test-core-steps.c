@@ -467,11 +467,10 @@ static void test_retry_at_once(void **state) {
         end_run(2, RUN_RESULT_SUCCESS);
 }
 
-/* One waits for its time, the other one, which was due already, for the machine. */
-static void test_two_retries(void **state) {
-        write_job("a", "[Run]\nExec=/bin/"
-                       "true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\nTimeoutSec=infinity\n"
-                       "WaitFor=load1 < 2\nWaitMaxSec=1day\n");
+/* A second from now, one waits for its time, the other one, which is due then, for the machine. */
+static void begin_two_retries(void) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\n"
+                       "TimeoutSec=infinity\nWaitFor=load1 < 2\nWaitMaxSec=1day\nQueueMax=9\n");
         begin_steps();
         runs_are_long = true;
         set("load1", 1000);
@@ -481,6 +480,10 @@ static void test_two_retries(void **state) {
         set("load1", 3000);
         advance(10 * MINUTES - USEC_PER_SEC);
         end_run(2, RUN_RESULT_EXIT);
+}
+
+static void test_two_retries(void **state) {
+        begin_two_retries();
         steps[0] = '\0';
         advance(USEC_PER_SEC);
         EXPECT("= 3 waiting; run 3 waiting; run 3 waiting; job a; job a");
@@ -540,19 +543,9 @@ static void test_retry_and_rate(void **state) {
         assert_int_equal(unsetenv("TZ"), 0);
 }
 
-/* A success drops them both, the one that waits for its time and the one that waits for the machine. */
+/* A success drops them both. */
 static void test_two_retries_are_dropped(void **state) {
-        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\n"
-                       "TimeoutSec=infinity\nWaitFor=load1 < 2\nWaitMaxSec=1day\nQueueMax=9\n");
-        begin_steps();
-        runs_are_long = true;
-        set("load1", 1000);
-        (void)request("a", RUN_TRIGGER_NONE);
-        (void)request("a", RUN_TRIGGER_NONE);
-        end_run(1, RUN_RESULT_EXIT);
-        set("load1", 3000);
-        advance(10 * MINUTES - USEC_PER_SEC);
-        end_run(2, RUN_RESULT_EXIT);
+        begin_two_retries();
         advance(USEC_PER_SEC);
         (void)request("a", RUN_TRIGGER_NONE); /* is no retry */
         (void)request("a", RUN_TRIGGER_NOW);

@@ -1810,10 +1810,8 @@ static void write_pool(const Fixture *f, const char *settings) {
         write_held_job(f, "holder", "Pool=p");
 }
 
-/* The run was given up before it began; nobody has written yet that its files wait again. */
-static void test_a_crash_loses_no_file_that_waits_again(void **state) {
-        Fixture *f = *state;
-
+/* A run with the file w/a, which waits again then. */
+static void give_up_before_it_begins(Fixture *f) {
         write_pool(f, "MaxWaitSec=200ms");
         make_directory(f, "w");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"),
@@ -1825,6 +1823,13 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         WAIT_FOR(f, counter(f, "all", "running") == 1);
         assert_int_equal(manager_pause(f->m, "all"), 0);
         WAIT_FOR(f, f->n_refused == 1);
+}
+
+/* The run was given up before it began; nobody has written yet that its files wait again. */
+static void test_a_crash_loses_no_file_that_waits_again(void **state) {
+        Fixture *f = *state;
+
+        give_up_before_it_begins(f);
         assert_int_equal(counter(f, "all", "waiting"), 1);
         crash(f);
         start_watching(f, "all", 1);
@@ -1841,17 +1846,7 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
 static void test_files_that_waited_again_are_written_once(void **state) {
         Fixture *f = *state;
 
-        write_pool(f, "MaxWaitSec=200ms");
-        make_directory(f, "w");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"),
-                       f->directory, f->directory);
-        start_watching(f, "all", 1);
-        (void)request(f, "holder");
-        WAIT_FOR(f, f->n_started == 1);
-        touch(f, "w/a");
-        WAIT_FOR(f, counter(f, "all", "running") == 1);
-        assert_int_equal(manager_pause(f->m, "all"), 0);
-        WAIT_FOR(f, f->n_refused == 1);
+        give_up_before_it_begins(f);
         assert_int_equal(n_kept(f, "all", "waiting"), 1);
         let_go(f, 1);
         assert_int_equal(manager_resume(f->m, "all"), 0);
