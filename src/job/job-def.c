@@ -237,7 +237,7 @@ int job_def_pack(JobDef **d) {
                 return -ENOMEM;
         pack_all(&p);
         assert(p.n == size.n);
-        packed = (JobDef *)p.block;
+        packed = (JobDef *)(void *)p.block;
         packed->size = (uint32_t)size.n;
         for (size_t i = 0; i < from->n_triggers; i++) { /* what was not copied belongs to the packed one */
                 if (packed->triggers[i].calendar == from->triggers[i].calendar)
