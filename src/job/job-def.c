@@ -202,8 +202,9 @@ static void pack_all(Packer *p) {
         d->rare = memcmp(from->rare, &job_def_defaults.rare, sizeof(RareDef)) == 0
                           ? (RareDef *)&job_def_defaults.rare
                           : pack_member(p, from->rare, sizeof(RareDef));
-        d->triggers = pack_member(p, from->triggers, from->n_triggers * sizeof(TriggerDef));
-        d->commands = pack_member(p, from->commands, from->n_commands * sizeof(CommandDef));
+        /* Nothing is written to them in the first pass. */
+        d->triggers = pack_member(p, from->triggers, from->n_triggers * sizeof(TriggerDef)) ?: from->triggers;
+        d->commands = pack_member(p, from->commands, from->n_commands * sizeof(CommandDef)) ?: from->commands;
         for (size_t i = 0; i < from->n_triggers; i++)
                 pack_trigger(p, &from->triggers[i], &d->triggers[i]);
         for (size_t i = 0; i < from->n_commands; i++) {
