@@ -88,7 +88,8 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
                 owned_run_set_text(&r->unit, strdup(identity->unit));
         if (is_first)
                 run_set_stage(run, RUN_STAGE_RUNNING);
-        (void)ledger_update(m->ledger, r);
+        /* A child is found by its environment or its control group before that is written, and mostly ends before. */
+        (void)(r->unit ? ledger_update(m->ledger, r) : ledger_update_late(m->ledger, r));
         if (!is_first) {
                 NOTIFY_OBSERVERS(m, run_changed, r);
                 return;

@@ -16,8 +16,9 @@
 
 #include "ledger/records.h"
 
-#define LEDGER_FILE     "ledger.db"
-#define LEDGER_SCAN_MAX 5000 /* rows that one ledger_query() passes over */
+#define LEDGER_FILE      "ledger.db"
+#define LEDGER_LATE_USEC (100 * USEC_PER_MSEC)
+#define LEDGER_SCAN_MAX  5000 /* rows that one ledger_query() passes over */
 
 typedef struct Ledger Ledger;
 
@@ -66,6 +67,10 @@ int ledger_add(Ledger *l, RunRecord *record);
  * times of the request) stays as it was added. 0 or -ENOMEM. If the memory is full and there is no database, only the
  * end of a run finds room, at the expense of another one. */
 int ledger_update(Ledger *l, const RunRecord *record);
+
+/* The same for a change that may get lost in a crash: it is written within LEDGER_LATE_USEC, unless another update
+ * comes first. Readers see it at once. */
+int ledger_update_late(Ledger *l, const RunRecord *record);
 
 /* Belongs to the ledger, valid until the next ledger_get(); NULL if not remembered. */
 const RunRecord *ledger_get(Ledger *l, uint64_t id);
