@@ -292,7 +292,10 @@ static void add_usage(ChildExecution *x, const struct rusage *theirs) {
 
         x->cpu = usec_add(x->cpu == USEC_INFINITY ? 0 : x->cpu,
                           timeval_usec(&theirs->ru_utime) + timeval_usec(&theirs->ru_stime));
-        if (getrusage(RUSAGE_SELF, &ours) < 0 || theirs->ru_maxrss <= ours.ru_maxrss)
+        if (theirs->ru_maxrss <= x->executor->own_maxrss || getrusage(RUSAGE_SELF, &ours) < 0)
+                return;
+        x->executor->own_maxrss = ours.ru_maxrss;
+        if (theirs->ru_maxrss <= ours.ru_maxrss)
                 return;
         if (x->memory_peak == UINT64_MAX || x->memory_peak < (uint64_t)theirs->ru_maxrss * 1024)
                 x->memory_peak = (uint64_t)theirs->ru_maxrss * 1024;
@@ -389,10 +392,8 @@ static int execution_open_output(ChildExecution *x) {
         r = output_new(&x->output, &x->output_fd, x->executor->event, /* is_stderr= */ false, on_line, x);
         if (r < 0)
                 return r;
-        if (!x->follow) { /* one pipe for both keeps their lines in order, and is cheaper */
-                x->error_fd = fcntl(x->output_fd, F_DUPFD_CLOEXEC, 3);
-                return x->error_fd < 0 ? -errno : 0;
-        }
+        if (!x->follow) /* one pipe for both keeps their lines in order, and is cheaper */
+                return 0;
         return output_new(&x->error, &x->error_fd, x->executor->event, /* is_stderr= */ true, on_line, x);
 }
 
