@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "util/file.h"
+#include "util/hash.h"
 
 #define DROPIN_SUFFIX ".conf"
 
@@ -33,6 +34,12 @@ static FileStamp stamp_of(const struct stat *st) {
 bool file_stamp_equal(const FileStamp *a, const FileStamp *b) {
         return a->ino == b->ino && a->ctime == b->ctime && a->mtime == b->mtime && a->size == b->size &&
                a->dev == b->dev;
+}
+
+uint64_t file_stamp_digest(const FileStamp *s) {
+        const uint64_t numbers[] = { s->dev, s->ino, (uint64_t)s->size, (uint64_t)s->mtime, (uint64_t)s->ctime };
+
+        return hash_bytes(0, numbers, sizeof(numbers));
 }
 
 bool sources_equal(const Sources *a, const Sources *b) {
