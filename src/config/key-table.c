@@ -90,12 +90,19 @@ size_t key_row_index(const KeyTable tables[static KEY_TABLES_MAX], const KeyRow 
 /* Finds the rows of the section, so that its keys are looked for among them only. False when there are none. */
 static bool enter_section(KeyReading *r, const char *section) {
         r->n_section_rows = 0;
-        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX && r->n_section_rows == 0; t++)
-                for (size_t i = 0; i < t->n_rows; i++)
-                        if (streq(t->rows[i].section, section) && r->n_section_rows++ == 0) {
+        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX && r->n_section_rows == 0; t++) {
+                const char *last = NULL; /* most often, the next row has the same string */
+                bool found = false;
+
+                for (size_t i = 0; i < t->n_rows; i++) {
+                        found = t->rows[i].section == last ? found : streq(t->rows[i].section, section);
+                        last = t->rows[i].section;
+                        if (found && r->n_section_rows++ == 0) {
                                 r->section_table = t;
                                 r->section_rows = &t->rows[i];
                         }
+                }
+        }
         return r->n_section_rows > 0;
 }
 
@@ -277,7 +284,7 @@ int key_table_read(KeyReading *r, const char *text, size_t n) {
         ReaderSink sink = { .section = on_section, .assign = on_assign, .userdata = r };
 
         r->skip_section = false;
-        (void)enter_section(r, "");
+        r->n_section_rows = 0;
         return reader_parse(text, n, &sink, r->problems);
 }
 

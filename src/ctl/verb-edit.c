@@ -306,7 +306,7 @@ static int read_draft(Edit *e) {
         const Directory directory = { .path = e->dirs[0], .fd = e->directory };
         _cleanup_(job_text_done) JobText text = { 0 };
         _cleanup_free_ char *reason = NULL;
-        FileStamp stamp;
+        FileStamp stamp = { 0 };
         int r = source_read(&directory, e->draft, getuid(), &text, &stamp, &reason);
 
         if (r == -ENOMEM)

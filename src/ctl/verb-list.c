@@ -29,6 +29,8 @@ typedef struct List {
         const JobRow **jobs; /* those that are shown */
         size_t n_jobs;
         char **changed_dropins; /* in order: NAME of each NAME.job.d that was changed since it was read */
+        char *directory;        /* of the file that was looked at last, or NULL */
+        int directory_fd;
 } List;
 
 static void list_done(List *l) {
@@ -38,6 +40,8 @@ static void list_done(List *l) {
         daemon_view_done(&l->daemon);
         l->jobs = mfree(l->jobs);
         strv_free(l->changed_dropins);
+        free(l->directory);
+        safe_close(l->directory_fd);
 }
 
 static const JobRow *job_rows_find(const Rows *rows, const char *name) {
@@ -127,7 +131,12 @@ static int sort(const char *order, const JobRow **jobs, size_t n) {
 
         for (size_t i = 0; i < ELEMENTSOF(orders); i++)
                 if (streq(order ?: "name", orders[i].name)) {
-                        qsort(jobs, n, sizeof(*jobs), orders[i].compare);
+                        size_t sorted = MIN(n, (size_t)1);
+
+                        while (sorted < n && orders[i].compare(&jobs[sorted - 1], &jobs[sorted]) <= 0)
+                                sorted++;
+                        if (sorted < n) /* the daemon sends them by name */
+                                qsort(jobs, n, sizeof(*jobs), orders[i].compare);
                         return CTL_DONE;
                 }
         ctl_complain(_("--sort= takes name, next or last, not '%s'."), order);
@@ -202,13 +211,27 @@ static bool has_changed_dropins(const List *l, const char *name, size_t n) {
         return at < n_found && strncmp(found[at], name, n) == 0 && found[at][n] == '\0';
 }
 
+/* By the directory, which most files share: the kernel then has one name to look up. */
+static int look_at_file(List *l, const char *path, struct stat *ret) {
+        const char *slash = strrchr(path, '/');
+        size_t n = slash ? (size_t)(slash + 1 - path) : 0;
+
+        if (!l->directory || strncmp(l->directory, path, n) != 0 || l->directory[n] != '\0') {
+                free(l->directory);
+                safe_close(l->directory_fd);
+                l->directory = alloc_format("%.*s", (int)n, path);
+                l->directory_fd = open(l->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        }
+        return fstatat(l->directory_fd, path + n, ret, 0);
+}
+
 /* The files of the job are not those that were read. That of a job that runs once is written by the daemon. */
-static bool is_changed_on_disk(const List *l, const JobRow *row) {
+static bool is_changed_on_disk(List *l, const JobRow *row) {
         struct stat st;
 
         if (l->daemon.loaded == 0 || isempty(row->fragment) || once_is_file(row->fragment))
                 return false;
-        return stat(row->fragment, &st) < 0 || is_newer(&st, l->daemon.loaded) ||
+        return look_at_file(l, row->fragment, &st) < 0 || is_newer(&st, l->daemon.loaded) ||
                has_changed_dropins(l, row->name, strlen(row->name)) ||
                has_changed_dropins(l, row->name, job_name_template_length(row->name));
 }
@@ -251,7 +274,7 @@ static const AlarmRow *alarms_of(const List *l, const char *job, size_t *ret_n) 
 }
 
 /* What needs to be looked at: "1 alarm, changed on disk". */
-static char *notes_text(const List *l, const JobRow *row) {
+static char *notes_text(List *l, const JobRow *row) {
         size_t n_alarms;
         const char *problem = !row->has_problem || streq(row->state, "invalid") ? "" : _("file invalid, ");
         const char *paused = row->paused && !streq(row->state, "paused") && !l->daemon.paused ? _("paused, ") : "";
@@ -270,7 +293,7 @@ static char *notes_text(const List *l, const JobRow *row) {
         return text;
 }
 
-static void add_row(const Ctl *c, Table *t, const List *l, const JobRow *row, usec_t now) {
+static void add_row(const Ctl *c, Table *t, List *l, const JobRow *row, usec_t now) {
         _cleanup_free_ char *last = last_text(c, row, now), *next = next_text(c, row, now),
                             *runs = alloc_format("%" PRIu64, row->runs), *notes = notes_text(l, row);
 
@@ -325,7 +348,7 @@ static void print_sums(const List *l) {
         puts(".");
 }
 
-static void print_table(Ctl *c, const List *l) {
+static void print_table(Ctl *c, List *l) {
         static const TableColumn columns[] = {
                 { .title = N_("JOB"), .shrink = SHRINK_LATE },
                 { .title = N_("STATE") },
@@ -414,7 +437,7 @@ static int print_problems(Ctl *c, const Rows *rows, const Rows *d) {
         return 0;
 }
 
-static json_object *job_json(const List *l, const JobRow *row) {
+static json_object *job_json(List *l, const JobRow *row) {
         /* clang-format off */
         static const char *const members[] = {
                 "job", "description", "state", "file", "tags", "last_result", "last_code", "next_usec",
@@ -474,7 +497,7 @@ static int list_read(Ctl *c, char *const *patterns, List *l) {
 }
 
 int verb_list(Ctl *c, char **args) {
-        _cleanup_(list_done) List l = { 0 };
+        _cleanup_(list_done) List l = { .directory_fd = -EBADF };
         bool is_selection = args[0] || c->failed || c->states || c->tags;
         int r;
 

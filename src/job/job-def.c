@@ -158,15 +158,19 @@ static void *pack_member(Packer *p, const void *member, size_t n) {
 
 /* Most strings are the end of a line that was read. */
 static char *pack_string(Packer *p, const char *s) {
-        const JobDef *from = p->from;
-        const char *line;
+        const char *text = p->from->text, *end = text + p->from->text_size;
+        size_t n = s ? strlen(s) + 1 : 0;
 
         if (!s)
                 return NULL;
-        line = memmem(from->text, from->text_size, s, strlen(s) + 1);
-        if (!line)
-                return pack_bytes(p, s, strlen(s) + 1);
-        return p->block ? p->text + (line - from->text) : NULL;
+        for (const char *line = text; line < end;) {
+                const char *value = line + sizeof(uint16_t), *next = value + strlen(value) + 1;
+
+                if ((size_t)(next - value) >= n && memcmp(next - n, s, n) == 0)
+                        return p->block ? p->text + (next - n - text) : NULL;
+                line = next;
+        }
+        return pack_bytes(p, s, n);
 }
 
 /* Scratch takes what the first pass finds. */

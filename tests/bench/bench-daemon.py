@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a daemon costs that has nothing to do: start to READY=1, memory, a list of its jobs, reload, wake-ups.
+"""What a daemon costs that has nothing to do: start to READY=1, memory and who holds it, a list of its jobs, reload,
+wake-ups.
 
 usage: bench-daemon.py BUILDDIR [ROW...]      (rows of table.py; default: all, and wake-ups and reloads)
 VAKT_BENCH_IDLE=60 seconds are spent idle for the wake-ups."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +51,18 @@ class Daemon(common.Daemon):
             return sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
 
 
+class CountedDaemon(Daemon):
+    wrapper = "valgrind", "--quiet", "--tool=massif", "--massif-out-file=/dev/null"
+
+    def allocations(self):
+        """Bytes in use by the function that has allocated them, the most first."""
+        snapshot = f"{self.directory}/snapshot"
+        subprocess.run(["vgdb", f"--pid={self.process.pid}", "detailed_snapshot", snapshot], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(snapshot, encoding="utf-8") as f:
+            return re.findall(r"^ n\d+: (\d+) 0x\w+: (\S+)", f.read(), re.MULTILINE)
+
+
 def read_all_seconds(directory):
     """The physical limit of a load: every file opened and read once."""
     begin = time.monotonic()
@@ -85,6 +99,17 @@ def measure_rest(build):
             d.stop()
 
 
+def print_allocations(build):
+    with CountedDaemon(build, MANY) as d:
+        d.stop()
+        d.start()
+        time.sleep(1)
+        for n, function in d.allocations():
+            if int(n) >= MANY:
+                print(f"{MANY} jobs: {int(n) / MANY:.0f} bytes a job in {function}()")
+        d.stop()
+
+
 def main():
     build, rows = sys.argv[1], sys.argv[2:]
     common.exit_on_sigterm()
@@ -96,6 +121,7 @@ def main():
         measure_once(build, few)
     if not rows:
         measure_rest(build)
+        print_allocations(build)
 
 
 main()

@@ -69,6 +69,8 @@ def exit_on_sigterm():
 class Daemon:
     """A daemon of this build, whose runs are children, with what it needs in a directory; "with" waits for READY=1."""
 
+    wrapper = ()  # words before the command
+
     def __init__(self, build, jobs, directory=None):
         self.build = build
         self.directory = tempfile.mkdtemp(prefix="vakt-bench-", dir=directory)
@@ -91,7 +93,7 @@ class Daemon:
 
     def start(self, state=None):
         """Returns seconds until it is ready."""
-        command = [f"{self.build}/src/vaktd", "--no-bus", "--executor=child", f"--config={self.directory}/vaktd.conf",
+        command = [*self.wrapper, f"{self.build}/src/vaktd", "--no-bus", "--executor=child", f"--config={self.directory}/vaktd.conf",
                    f"--jobs-dir={self.directory}/jobs", f"--state-dir={state or self.directory + '/state'}",
                    f"--socket={self.socket}"]
         environment = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"{self.directory}/notify",
