@@ -24,6 +24,9 @@ int open_within_mount(int dir_fd, const char *path, bool follow_last);
  * directory is on a file system on which others change files without our kernel. Negative errno of statx(2). */
 int stat_entry(int dir_fd, const char *name, bool is_remote, struct statx *ret);
 
+/* The same as stat(2) has it, without blocks and the time of access. */
+void stat_from_statx(const struct statx *s, struct stat *ret);
+
 /* Is this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE, or CAP_SETUID);
  * -EOPNOTSUPP: its file system does not report it; -ENOENT, … */
 int file_has_writer(int dir_fd, const char *name);

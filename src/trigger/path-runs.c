@@ -326,10 +326,12 @@ void path_runs_pump(JobPaths *p) {
         if (def->overlap == OVERLAP_REPLACE && !def->rare->path_trigger->each && batch_next(p->batch, now) == 0)
                 runs_preempt(&p->trigger->base, p->job,
                              "It was replaced by a run for files that changed meanwhile (Overlap=replace).");
+        spools_keep_open(p, true);
         while ((due = is_spool(def) && spools_have_ready(p) ? 0 : batch_next(p->batch, now)) == 0 &&
                (allowed = MAX(p->not_before, runs_allowed(m, p->job, RUN_CAUSE_PATH, clocks))) <= now &&
                n < RUNS_PER_TURN && (r = take(p, now)) > 0)
                 n++;
+        spools_keep_open(p, false);
         if (r < 0)
                 allowed = p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
         paths_hold(p);

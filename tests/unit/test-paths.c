@@ -1440,6 +1440,24 @@ static void test_an_item_by_hand_that_is_refused(void **state) {
         assert_int_equal(request_files(f, "spool", in(f, "elsewhere"), 1), -EXDEV);
 }
 
+/* Is something in this directory open, or the directory? It could not be unmounted. */
+static bool is_open(const Fixture *f, const char *name) {
+        DIR *dir = opendir("/proc/self/fd");
+        const char *path = in(f, name);
+        const struct dirent *d;
+        char target[PATH_MAX];
+        bool found = false;
+
+        assert_non_null(dir);
+        while ((d = readdir(dir))) {
+                ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target));
+
+                found = found || (n >= (ssize_t)strlen(path) && memcmp(target, path, strlen(path)) == 0);
+        }
+        (void)closedir(dir);
+        return found;
+}
+
 /* Each of them once. */
 static void test_items_are_acknowledged(void **state) {
         Fixture *f = *state;
@@ -1452,6 +1470,8 @@ static void test_items_are_acknowledged(void **state) {
                 f, "",
                 "Shell=basename \"$VAKT_PATH\" >>$OUT; test -f \"$VAKT_PATH\"\n[Service]\nEnvironment=OUT=/dev/null");
         start_watching(f, "spool", 1);
+        WAIT_FOR(f, f->n_started == 1);
+        assert_false(is_open(f, "spool"));
         WAIT_FOR(f, f->n_finished == 1);
         touch(f, "spool/after");
         WAIT_FOR(f, f->n_finished == 2);
@@ -1459,6 +1479,7 @@ static void test_items_are_acknowledged(void **state) {
         assert_false(exists(f, "spool/before"));
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
         WAIT_FOR(f, n_done == 2);
+        assert_false(is_open(f, "spool"));
         (void)finish(f, "other"); /* it is written, which is when they would be put away again */
         assert_int_equal(n_done, 2);
         assert_true(becomes_quiet(f));
