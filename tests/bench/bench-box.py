@@ -171,7 +171,7 @@ def unit_runs():
 
 def warm_runs():
     n = size(5000)
-    job = "\n".join(["[Run]", "Runner=warm", f"Exec={HELPER} nothing", "Overlap=parallel", "MaxParallel=64",
+    job = "\n".join(["[Run]", "Runner=warm", f"Exec={PROGRAMS}/bench-noop", "Overlap=parallel", "MaxParallel=64",
                      "QueueMax=1000", "[Service]", *SANDBOX]) + "\n"
     write_jobs("/run/bench-jobs", {"warm": job})
     if subprocess.run(["vaktd", "--check", "--jobs-dir=/run/bench-jobs"], capture_output=True, check=False).returncode != 0:
@@ -182,7 +182,7 @@ def warm_runs():
     call(*load, AT_ONCE, AT_ONCE)  # the runner is there
     for _ in range(rounds(5)):
         output = call("systemd-run", "--wait", "--pipe", "--quiet", *(f"--property={s}" for s in SANDBOX), HELPER, "loop", n,
-                      AT_ONCE, HELPER, "nothing")
+                      AT_ONCE, f"{PROGRAMS}/bench-noop")
         sample("warm-runs", "sandboxed-loop", n * 1e6 / int(output.split()[1]))
         sample("warm-runs", "vaktd", n * 1e6 / int(call(*load, n, AT_ONCE)))
 

@@ -26,7 +26,7 @@ def main():
     build, rows = sys.argv[1], sys.argv[2:]
     client = f"{build}/tests/bench/bench-client"
     exit_on_sigterm()
-    job = f"[Run]\nExec={build}/tests/bench/bench-helper-static nothing\nOverlap=parallel\nMaxParallel=64\nQueueMax=1000\n"
+    job = f"[Run]\nExec={build}/tests/bench/bench-noop\nOverlap=parallel\nMaxParallel=64\nQueueMax=1000\n"
     with Daemon(build, {"nothing": job}) as daemon:
         service = f"{daemon.directory}/service"
         with subprocess.Popen([client, "serve", service]) as server:

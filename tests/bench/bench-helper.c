@@ -6,7 +6,6 @@
  *   react DIRECTORY COMMAND…        the least that a trigger does: for each file closed, posix_spawn(3) of the command
  *   loop N AT-ONCE COMMAND…         the least that N runs take, so many at once: prints when it began, and µs
  *   drain DIRECTORY AT-ONCE COMMAND…   the same, one run for each file, whose path is the last argument; removes them
- *   nothing                         what a run does
  *   note FILE [PATH]                what a run does: appends when it began, and nothing waits for a reader
  *   stamp SOCKET [PATH]             what a run does: sends when it began, and which file it is about
  *   collect LOG                     what a run of a batch does: appends standard input to a file
@@ -145,10 +144,6 @@ static int do_drain(char *argv[]) {
 
 /* --- what is run --- */
 
-static int do_nothing(char *argv[]) {
-        return EXIT_SUCCESS;
-}
-
 static int do_note(char *argv[]) {
         int fd = open(argv[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 
@@ -239,10 +234,9 @@ int main(int argc, char *argv[]) {
                 int n_arguments;
                 int (*run)(char *argv[]);
         } modes[] = {
-                { "walk", 1, do_walk },   { "react", 2, do_react },     { "loop", 3, do_loop },
-                { "drain", 3, do_drain }, { "nothing", 0, do_nothing }, { "stamp", 1, do_stamp },
-                { "note", 1, do_note },   { "collect", 1, do_collect }, { "burst", 3, do_burst },
-                { "nest", 3, do_nest },
+                { "walk", 1, do_walk },       { "react", 2, do_react }, { "loop", 3, do_loop },
+                { "drain", 3, do_drain },     { "stamp", 1, do_stamp }, { "note", 1, do_note },
+                { "collect", 1, do_collect }, { "burst", 3, do_burst }, { "nest", 3, do_nest },
         };
 
         began = now();

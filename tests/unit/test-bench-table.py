@@ -33,6 +33,7 @@ def the_limit_comes_first_and_medians_are_compared():
     assert found["limit"] == (3, 4, 2, 1, 3)
     assert table.compare(RATE, samples) == {}
     assert table.compare(TIME, {("b", "limit"): [1]}) == {}
+    assert table.compare(TIME, {("b", "limit"): [0, 1], ("b", "vaktd"): [1, 1]}) == {}
 
 
 def only_what_is_worse_is_measured_again():
