@@ -32,8 +32,8 @@ struct ChildNotify {
         void *userdata;
 };
 
-/* Cuts at the beginning of a character, and leaves nothing that could draw on a terminal. */
-static void trim_status(char *text) {
+/* Cuts at the beginning of a character. */
+void notify_status_trim(char *text) {
         size_t n = strlen(text);
 
         if (n > NOTIFY_STATUS_MAX) {
@@ -55,7 +55,7 @@ static void take_message(const ChildNotify *n, pid_t sender, char *text) {
                         status = line + strlen("STATUS=");
         if (!status)
                 return;
-        trim_status(status);
+        notify_status_trim(status);
         n->status(n->userdata, sender, status);
 }
 

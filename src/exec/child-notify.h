@@ -23,6 +23,9 @@ int child_notify_new(ChildNotify **ret, sd_event *event, const char *directory, 
 ChildNotify *child_notify_free(ChildNotify *n);
 DEFINE_CLEANUP(ChildNotify, child_notify_free)
 
+/* Cuts what a run says about itself to NOTIFY_STATUS_MAX bytes, and leaves nothing that could draw on a terminal. */
+void notify_status_trim(char *text);
+
 /* What NOTIFY_SOCKET says to a run. */
 const char *child_notify_address(const ChildNotify *n);
 

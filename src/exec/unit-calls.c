@@ -79,10 +79,18 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
+/* A message with a descriptor is sent when the manager has answered once: before that, sd-bus would wait for it. */
+static bool may_be_sent(const UnitExecutor *e, Caller *c) {
+        return e->is_proved || c->call != CALL_START || execution_of(c)->order->listener == 0;
+}
+
 static Caller *next_caller(UnitExecutor *e) {
+        Caller *c;
+
         for (size_t i = 0; i < ELEMENTSOF(e->queues); i++)
-                if (!TAILQ_EMPTY(&e->queues[i]))
-                        return TAILQ_FIRST(&e->queues[i]);
+                TAILQ_FOREACH(c, &e->queues[i], queue)
+                        if (may_be_sent(e, c))
+                                return c;
         return NULL;
 }
 

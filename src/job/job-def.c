@@ -25,6 +25,7 @@ const JobDef job_def_defaults = {
         },
         .monitor = { .clear_for = USEC_PER_MINUTE, .sample_max = 30 * USEC_PER_SEC },
         .wait_max = USEC_INFINITY,
+        .runner = { .idle = USEC_PER_MINUTE, .max_runs = 10000, .slots = 64 },
 };
 
 int job_def_new(JobDef **ret, const char *name) {
@@ -165,6 +166,13 @@ static const char *const overlap_table[] = {
 };
 DEFINE_TO_STRING(overlap, Overlap)
 DEFINE_FROM_STRING(overlap)
+
+static const char *const runner_kind_table[] = {
+        [RUNNER_UNIT] = "unit",
+        [RUNNER_WARM] = "warm",
+};
+DEFINE_TO_STRING(runner_kind, RunnerKind)
+DEFINE_FROM_STRING(runner_kind)
 
 static const char *const interval_from_table[] = {
         [INTERVAL_FROM_START] = "start",
