@@ -198,12 +198,6 @@ bool child_cgroup_exists(const ChildCgroup *c, uint64_t run) {
         return faccessat(c->fd, run_file(path, run, ""), F_OK, 0) >= 0;
 }
 
-char *child_cgroup_entrance(const ChildCgroup *c, uint64_t run) {
-        char name[FILE_PATH_MAX], *path;
-
-        return asprintf(&path, "%s/%s", c->path, run_file(name, run, "cgroup.procs")) < 0 ? NULL : path;
-}
-
 int child_cgroup_open(const ChildCgroup *c, uint64_t run) {
         char path[FILE_PATH_MAX];
         int fd = openat(c->fd, run_file(path, run, ""), O_PATH | O_DIRECTORY | O_CLOEXEC);

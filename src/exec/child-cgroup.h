@@ -25,9 +25,6 @@ DEFINE_CLEANUP(ChildCgroup, child_cgroup_free)
 int child_cgroup_make(const ChildCgroup *c, uint64_t run);
 bool child_cgroup_exists(const ChildCgroup *c, uint64_t run);
 
-/* The file that a process writes itself into to become a member; the caller frees it. NULL without memory. */
-char *child_cgroup_entrance(const ChildCgroup *c, uint64_t run);
-
 /* An O_PATH descriptor of its directory, for who makes a process in it; the caller closes it. Negative errno. */
 int child_cgroup_open(const ChildCgroup *c, uint64_t run);
 
