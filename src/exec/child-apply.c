@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 
 #include "exec/child-environment.h"
+#include "exec/command-line.h"
 #include "exec/environment.h"
 #include "exec/start-diagnosis.h"
 #include "fs/identity.h"
@@ -67,16 +68,6 @@ static int write_text(const char *path, const char *text) {
 }
 
 /* --- what may want privileges --- */
-
-static int enter_cgroup(Child *c) {
-        const char *entrance = c->orders->entrance;
-        int r;
-
-        if (isempty(entrance))
-                return 0;
-        r = write_text(entrance, "0");
-        return r < 0 ? fail(c, r, "Cannot enter the control group by %s: %s.", entrance, strerror(-r)) : 0;
-}
 
 static int open_input(Child *c) {
         const char *path = c->settings->standard_input;
@@ -442,10 +433,9 @@ static int execute(Child *c) {
 }
 
 static int (*const steps[])(Child *c) = {
-        enter_cgroup,    open_input,      set_oom_score, set_nice,         set_cpu_scheduling,    set_cpu_affinity,
-        set_io_priority, set_timer_slack, set_umask,     look_up_user,     look_up_groups,        make_environment,
-        set_limits,      set_groups,      set_user,      change_directory, set_no_new_privileges, ignore_sigpipe,
-        execute,
+        open_input,      set_oom_score, set_nice,         set_cpu_scheduling,    set_cpu_affinity, set_io_priority,
+        set_timer_slack, set_umask,     look_up_user,     look_up_groups,        make_environment, set_limits,
+        set_groups,      set_user,      change_directory, set_no_new_privileges, ignore_sigpipe,   execute,
 };
 
 void child_apply(const ChildOrders *orders, const ChildSettings *settings, char *const *environment,

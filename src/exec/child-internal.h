@@ -6,13 +6,14 @@
  */
 
 #include "exec/child-cgroup.h"
+#include "exec/child-leaving.h"
 #include "exec/child-notify.h"
 #include "exec/child-settings.h"
 #include "exec/executor.h"
 #include "exec/output.h"
 #include "exec/files-directory.h"
 
-#include <spawn.h>
+#include <signal.h>
 
 #define CHILD_TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define CHILD_BUCKETS             1024
@@ -30,12 +31,12 @@ typedef struct ChildExecutor {
         sd_event_source *sweep_source;
         sd_event_source *reaper_source; /* where we are the parent of orphans */
         int null_fd;
-        posix_spawnattr_t attributes;
-        bool has_attributes;
-        int helper_fd; /* vakt-exec, kept open so that it stays the one of our own build; negative errno: it is not
-                          there */
+        sigset_t ignored; /* signals, by us */
+        int helper_fd;    /* vakt-exec, kept open so that it stays the one of our own build; negative errno: it is not
+                             there */
         char helper_path[sizeof("/proc/self/fd/2147483647")];
         ChildCgroup *cgroup; /* NULL = none was delegated */
+        ChildLeaving *leaving;
         ChildNotify *notify; /* from the first run on */
         bool notify_failed;
         bool knows_ticks;                       /* our clock and the start of processes in /proc go together */
@@ -120,8 +121,13 @@ void child_executor_reap(ChildExecutor *e);
 
 /* --- child-spawn.c --- */
 
+typedef struct ChildProcess {
+        pid_t pid;
+        int pidfd; /* -EBADF where the kernel gives none; the caller's to close */
+} ChildProcess;
+
 /* Starts the command whose turn it is. Negative errno: nothing runs; failure_reason may say why. */
-int child_spawn(ChildExecution *x, pid_t *ret);
+int child_spawn(ChildExecution *x, ChildProcess *ret);
 
 /* What vakt-exec said before it ended: its errno, and a message in failure_reason. 0: it did all. */
 int child_spawn_answer(ChildExecution *x);

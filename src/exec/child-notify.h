@@ -8,9 +8,6 @@
 
 #include "util/macro.h"
 
-#define NOTIFY_MESSAGE_MAX 4096 /* bytes of a message; a longer one is ignored */
-#define NOTIFY_STATUS_MAX  512  /* bytes of a status that are kept */
-
 typedef struct ChildNotify ChildNotify;
 
 /* A process that the kernel vouches for says this about itself. */
@@ -22,9 +19,6 @@ int child_notify_new(ChildNotify **ret, sd_event *event, const char *directory, 
                      void *userdata);
 ChildNotify *child_notify_free(ChildNotify *n);
 DEFINE_CLEANUP(ChildNotify, child_notify_free)
-
-/* Cuts what a run says about itself to NOTIFY_STATUS_MAX bytes, and leaves nothing that could draw on a terminal. */
-void notify_status_trim(char *text);
 
 /* What NOTIFY_SOCKET says to a run. */
 const char *child_notify_address(const ChildNotify *n);

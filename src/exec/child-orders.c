@@ -27,7 +27,6 @@ int child_orders_write(const ChildOrders *o) {
         if (!f)
                 return -errno;
         serialize_text(f, o->directory);
-        serialize_text(f, o->entrance);
         serialize_text(f, o->list);
         serialize_text(f, o->program);
         serialize_list(f, o->argv);
@@ -83,7 +82,6 @@ static int get_orders(ChildOrdersText *t, ChildOrders *ret) {
         *ret = (ChildOrders){
                 .directory = deserialize_text(&t->in),
         };
-        ret->entrance = deserialize_text(&t->in);
         ret->list = deserialize_text(&t->in);
         ret->program = deserialize_text(&t->in);
         r = deserialize_list(&t->in, &t->argv);

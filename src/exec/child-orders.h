@@ -10,7 +10,6 @@
 
 typedef struct ChildOrders {
         const char *directory; /* where the run starts, unless WorkingDirectory= says otherwise */
-        const char *entrance;  /* of its control group, "" = none */
         const char *list;      /* a file that is to be given to the user of the run, "" = none */
         const char *program;   /* as written: absolute, or looked up in PATH */
         char **argv;

@@ -23,7 +23,7 @@
 #include "exec/environment.h"
 #include "exec/start-diagnosis.h"
 #include "util/log.h"
-#include "util/spawn-signals.h"
+#include "util/spawn-process.h"
 #include "util/strv.h"
 
 /* --- main processes, by pid --- */
@@ -78,7 +78,8 @@ void child_execution_report(ChildExecution *x, ExecOutcome *outcome) {
 
                 outcome->cpu = usage.cpu;
                 outcome->memory_peak = usage.memory_peak;
-                if (usage.oom && outcome->result == RUN_RESULT_SIGNAL && outcome->code == SIGKILL)
+                if (outcome->result == RUN_RESULT_SIGNAL && outcome->code == SIGKILL &&
+                    child_cgroup_was_oom(x->executor->cgroup, x->run))
                         outcome->result = RUN_RESULT_OOM;
         }
         x->executor->callbacks.ended(x->cookie, outcome); /* frees x */
@@ -124,9 +125,14 @@ static void signal_main(const ChildExecution *x, int sig) {
 }
 
 static void signal_all(const ChildExecution *x, int sig) {
+        int r = x->has_group ? child_cgroup_signal(x->executor->cgroup, x->run, sig) : 0;
+
+        if (r < 0)
+                log_warning_errno(r, "Cannot send signal %d to the control group of run %" PRIu64 ", ignoring: %m",
+                                  sig, x->run);
         if (x->has_group)
-                child_cgroup_signal(x->executor->cgroup, x->run, sig);
-        else if (holds_number(x))
+                return;
+        if (holds_number(x))
                 send_signal(-x->pid, sig);
 }
 
@@ -212,17 +218,31 @@ int child_execution_arm_timeout(ChildExecution *x, usec_t timeout) {
 /* --- one command --- */
 
 static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata);
+static int on_pidfd(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 
-static int follow_child(ChildExecution *x, pid_t pid) {
+static void kill_and_reap(pid_t pid) {
+        send_signal(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+}
+
+/* The event loop only says that it has ended: it would wait for it twice. Without a pidfd it must. */
+static int follow_child(ChildExecution *x, const ChildProcess *p) {
+        sd_event *event = x->executor->event;
         int r;
 
-        r = sd_event_add_child(x->executor->event, &x->child_source, pid, WEXITED, on_child, x);
+        if (p->pidfd >= 0)
+                r = sd_event_add_io(event, &x->child_source, p->pidfd, EPOLLIN, on_pidfd, x);
+        else
+                r = sd_event_add_child(event, &x->child_source, p->pid, WEXITED, on_child, x);
         if (r < 0) {
-                send_signal(-pid, SIGKILL);
-                (void)waitpid(pid, NULL, 0);
+                send_signal(-p->pid, SIGKILL);
+                kill_and_reap(p->pid);
+                safe_close(p->pidfd);
                 return r;
         }
-        (void)sd_event_source_set_child_process_own(x->child_source, true);
+        if (p->pidfd >= 0)
+                (void)sd_event_source_set_io_fd_own(x->child_source, true);
         (void)sd_event_source_set_description(x->child_source, "run-child");
         /* Its end takes what is left in the pipes along, so that they need not be looked at once more. */
         (void)sd_event_source_set_priority(x->child_source, SD_EVENT_PRIORITY_IMPORTANT);
@@ -251,14 +271,16 @@ static uint64_t start_of(ChildExecutor *e, pid_t pid, uint64_t before, uint64_t 
 static int execution_spawn(ChildExecution *x) {
         uint64_t before = now_ticks();
         ExecIdentity identity = {};
+        ChildProcess process;
         int r;
 
         assert(!x->child_source && !x->pidfd_source && x->command < x->def->n_commands); /* one after the other */
-        r = child_spawn(x, &identity.pid);
+        r = child_spawn(x, &process);
         if (r < 0)
                 return r;
+        identity.pid = process.pid;
         identity.pid_start = start_of(x->executor, identity.pid, before, now_ticks());
-        r = follow_child(x, identity.pid);
+        r = follow_child(x, &process);
         if (r < 0)
                 return r;
         child_execution_set_process(x, identity.pid, identity.pid_start);
@@ -271,19 +293,15 @@ static usec_t timeval_usec(const struct timeval *tv) {
 }
 
 /* The kernel counts from fork on: what looks smaller than we are may be just what we are. */
-static void add_usage(ChildExecution *x) {
-        struct rusage theirs, ours;
-        siginfo_t si;
+static void add_usage(ChildExecution *x, const struct rusage *theirs) {
+        struct rusage ours;
 
-        /* waitid(3) has no room for the figures, the system call has; the zombie stays. */
-        if (syscall(SYS_waitid, P_PID, x->pid, &si, WEXITED | WNOHANG | WNOWAIT, &theirs) < 0)
-                return;
         x->cpu = usec_add(x->cpu == USEC_INFINITY ? 0 : x->cpu,
-                          timeval_usec(&theirs.ru_utime) + timeval_usec(&theirs.ru_stime));
-        if (getrusage(RUSAGE_SELF, &ours) < 0 || theirs.ru_maxrss <= ours.ru_maxrss)
+                          timeval_usec(&theirs->ru_utime) + timeval_usec(&theirs->ru_stime));
+        if (getrusage(RUSAGE_SELF, &ours) < 0 || theirs->ru_maxrss <= ours.ru_maxrss)
                 return;
-        if (x->memory_peak == UINT64_MAX || x->memory_peak < (uint64_t)theirs.ru_maxrss * 1024)
-                x->memory_peak = (uint64_t)theirs.ru_maxrss * 1024;
+        if (x->memory_peak == UINT64_MAX || x->memory_peak < (uint64_t)theirs->ru_maxrss * 1024)
+                x->memory_peak = (uint64_t)theirs->ru_maxrss * 1024;
 }
 
 static bool is_success(const ChildExecution *x, const siginfo_t *si) {
@@ -310,18 +328,30 @@ static ExecOutcome outcome_of(const ChildExecution *x, const siginfo_t *si) {
         return o;
 }
 
-static void command_ended(ChildExecution *x, const siginfo_t *si) {
+/* waitid(3) has no room for what it used, the system call has. False: a debugger has not let go of it yet. */
+static bool reap(ChildExecution *x, siginfo_t *ret) {
+        struct rusage usage;
+
+        if (syscall(SYS_waitid, P_PID, x->pid, ret, WEXITED | WNOHANG, &usage) < 0 || ret->si_pid != x->pid)
+                return false;
+        x->child_source = sd_event_source_disable_unref(x->child_source);
+        add_usage(x, &usage);
+        return true;
+}
+
+static void command_ended(ChildExecution *x) {
+        siginfo_t si = {};
         ExecOutcome outcome;
         int r;
 
-        assert(x->child_source && !x->failed_source && si->si_pid == x->pid);
+        assert(x->child_source && !x->failed_source);
         if (x->executor->notify) /* while the zombie still tells whose process the sender is */
                 child_notify_drain(x->executor->notify);
-        add_usage(x);
         child_execution_kill_rest(x);
-        x->child_source = sd_event_source_disable_unref(x->child_source);
+        if (!reap(x, &si))
+                return;
         r = child_spawn_answer(x);
-        outcome = outcome_of(x, si);
+        outcome = outcome_of(x, &si);
         if (r >= 0 && outcome.result == RUN_RESULT_SUCCESS && x->stop_result == RUN_RESULT_NONE &&
             x->command + 1 < x->def->n_commands) {
                 x->command++;
@@ -336,13 +366,17 @@ static void command_ended(ChildExecution *x, const siginfo_t *si) {
                 child_execution_report(x, &outcome);
 }
 
-static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
+static int on_pidfd(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         ChildExecution *x = userdata;
         ChildExecutor *e = x->executor;
 
-        command_ended(x, si); /* frees x, perhaps */
+        command_ended(x); /* frees x, perhaps */
         child_executor_reap(e);
         return 0;
+}
+
+static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
+        return on_pidfd(s, -EBADF, 0, userdata);
 }
 
 /* --- starting --- */
@@ -401,19 +435,19 @@ static int execution_make_list(ChildExecution *x, const ExecutionRequest *reques
         return r;
 }
 
-/* Without a group, or without the helper that enters it, a run is as it would be where none is delegated. */
+/* Without a group a run is as it would be where none is delegated. */
 static void execution_make_group(ChildExecution *x) {
         const ChildExecutor *e = x->executor;
         int r;
 
-        if (!e->cgroup || e->helper_fd < 0)
+        if (!e->cgroup)
                 return;
         r = child_cgroup_make(e->cgroup, x->run);
         if (r < 0)
                 log_warning_errno(r, "Cannot create a control group for run %" PRIu64 ", continuing without: %m",
                                   x->run);
         else
-                x->has_group = x->with_helper = true;
+                x->has_group = true;
 }
 
 static int execution_prepare(ChildExecution *x, const ExecutionRequest *request) {
@@ -500,15 +534,17 @@ static Execution *child_free_execution(Execution *base) {
 
         if (x->child_source || x->pidfd_source)
                 kill_run(x);
+        if (x->child_source)
+                kill_and_reap(x->pid);
         child_adopt_forget(x);
         forget_process(x);
-        sd_event_source_disable_unref(x->child_source); /* reaps what it still owns */
+        sd_event_source_disable_unref(x->child_source);
         sd_event_source_disable_unref(x->pidfd_source);
         sd_event_source_disable_unref(x->timeout_source);
         sd_event_source_disable_unref(x->kill_source);
         sd_event_source_disable_unref(x->failed_source);
         if (x->has_group)
-                child_cgroup_remove(x->executor->cgroup, x->run);
+                child_leaving_add(&x->executor->leaving, x->executor->event, x->executor->cgroup, x->run);
         if (x->has_list)
                 files_directory_remove(x->executor->lists, x->run);
         output_free(x->output);
@@ -565,13 +601,12 @@ static Executor *child_free(Executor *base) {
         ChildExecutor *e = (ChildExecutor *)base;
 
         assert(!e->adopted && !e->resolving); /* no run outlives it */
-        if (e->has_attributes)
-                posix_spawnattr_destroy(&e->attributes);
         sd_event_source_disable_unref(e->adopt_source);
         sd_event_source_disable_unref(e->sweep_source);
         sd_event_source_disable_unref(e->reaper_source);
         files_directory_free(e->lists);
         child_notify_free(e->notify);
+        child_leaving_forget(&e->leaving);
         child_cgroup_free(e->cgroup);
         safe_close(e->null_fd);
         safe_close(e->helper_fd);
@@ -589,15 +624,6 @@ static void child_freep(ChildExecutor **e) {
 
 /* Nothing is kept of a child once it was waited for. */
 static void child_acknowledge(Executor *base) {
-}
-
-static int executor_set_attributes(ChildExecutor *e) {
-        int r = posix_spawnattr_init(&e->attributes);
-
-        if (r != 0)
-                return -r;
-        e->has_attributes = true;
-        return -spawn_set_signals(&e->attributes);
 }
 
 static void executor_open_helper(ChildExecutor *e) {
@@ -671,13 +697,12 @@ int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *o
                 return -ENOMEM;
         r = executor_open_lists(e, options);
         if (r >= 0)
-                r = executor_set_attributes(e);
-        if (r >= 0)
                 r = child_executor_add_reaper(e);
         if (r < 0)
                 return r;
+        spawn_find_ignored(&e->ignored);
         executor_open_helper(e);
-        r = child_cgroup_new(&e->cgroup, event);
+        r = child_cgroup_new(&e->cgroup, "daemon");
         if (r < 0 && r != -ENOENT)
                 log_debug_errno(r, "Runs get no control groups of their own: %m");
         *ret = &TAKE_PTR(e)->base;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vakt-exec ORDERS ANSWER: the short life between fork and exec of a run whose job has [Service] settings, or that
- * gets a control group of its own. vaktd starts it as the run's process; it reads its orders from one file descriptor,
- * becomes what they say, and executes the run's program in its own place. What it cannot do it writes to the other.
+/* vakt-exec ORDERS ANSWER: the short life between fork and exec of a run whose job has [Service] settings. vaktd
+ * starts it as the run's process; it reads its orders from one file descriptor, becomes what they say, and executes
+ * the run's program in its own place. What it cannot do it writes to the other.
  *
  * A program of its own, as the daemon must not do this itself: a name service may block it for seconds, and between
  * fork and exec of a large process hardly anything is allowed. */

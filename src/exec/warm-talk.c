@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "exec/child-notify.h"
+#include "exec/notify-message.h"
 #include "exec/output.h"
 #include "exec/warm-internal.h"
 #include "util/log.h"

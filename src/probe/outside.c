@@ -15,7 +15,6 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -29,7 +28,7 @@
 #include "time/span.h"
 #include "util/escape.h"
 #include "util/nofile.h"
-#include "util/spawn-signals.h"
+#include "util/spawn-process.h"
 #include "util/strv.h"
 #include "util/turn.h"
 
@@ -345,63 +344,36 @@ static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) 
 
 /* --- starting them --- */
 
-static int set_files(posix_spawn_file_actions_t *actions, int fd) {
-        int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDWR | O_NOCTTY, 0);
-
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(actions, STDIN_FILENO, STDOUT_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(actions, fd, OUTSIDE_SOCKET_FD);
-        if (r == 0)
-                r = posix_spawn_file_actions_addchdir_np(actions, "/");
-        return r;
-}
-
-static int spawn(const Outside *o, bool as_nobody, int fd, pid_t *ret) {
-        char *const argv[] = { (char *)"vakt-probe", as_nobody ? (char *)OUTSIDE_AS_NOBODY : NULL, NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        int r;
-
-        r = posix_spawn_file_actions_init(&actions);
-        if (r != 0)
-                return -r;
-        r = posix_spawnattr_init(&attributes);
-        if (r == 0) {
-                r = set_files(&actions, fd);
-                if (r == 0)
-                        r = spawn_set_signals(&attributes);
-                nofile_limit_restore();
-                if (r == 0)
-                        r = posix_spawn(ret, o->program, &actions, &attributes, argv, o->environment);
-                nofile_limit_raise();
-                posix_spawnattr_destroy(&attributes);
-        }
-        posix_spawn_file_actions_destroy(&actions);
-        return -r;
-}
-
 static int worker_spawn(Worker *w) {
-        _cleanup_close_ int theirs = -EBADF;
+        char *const argv[] = { (char *)"vakt-probe", w->as_nobody ? (char *)OUTSIDE_AS_NOBODY : NULL, NULL };
+        _cleanup_close_ int null_fd = -EBADF, theirs = -EBADF;
         int fds[2], r;
         pid_t pid;
 
         if (w->outside->program_fd < 0)
                 return w->outside->program_fd;
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+        null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+        if (null_fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
                 return -errno;
         w->fd = fds[0];
         theirs = fds[1];
-        r = spawn(w->outside, w->as_nobody, theirs, &pid);
-        if (r < 0)
+        r = spawn_process(
+                &(SpawnRequest){
+                        .program = w->outside->program,
+                        .argv = argv,
+                        .envp = w->outside->environment,
+                        .fds = (const int[]){ null_fd, null_fd, STDERR_FILENO, [OUTSIDE_SOCKET_FD] = theirs },
+                        .n_fds = OUTSIDE_SOCKET_FD + 1,
+                        .directory = "/",
+                        .cgroup_fd = -EBADF,
+                        .nofile = nofile_limit_original(),
+                },
+                &pid, &w->pid_fd);
+        if (r < 0 || w->pid_fd >= 0)
                 return r;
-        w->pid_fd = pidfd_open(pid, 0);
-        if (w->pid_fd >= 0)
-                return 0;
-        r = -errno;
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0); /* nobody else will */
-        return r;
+        return -EOPNOTSUPP;
 }
 
 static int worker_add_sources(Worker *w) {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lowering a soft limit below the number of open files closes none of them; a child that is created meanwhile inherits
- * the low limit. posix_spawn(3) cannot set a limit itself. */
-
 #include "util/nofile.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/resource.h>
 
 static struct rlimit original;
@@ -23,7 +21,6 @@ void nofile_limit_raise(void) {
         (void)setrlimit(RLIMIT_NOFILE, &raised);
 }
 
-void nofile_limit_restore(void) {
-        if (is_known)
-                (void)setrlimit(RLIMIT_NOFILE, &original);
+const struct rlimit *nofile_limit_original(void) {
+        return is_known && original.rlim_cur != original.rlim_max ? &original : NULL;
 }

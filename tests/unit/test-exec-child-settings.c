@@ -599,7 +599,6 @@ static void test_orders(void **state) {
         UnitProperty property = { .name = "User", .signature = "s", .values = values, .n_values = 3 };
         ChildOrders orders = {
                 .directory = "/",
-                .entrance = "",
                 .list = "/run/list",
                 .program = "/bin/sh",
                 .argv = argv,

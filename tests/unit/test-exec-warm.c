@@ -232,7 +232,7 @@ static void another_daemon(void) {
         runs[0].execution = execution_free(runs[0].execution);
         executor = executor_free(executor);
         runner.fd = safe_close(runner.fd);
-        runner.n_hello = runner.n_runs = 0;
+        runner.n_hello = runner.n_runs = fake.n_lists = 0;
         begin(/* is_bus= */ false);
 }
 
