@@ -78,6 +78,7 @@ struct Runner {
         uint32_t free, reported, acks;                           /* lists of slots: index + 1 of the first, or 0 */
         unsigned n_active, n_promised, n_used;                   /* runs that are not over, or were named; slots */
         bool is_greeted, is_retired, is_told_to_exit, is_useful; /* useful: it has taken a run */
+        bool is_distrusted;                                      /* stopped by us, with its runs */
         bool in_told;
         TAILQ_ENTRY(Runner) told;
 };

@@ -261,6 +261,7 @@ void runner_break(Runner *r, const char *problem) {
                 return;
         r->life = RUNNER_BROKEN;
         r->is_retired = true;
+        r->is_distrusted = problem;
         if (problem)
                 log_message(LOG_WARNING, &c, "The runner %s is stopped: %s.", r->unit, problem);
         r->source = sd_event_source_disable_unref(r->source);

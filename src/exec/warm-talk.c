@@ -19,9 +19,10 @@
 #define ACKS_MAX          256
 #define FDS_MAX           3
 
-#define REASON_LOST    "Its runner ended while it was active. Its result is not known."
-#define REASON_STOPPED "Its unit was stopped, but not by vaktd."
-#define REASON_OOM     "It was killed because it ran out of memory (see MemoryMax=)."
+#define REASON_LOST       "Its runner ended while it was active. Its result is not known."
+#define REASON_STOPPED    "Its unit was stopped, but not by vaktd."
+#define REASON_DISTRUSTED "vaktd stopped its runner, which has sent what cannot be."
+#define REASON_OOM        "It was killed because it ran out of memory (see MemoryMax=)."
 
 /* --- out --- */
 
@@ -279,8 +280,10 @@ static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *u
                         x->state = WARM_HELD;
                         return;
                 }
-                reason = REASON_STOPPED;
-                if (unit->result == RUN_RESULT_LOST) {
+                reason = x->runner->is_distrusted ? REASON_DISTRUSTED : REASON_STOPPED;
+                if (x->runner->is_distrusted)
+                        outcome.result = RUN_RESULT_LOST;
+                else if (unit->result == RUN_RESULT_LOST) {
                         outcome.result = RUN_RESULT_LOST;
                         reason = unit->reason ?: REASON_LOST;
                 }
@@ -397,8 +400,6 @@ static const char *take_welcome(Runner *r, const char *m, size_t n) {
         if (welcome.version < 1)
                 return "it has another version of the protocol";
         r->is_greeted = true;
-        if (r->def)
-                return NULL;
         if (runner_read_table(r, NULL) < 0)
                 return "there is no memory to read what its runs have come to";
         settle_unsure(r);
@@ -408,8 +409,10 @@ static const char *take_welcome(Runner *r, const char *m, size_t n) {
 static const char *take_report(Runner *r, const char *m, size_t n) {
         size_t n_entries = (n - sizeof(RunnerHeader)) / sizeof(RunnerEntry);
 
-        if (!r->is_greeted || n_entries > RUNNER_REPORTS_MAX)
-                return "it sent a wrong report";
+        if (n_entries > RUNNER_REPORTS_MAX)
+                return "it sent too long a report";
+        if (!r->is_greeted) /* all that is told before is in its table */
+                return NULL;
         for (size_t i = 0; i < n_entries; i++) {
                 RunnerEntry entry;
 

@@ -319,6 +319,7 @@ void warm_stranger_listed(UnitExecutor *e, const char *unit, const char *job, ui
                           bool is_failed) {
         WarmRunners *w = &e->warm;
         FileName socket = file_name(number, "socket");
+        uint64_t *place;
 
         w->last_number = MAX(w->last_number, number);
         if (warm_open_directory(w) < 0 || has_runner(e, number))
@@ -326,12 +327,22 @@ void warm_stranger_listed(UnitExecutor *e, const char *unit, const char *job, ui
         if (faccessat(w->directory, socket.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
             e->callbacks.found(e->userdata, job, number) != EXEC_FOUND_WRITTEN)
                 return;
-        if (!is_over && !table_is_quiet(w, number)) {
-                w->is_swept = true; /* its files are left to the next daemon */
-                return;
+        if (!is_over) { /* until it is, its files stay */
+                place = ARRAY_NEXT(w->strangers, w->n_strangers);
+                if (place)
+                        *place = number;
+                w->n_strangers += place != NULL;
+                w->is_swept = !place;
         }
-        runner_remove_files(w, number);
-        release_at_once(e, unit, is_failed);
+        if (is_over || table_is_quiet(w, number))
+                release_at_once(e, unit, is_failed);
+}
+
+static bool is_stranger(const WarmRunners *w, uint64_t number) {
+        for (size_t i = 0; i < w->n_strangers; i++)
+                if (w->strangers[i] == number)
+                        return true;
+        return false;
 }
 
 void warm_sweep(UnitExecutor *e) {
@@ -342,9 +353,11 @@ void warm_sweep(UnitExecutor *e) {
 
         if (w->is_swept || !w->path || (w->directory < 0 && access(w->path, F_OK) < 0) || warm_open_directory(w) < 0)
                 return;
-        w->is_swept = true;
+        w->is_swept = w->n_strangers == 0;
         directory = fd_list(w->directory);
         while (directory && (entry = readdir(directory)))
-                if (read_number(entry->d_name, &number) && !has_runner(e, number))
+                if (read_number(entry->d_name, &number) && !has_runner(e, number) && !is_stranger(w, number))
                         (void)unlinkat(w->directory, entry->d_name, 0);
+        w->strangers = mfree(w->strangers);
+        w->n_strangers = 0;
 }

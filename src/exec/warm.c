@@ -397,4 +397,5 @@ void warm_done(UnitExecutor *e) {
         safe_close(w->directory);
         free(w->path);
         free(w->message);
+        free(w->strangers);
 }

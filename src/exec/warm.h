@@ -27,6 +27,8 @@ typedef struct WarmRunners {
         sd_event_source *over_source;
         uint64_t last_number; /* the highest that any of them has */
         char *message;        /* of RUNNER_MESSAGE_MAX bytes, that is read */
+        uint64_t *strangers;  /* of the list that is read, which have not ended */
+        size_t n_strangers;
         bool is_swept;
 } WarmRunners;
 

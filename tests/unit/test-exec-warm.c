@@ -562,6 +562,7 @@ static void test_stranger(void **state) {
         runner.table[0] = ended(1, 0, RUN_RESULT_SUCCESS, 0);
         another_daemon();
         until(stranger_is_gone);
+        compare();
         assert_false(has_files("1.table"));
 }
 
