@@ -6,6 +6,8 @@
 #include "exec/exec-unit-internal.h"
 #include "exec/runner-protocol.h"
 
+#define RUNNER_STOP_USEC (90 * USEC_PER_SEC) /* as the service manager has it, where TimeoutStopSec= says nothing */
+
 typedef enum WarmState {
         WARM_UNSURE,  /* of an earlier daemon: whether it was started is to be seen */
         WARM_WAITING, /* it was not sent */
@@ -17,7 +19,7 @@ typedef enum WarmState {
 
 /* What of a request is kept until it is sent. */
 typedef struct WarmOrder {
-        usec_t timeout; /* µs */
+        usec_t timeout; /* µs, USEC_INFINITY = none */
         uint32_t flags; /* RunnerRunFlags */
         int list;       /* fd, or -EBADF */
         uint32_t size;
@@ -35,6 +37,7 @@ struct WarmRun {
         WarmState state;
         WarmOrder *order;
         RunResult stop_result; /* none = not told to stop by us */
+        usec_t deadline;       /* monotonic: it has ended by then, or the runner does not work */
         uint32_t told_pid;     /* by started() */
         bool is_told;
         bool is_put_back;    /* over: it goes back to where it waited */
@@ -72,6 +75,8 @@ struct Runner {
         int listener, fd;
         sd_event_source *source, *idle;
         usec_t idle_since; /* monotonic */
+        sd_event_source *bound;
+        usec_t bound_at; /* when that elapses, monotonic */
         struct WarmQueue runs, waiting, stops;
         RunnerSlot *slots;
         size_t n_slots;
@@ -102,7 +107,8 @@ int runner_adopt(Runner *r, const RunRecord *run);
 void runner_retire(Runner *r);                     /* it gets no more runs */
 void runner_break(Runner *r, const char *problem); /* NULL: it is gone */
 void runner_note_idle(Runner *r);
-bool runner_free_if_done(Runner *r);                                           /* true: nothing needed it any more */
+void runner_bound(WarmRun *x, usec_t timeout); /* it ends within that time, or vaktd ends its runner */
+bool runner_free_if_done(Runner *r);           /* true: nothing needed it any more */
 RunnerSlot *runner_take_slot(Runner *r, uint32_t i, uint64_t run, WarmRun *x); /* free before; NULL without memory */
 void runner_tell_slot(Runner *r, uint32_t i); /* reported: it waits to be acknowledged */
 void runner_acknowledge(Runner *r);

@@ -14,6 +14,7 @@
 #include "util/turn.h"
 
 #define IDLE_ACCURACY_USEC (100 * USEC_PER_MSEC)
+#define GRACE_USEC         (5 * USEC_PER_SEC)
 #define EXIT_USEC          (10 * USEC_PER_SEC) /* from the word to end to being stopped */
 
 static const ExecutorCallbacks runner_callbacks;
@@ -58,6 +59,7 @@ void runner_free(Runner *r) {
         unit_table_remove(&e->warm.by_job, &r->by_job);
         sd_event_source_disable_unref(r->source);
         sd_event_source_disable_unref(r->idle);
+        sd_event_source_disable_unref(r->bound);
         safe_close(r->listener);
         safe_close(r->fd);
         job_def_unref(r->def);
@@ -203,6 +205,58 @@ void runner_note_idle(Runner *r) {
                 arm_idle(r, idle);
 }
 
+/* --- runs that take too long --- */
+
+/* From the first signal to its end; USEC_INFINITY: however long it takes. */
+static usec_t stop_time(const JobDef *def) {
+        const UnitValue *stop = def ? job_def_setting(def, "TimeoutStopUSec") : NULL,
+                        *kill = def ? job_def_setting(def, "SendSIGKILL") : NULL;
+
+        if ((kill && kill->number == 0) || (stop && stop->number == 0))
+                return USEC_INFINITY;
+        return stop ? stop->number : RUNNER_STOP_USEC;
+}
+
+static void arm_bound(Runner *r, usec_t at) {
+        r->bound_at = at;
+        if (sd_event_source_set_time(r->bound, at) >= 0)
+                (void)sd_event_source_set_enabled(r->bound, SD_EVENT_ONESHOT);
+}
+
+static int on_bound(sd_event_source *s, uint64_t usec, void *userdata) {
+        Runner *r = userdata;
+        const WarmRun *x;
+
+        r->bound_at = USEC_INFINITY;
+        TAILQ_FOREACH(x, &r->runs, of_runner)
+                if (x->state < WARM_HELD)
+                        r->bound_at = MIN(r->bound_at, x->deadline);
+        if (r->bound_at <= now_clock(CLOCK_MONOTONIC))
+                runner_break(r, "a run has not ended within its time");
+        else if (r->bound_at < USEC_INFINITY)
+                arm_bound(r, r->bound_at);
+        return 0;
+}
+
+/* The runner counts the time of its runs, and may be anything by now. Few runs come near to their time: so there is
+ * one timer for all of them, which is moved when an earlier one comes. */
+void runner_bound(WarmRun *x, usec_t timeout) {
+        Runner *r = x->runner;
+        usec_t span = usec_add(usec_add(timeout, stop_time(x->def)), GRACE_USEC);
+
+        x->deadline = MIN(x->deadline, usec_add(now_clock(CLOCK_MONOTONIC), span));
+        if (x->deadline == USEC_INFINITY || r->life >= RUNNER_BROKEN)
+                return;
+        if (!r->bound) {
+                if (event_add_timer(r->executor->event, &r->bound, "runner-bound", CLOCK_MONOTONIC, IDLE_ACCURACY_USEC,
+                                    on_bound, r) < 0)
+                        return;
+                r->bound_at = USEC_INFINITY;
+        }
+        if (x->deadline < r->bound_at)
+                arm_bound(r, x->deadline);
+}
+
 /* --- entries --- */
 
 RunnerSlot *runner_take_slot(Runner *r, uint32_t i, uint64_t run, WarmRun *x) {
@@ -323,6 +377,7 @@ static void runner_over(Runner *r, const ExecOutcome *outcome) {
         r->is_retired = true;
         r->source = sd_event_source_disable_unref(r->source);
         r->idle = sd_event_source_disable_unref(r->idle);
+        r->bound = sd_event_source_disable_unref(r->bound);
         r->fd = safe_close(r->fd);
         r->listener = safe_close(r->listener);
         for (; r->acks > 0; r->acks = r->slots[r->acks - 1].next)

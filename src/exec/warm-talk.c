@@ -124,6 +124,8 @@ static int send_next_run(Runner *r) {
         if (!runner_take_slot(r, i, x->run, x))
                 return -ENOMEM;
         x->state = WARM_SENT;
+        if (x->order->timeout < USEC_INFINITY)
+                runner_bound(x, x->order->timeout);
         x->order = warm_order_free(x->order);
         warm_run_enqueue(x, NULL);
         return 0;

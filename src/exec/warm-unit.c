@@ -21,8 +21,7 @@
 #include "util/log.h"
 #include "util/strv.h"
 
-#define STOP_USEC  (90 * USEC_PER_SEC) /* as the service manager has it, where TimeoutStopSec= says nothing */
-#define EXTRA_USEC (5 * USEC_PER_SEC)  /* in which the runner ends, after the last of its runs was killed */
+#define EXTRA_USEC (5 * USEC_PER_SEC) /* in which the runner ends, after the last of its runs was killed */
 #define BACKLOG    8
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
@@ -103,8 +102,9 @@ int runner_def_new(JobDef **ret, const JobDef *def) {
                 r = put_text(d, "KillMode", "mixed");
         if (r >= 0)
                 r = put_number(d, "TimeoutStopUSec", "t",
-                               stop && stop->number == 0 ? USEC_INFINITY
-                                                         : usec_add(stop ? stop->number : STOP_USEC, EXTRA_USEC));
+                               stop && stop->number == 0
+                                       ? USEC_INFINITY
+                                       : usec_add(stop ? stop->number : RUNNER_STOP_USEC, EXTRA_USEC));
         if (r >= 0)
                 r = put_number(d, "Delegate", "b", 1);
         /* One run without memory is not the end of the others. */
@@ -168,7 +168,7 @@ int runner_write_setup(const JobDef *def, bool user_instance) {
         s.kill_mode = settings.kill.mode;
         s.kill_signal = settings.kill.signal;
         s.send_sigkill = settings.kill.send_sigkill;
-        s.stop_timeout = job_def_setting(def, "TimeoutStopUSec") ? settings.kill.timeout : STOP_USEC;
+        s.stop_timeout = job_def_setting(def, "TimeoutStopUSec") ? settings.kill.timeout : RUNNER_STOP_USEC;
         memcpy(s.success_statuses, def->success.statuses, sizeof(s.success_statuses));
         for (size_t i = 0; i < def->n_commands; i++)
                 commands[i] = (struct RunnerCommand){

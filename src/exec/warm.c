@@ -104,6 +104,7 @@ static void warm_stop(Execution *base, RunResult result) {
         if (x->state == WARM_WAITING)
                 warm_run_end(x, &outcome, NULL);
         else if (x->state != WARM_UNSURE) {
+                runner_bound(x, /* timeout= */ 0);
                 warm_run_enqueue(x, &x->runner->stops);
                 runner_flush(x->runner);
         }
@@ -277,6 +278,7 @@ static WarmRun *warm_run_new(Runner *r, const ExecutionRequest *request, void *c
                 .def = job_def_ref((JobDef *)request->def),
                 .run = request->run->id,
                 .entry = UINT32_MAX,
+                .deadline = USEC_INFINITY,
         };
         TAILQ_INSERT_TAIL(&r->runs, x, of_runner);
         r->n_active++;
@@ -339,6 +341,7 @@ int warm_adopt(UnitExecutor *e, const ExecutionRequest *request, void *cookie, E
         x->state = WARM_UNSURE;
         x->may_start = run->state == RUN_STARTING && request->def && !request->other_boot;
         x->stop_result = run->state == RUN_STOPPING ? RUN_RESULT_CANCELLED : RUN_RESULT_NONE;
+        runner_bound(x, usec_sub(request->timeout, usec_sub(now_realtime(), run->started)));
         *ret = &x->base;
         return 0;
 }

@@ -13,23 +13,23 @@ no_runner() {
         ! runners
 }
 
-# warm NAME SHELL [SETTINGS]: a job; each run adds its number to /run/vakt-effects/NAME.
+# warm NAME SHELL [SETTINGS]: a job; each run adds its number to /run/vakt-warm/NAME.
 warm() {
         { local -; set +x; } 2>/dev/null
-        install -d -m 1777 /run/vakt-effects
-        rm -f /run/vakt-effects/go
+        install -d -m 1777 /run/vakt-warm
+        rm -f /run/vakt-warm/go
         job "$1" <<END
 [Run]
-Shell=echo \$VAKT_RUN >>/run/vakt-effects/$1; $2
+Shell=echo \$VAKT_RUN >>/run/vakt-warm/$1; $2
 Runner=warm
 Overlap=parallel
 MaxParallel=100
-$3
+${3-}
 END
 }
 
 effects() { # JOB
-        sort -n "/run/vakt-effects/$1" | xargs
+        sort -n "/run/vakt-warm/$1" | xargs
 }
 
 main_pid_of() { # UNIT
@@ -39,7 +39,7 @@ main_pid_of() { # UNIT
 test_two_runs_share_a_sandbox() {
         local first second
         warm box 'echo "I am $(id -un)"; touch /etc/x; test -e /tmp/mark && echo seen; touch /tmp/mark' \
-                $'[Service]\nUser=daemon\nProtectSystem=strict\nReadWritePaths=/run/vakt-effects\nPrivateTmp=yes'
+                $'[Service]\nUser=daemon\nProtectSystem=strict\nReadWritePaths=/run/vakt-warm\nPrivateTmp=yes'
         systemctl start vaktd
         first=$(ask box)
         within 10 is_done "$first"
@@ -53,9 +53,9 @@ test_two_runs_share_a_sandbox() {
         vaktctl log "$first" | shows 'Read-only file system'
         vaktctl log "$second" | shows seen
         vaktctl log "$first" | fails shows seen
-        vaktctl log --all box >/tmp/said
+        vaktctl log box >/tmp/said
         same 2 "$(grep -c 'I am' /tmp/said)"
-        vaktctl status box | shows "vakt-box.runner-$first.service"
+        vaktctl status "$second" | shows "vakt-box.runner-$first.service"
         same 's "warm"' "$(busctl $SOCKET get-property org.vaktd1 /org/vaktd1/job/box org.vaktd1.Job Runner)"
 }
 
@@ -87,7 +87,7 @@ test_a_user_that_is_not_there() {
 
 test_killed_in_the_middle() {
         local ids=() id pid unit
-        warm mid 'while test ! -e /run/vakt-effects/go; do sleep 0.05; done; exit 3'
+        warm mid 'while test ! -e /run/vakt-warm/go; do sleep 0.05; done; exit 3'
         systemctl start vaktd
         for _ in 1 2 3 4 5; do ids+=("$(ask mid)"); done
         within 10 is_running "${ids[4]}"
@@ -98,7 +98,7 @@ test_killed_in_the_middle() {
         within 5 is_running "${ids[4]}"
         # What ends while there is no daemon, too.
         systemctl stop vaktd.socket vaktd
-        touch /run/vakt-effects/go
+        touch /run/vakt-warm/go
         within 10 same "${ids[*]}" "$(effects mid)"
         systemctl start vaktd.socket vaktd
         within 10 is_done "${ids[@]}"
@@ -114,14 +114,14 @@ test_killed_in_the_middle() {
 
 test_systemd_and_the_bus_go_and_come() {
         local id
-        warm again 'while test ! -e /run/vakt-effects/go; do sleep 0.05; done'
+        warm again 'while test ! -e /run/vakt-warm/go; do sleep 0.05; done'
         systemctl start vaktd
         id=$(ask again)
         within 10 is_running "$id"
         systemctl daemon-reexec
         restart_bus
         systemctl daemon-reload
-        touch /run/vakt-effects/go
+        touch /run/vakt-warm/go
         within 10 is_done "$id"
         same "success 0" "$(outcome "$id")"
         # It is of use to the next run as before.
@@ -174,7 +174,7 @@ test_cancel_ends_one_of_two() {
 
 test_reload_changes_the_job() {
         local a b
-        warm change 'while test ! -e /run/vakt-effects/go; do sleep 0.05; done'
+        warm change 'while test ! -e /run/vakt-warm/go; do sleep 0.05; done'
         systemctl start vaktd
         a=$(ask change)
         within 10 is_running "$a"
@@ -185,7 +185,7 @@ test_reload_changes_the_job() {
         same "exit 9" "$(outcome "$b")"
         is_running "$a"
         fails same "$(run_property "$a" Unit)" "$(run_property "$b" Unit)"
-        touch /run/vakt-effects/go
+        touch /run/vakt-warm/go
         within 10 is_done "$a"
         within 20 fails systemctl -q is-active "$(run_property "$a" Unit)"
 }
@@ -225,3 +225,4 @@ END
 
 
 run_tests
+rm -rf /run/vakt-warm

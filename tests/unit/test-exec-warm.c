@@ -485,6 +485,21 @@ static void test_impossible_result(void **state) {
         expect_to_be_stopped(ended(1, 0, RUN_RESULT_SKIPPED, 0));
 }
 
+/* It has stopped its runner, say. */
+static void test_no_end_in_time(void **state) {
+        UnitProperty *stop = calloc(1, sizeof(*stop));
+
+        prepare(0, "x");
+        runs[0].timeout = 1;
+        *stop = (UnitProperty){ .name = "TimeoutStopUSec", .signature = "t" };
+        assert_int_equal(unit_property_add_number(stop, 1), 0);
+        runs[0].def->properties = stop;
+        runs[0].def->n_properties = 1;
+        run_0_runs();
+        EXPECT(RUN_RESULT_LOST, 0);
+        assert_int_equal(fake.n_stops, 1);
+}
+
 /* --- the next daemon --- */
 
 static void test_adopted(void **state) {
@@ -601,6 +616,7 @@ int main(void) {
                 warm_test(test_entry_that_is_none),
                 warm_test(test_backwards),
                 warm_test(test_impossible_result),
+                warm_test(test_no_end_in_time),
                 warm_test(test_adopted),
                 warm_test(test_adopted_ended),
                 warm_test(test_adopted_unstarted),
