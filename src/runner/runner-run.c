@@ -461,6 +461,9 @@ static void make_fields(Run *run) {
 static int begin(Runner *r, Run *run, const char *variables, size_t size, int variables_fd) {
         int k;
 
+        if ((run->flags & RUNNER_HAS_LIST && run->list_fd < 0) ||
+            (run->flags & RUNNER_HAS_VARIABLES && variables_fd < 0))
+                return -EBADMSG; /* a descriptor got lost */
         k = make_environment(r, run, variables, size, variables_fd);
         if (k >= 0 && r->setup->own_output)
                 k = lines_open(r, run);

@@ -20,13 +20,17 @@
 #include "util/nofile.h"
 #include "util/strv.h"
 
-#define EVENTS_MAX   64                 /* of one turn */
-#define IDLE_DEFAULT USEC_PER_MINUTE    /* until vaktd says how long */
-#define PAUSE_USEC   (USEC_PER_SEC / 4) /* for descriptors or memory to be there again */
+#define EVENTS_MAX     64                 /* of one turn */
+#define IDLE_DEFAULT   USEC_PER_MINUTE    /* until vaktd says how long */
+#define COMPLAINTS_MAX 100                /* lines that fit into any pipe: nobody may read them */
+#define PAUSE_USEC     (USEC_PER_SEC / 4) /* for descriptors or memory to be there again */
 
 void complain(const char *format, ...) {
+        static unsigned n;
         va_list ap;
 
+        if (++n > COMPLAINTS_MAX)
+                return;
         va_start(ap, format);
         (void)fputs("<4>vakt-runner: ", stderr);
         (void)vfprintf(stderr, format, ap);
@@ -264,6 +268,7 @@ int main(void) {
         };
         int r;
 
+        (void)setvbuf(stderr, NULL, _IOLBF, 0); /* whole lines */
         /* Runs are of the same user: they shall neither trace us nor take our descriptors. */
         if (prctl(PR_SET_DUMPABLE, 0) < 0 || !is_listener(RUNNER_SOCKET_FD)) {
                 (void)fputs("vakt-runner is started by vaktd, for jobs with Runner=warm.\n", stderr);
