@@ -8,6 +8,7 @@
  * ends. */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/un.h>
 #include <sysexits.h>
@@ -29,6 +30,9 @@
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC /* between two STATUS= messages */
 #define STOP_AGAIN_USEC      USEC_PER_SEC /* a signal to stop that comes later than this is meant as a second one */
+
+/* Larger blocks of memory, as for the reply that lists all jobs, go back to the system when they are freed. */
+#define LARGE_BLOCK (64 * 1024)
 
 typedef struct Daemon {
         /* arguments */
@@ -245,6 +249,11 @@ static void status_changed(void *userdata) {
                 (void)sd_event_source_set_enabled(d->status_source, SD_EVENT_ONESHOT);
 }
 
+/* It may be next, or was, or has failed no more. */
+static void job_changed(void *userdata, const Job *job) {
+        status_changed(userdata);
+}
+
 static int add_status_source(Daemon *d) {
         return !d->notifier ? 0
                             : event_add_timer(d->event, &d->status_source, "status", CLOCK_MONOTONIC,
@@ -435,7 +444,7 @@ static int open_bus(Daemon *d) {
                 .reload = daemon_reload,
                 .userdata = d,
         };
-        ManagerObserver observer = { .summary_changed = status_changed, .userdata = d };
+        ManagerObserver observer = { .summary_changed = status_changed, .job_changed = job_changed, .userdata = d };
         int r;
 
         r = bus_new(&d->bus, d->event, d->manager, &o);
@@ -487,6 +496,7 @@ static int daemon_run(Daemon *d) {
 
         block_signals();
         nofile_limit_raise();
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
         log_open(LOG_TARGET_AUTO);
         r = daemon_open(d);
         if (r != EX_OK)

@@ -6,6 +6,7 @@
 
 #include "bus/api-manager.h"
 #include "bus/errors.h"
+#include "config/job-file.h"
 
 static int list_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         const JobTable *jobs = manager_jobs(c->api->manager);
@@ -31,6 +32,7 @@ int method_list_definitions(sd_bus_message *m, void *userdata, sd_bus_error *e) 
 
 static int get_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *text = NULL;
         const Job *j;
         int r;
 
@@ -39,12 +41,15 @@ static int get_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
                 return r;
         if (!j->def)
                 return api_job_error(c, -ENOEXEC, j->name, e);
-        if (j->def->text && strlen(j->def->text) > REPLY_SIZE_MAX)
+        r = job_file_text(j->def, &text);
+        if (r < 0)
+                return r;
+        if (strlen(text) > REPLY_SIZE_MAX)
                 return sd_bus_error_setf(e, ERROR_LIMIT_REACHED, "The files of job '%s' are too large for one reply.",
                                          j->name);
         r = api_new_large_reply(c, m, &reply, e);
         if (r >= 0)
-                r = sd_bus_message_append(reply, "ss", strempty(j->def->fragment), strempty(j->def->text));
+                r = sd_bus_message_append(reply, "ss", strempty(j->def->fragment), text);
         return r < 0 ? r : sd_bus_message_send(reply);
 }
 

@@ -88,8 +88,11 @@ static int read_watching_job(const Connection *c, sd_bus_message *m, bool has_ma
         r = api_read_job(c, m, &job, e);
         if (r < 0)
                 return r;
-        has_marks = has_marks && job->def && job->def->rotate;
-        r = !job->def ? -ENOEXEC : !job->def->path_trigger && !has_marks ? -ENODATA : !job->def->enabled ? -EBADF : 0;
+        has_marks = has_marks && job->def && job->def->rare->rotate;
+        r = !job->def                                     ? -ENOEXEC
+            : !job->def->rare->path_trigger && !has_marks ? -ENODATA
+            : !job->def->enabled                          ? -EBADF
+                                                          : 0;
         if (r < 0)
                 return api_job_error(c, r, job->name, e);
         *ret = job;

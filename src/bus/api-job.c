@@ -77,26 +77,26 @@ static int get_enabled(sd_bus *bus, const char *path, const char *interface, con
 /* A property that a member of the definition is shown as. */
 typedef struct DefMember {
         const char *property;
-        size_t offset;
+        size_t offset; /* in WholeJobDef */
         uint64_t none; /* of a number: shown while there is no definition */
 } DefMember;
 
 static const DefMember def_members[] = {
-        { "Description", offsetof(JobDef, description) },
-        { "Fragment", offsetof(JobDef, fragment) },
-        { "Documentation", offsetof(JobDef, documentation) },
-        { "Tags", offsetof(JobDef, tags) },
-        { "Pool", offsetof(JobDef, pool) },
-        { "Unit", offsetof(JobDef, unit) },
-        { "Retry", offsetof(JobDef, retry.max) },
-        { "QueueMax", offsetof(JobDef, queue_max) },
-        { "Timeout", offsetof(JobDef, timeout) },
-        { "MinInterval", offsetof(JobDef, min_interval) },
-        { "Slow", offsetof(JobDef, slow), USEC_INFINITY },
-        { "Expect", offsetof(JobDef, expect), USEC_INFINITY },
-        { "OnSuccess", offsetof(JobDef, on_success) },
-        { "OnFailure", offsetof(JobDef, on_failure) },
-        { "OnAlarm", offsetof(JobDef, on_alarm) },
+        { "Description", offsetof(WholeJobDef, def.description) },
+        { "Fragment", offsetof(WholeJobDef, def.fragment) },
+        { "Documentation", offsetof(WholeJobDef, rare.documentation) },
+        { "Tags", offsetof(WholeJobDef, rare.tags) },
+        { "Pool", offsetof(WholeJobDef, rare.pool) },
+        { "Unit", offsetof(WholeJobDef, rare.unit) },
+        { "Retry", offsetof(WholeJobDef, rare.retry.max) },
+        { "QueueMax", offsetof(WholeJobDef, rare.queue_max) },
+        { "Timeout", offsetof(WholeJobDef, def.timeout) },
+        { "MinInterval", offsetof(WholeJobDef, rare.min_interval) },
+        { "Slow", offsetof(WholeJobDef, rare.slow), USEC_INFINITY },
+        { "Expect", offsetof(WholeJobDef, rare.expect), USEC_INFINITY },
+        { "OnSuccess", offsetof(WholeJobDef, rare.on_success) },
+        { "OnFailure", offsetof(WholeJobDef, rare.on_failure) },
+        { "OnAlarm", offsetof(WholeJobDef, rare.on_alarm) },
 };
 
 /* The address of the member, or NULL without a definition. */
@@ -106,7 +106,7 @@ static const void *def_member(const Job *j, const char *property, const DefMembe
         while (!streq(member->property, property))
                 member++;
         *ret = member;
-        return j->def ? (const uint8_t *)j->def + member->offset : NULL;
+        return j->def ? job_def_member(j->def, member->offset) : NULL;
 }
 
 static int get_def_text(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -143,7 +143,7 @@ static int get_priority(sd_bus *bus, const char *path, const char *interface, co
                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const Job *j = userdata;
 
-        return sd_bus_message_append(reply, "i", j->def ? j->def->priority : 0);
+        return sd_bus_message_append(reply, "i", j->def ? j->def->rare->priority : 0);
 }
 
 static int get_def_usec(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -165,7 +165,7 @@ static int get_runner(sd_bus *bus, const char *path, const char *interface, cons
                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const Job *j = userdata;
 
-        return sd_bus_message_append_basic(reply, 's', j->def ? runner_kind_to_string(j->def->runner.kind) : "");
+        return sd_bus_message_append_basic(reply, 's', j->def ? runner_kind_to_string(j->def->rare->runner.kind) : "");
 }
 
 /* --- the job itself --- */
@@ -269,7 +269,7 @@ static int get_upkeep(sd_bus *bus, const char *path, const char *interface, cons
                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const JobDef *d = ((const Job *)userdata)->def;
 
-        return sd_bus_message_append(reply, "s", d && d->rotate ? "rotate" : d && d->clean ? "clean" : "");
+        return sd_bus_message_append(reply, "s", d && d->rare->rotate ? "rotate" : d && d->rare->clean ? "clean" : "");
 }
 
 static const sd_bus_vtable job_vtable[] = {

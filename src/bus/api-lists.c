@@ -62,12 +62,12 @@ static int append_queried_job(sd_bus_message *m, Manager *manager, const Job *j,
         _cleanup_free_ char *copy = NULL, *tags_copy = NULL;
         const JobDef *d = j->def;
         const char *description = text_fit(d ? d->description : NULL, TEXT_IN_LIST_MAX, &copy), *tags;
-        bool is_watched = d && (d->path_trigger || d->monitor.when || d->rotate);
+        bool is_watched = d && (d->rare->path_trigger || d->rare->monitor.when || d->rare->rotate);
         char path[OBJECT_PATH_MAX], joined[2 * TEXT_IN_LIST_MAX] = "";
         unsigned n_degraded = 0;
         int r;
 
-        STRV_FOREACH(tag, d ? d->tags : NULL)
+        STRV_FOREACH(tag, d ? d->rare->tags : NULL)
                 (void)snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s", *joined ? " " : "",
                                *tag);
         tags = text_fit(joined, TEXT_IN_LIST_MAX, &tags_copy);
@@ -94,6 +94,7 @@ static int append_queried_job(sd_bus_message *m, Manager *manager, const Job *j,
                 j->n_runs,
                 j->n_running,
                 j->n_queued,
+                j->skip,
                 n_degraded,
                 j->paused,
                 j->problem != NULL,

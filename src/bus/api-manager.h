@@ -14,7 +14,7 @@
 #define LIST_RUNS_ROW    "(tsssssttttiuo)"
 #define QUERY_RUNS_ROW   "(tsssssttttiuosstttsstt)"
 #define LIVE_RUNS_ROW    "(tsssssttttiuosstttsstts)"
-#define QUERY_JOBS_TYPES "ssssssutttttuuubbo"
+#define QUERY_JOBS_TYPES "ssssssutttttuuuubbo"
 
 /* Reads the name of a job; an impossible name is refused here, before anything is done with it. */
 int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e);

@@ -38,6 +38,11 @@ static int creation_failed(const Creation *k, int error, const char *reason, sd_
                 return sd_bus_error_setf(e, ERROR_BAD_OPTION,
                                          "There is a job '%s', or a file of one, already; choose another name.",
                                          k->name);
+        case ENOTEMPTY:
+                return sd_bus_error_setf(e, ERROR_BAD_OPTION,
+                                         "There are drop-ins for a job '%s' in a directory %s.job.d; remove them, or "
+                                         "choose another name.",
+                                         k->name, k->name);
         case ENOENT:
                 return sd_bus_error_setf(e, ERROR_BAD_OPTION,
                                          "'%s' is no name of a job: use letters, digits, '_', '.' and '-'.", k->name);

@@ -7,9 +7,9 @@
 
 #include "client/properties.h"
 
-/* Rows of all jobs. Tags are separated by blanks; retry: when the next try is due, 0 = none waits; degraded: watches
- * and conditions that are degraded, have failed or are unknown. */
-#define JOB_ROWS_TYPE "a(ssssssutttttuuubbo)"
+/* Rows of all jobs. Tags are separated by blanks; retry: when the next try is due, 0 = none waits; skip: occurrences
+ * to be skipped; degraded: watches and conditions that are degraded, have failed or are unknown. */
+#define JOB_ROWS_TYPE "a(ssssssutttttuuuubbo)"
 int job_rows_get(Connection *c, sd_bus_error *reterr, Rows *ret);
 
 typedef struct JobView {

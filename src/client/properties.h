@@ -28,7 +28,7 @@ typedef struct JobRow {
         uint32_t last_code;
         usec_t next, retry, last_start, last_end;
         uint64_t runs;
-        uint32_t running, queued, degraded;
+        uint32_t running, queued, skip, degraded;
         int paused, has_problem;
         const char *object;
 } JobRow;
@@ -100,7 +100,7 @@ int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *r
 int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t *ret_n);
 
 /* Offsets of the members of such a struct, by the D-Bus types between the brackets. Returns the size of the struct. */
-#define ROW_MEMBERS_MAX 18
+#define ROW_MEMBERS_MAX 19
 size_t properties_lay_out(const char *members, size_t ret_offsets[static ROW_MEMBERS_MAX]);
 
 /* Both fail as connection_call() does. The caller drops *ret_message, which what was read points into.

@@ -27,12 +27,12 @@ static int keep_upkeep_line(Builder *b, const KeyLine *k) {
 
 /* As it was written: specifiers are expanded again when the text is read again. */
 static void keep_text(Builder *b, const KeyLine *k) {
+        uint16_t row = (uint16_t)key_row_index(k->reading->tables, k->row);
+
         if (!b->text) /* of a program that only reads arguments */
                 return;
-        if (!b->section || !streq(b->section, k->row->section))
-                fprintf(b->text, "[%s]\n", k->row->section);
-        b->section = k->row->section;
-        fprintf(b->text, "%s=%s\n", k->row->key, k->written);
+        bytes_add(b->text, &row, sizeof(row));
+        bytes_add(b->text, k->written, strlen(k->written) + 1);
 }
 
 int builder_note(const KeyLine *k) {

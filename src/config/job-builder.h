@@ -3,12 +3,11 @@
 
 /* A definition between the first line of its texts and the last: what the parsers of a job file's keys share. */
 
-#include <stdio.h>
-
 #include "config/job-context.h"
 #include "config/key-table.h"
 #include "config/reader.h"
 #include "job/job-def.h"
+#include "util/bytes.h"
 
 /* Where something was set, so that what only the whole job can tell finds its line. */
 typedef struct Place {
@@ -61,9 +60,7 @@ typedef struct Builder {
         Place *places; /* one for each key that was set */
         size_t n_places;
         unsigned order;
-        FILE *text; /* becomes the definition's */
-        size_t text_size;
-        const char *section; /* of the last line in it */
+        Bytes *text; /* the definition's, as job-file.h explains; NULL: it is not kept */
         char *shell;
         TimerLines timer;
         PathLines path;

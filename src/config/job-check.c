@@ -39,7 +39,7 @@ static int check(EntryContext *context, const JobScan *scan, Finding *f, const c
         r = entry_read(&e, context, f, /* old= */ NULL);
         if (r >= 0 && visit && e->def)
                 r = visit(e->def, userdata);
-        return r < 0 ? r : diagnostics_merge(d, &e->problems);
+        return r < 0 ? r : diagnostics_merge(d, &e->rare->problems);
 }
 
 int job_file_check(const char *path, uid_t owner, JobVisit visit, void *userdata, Diagnostics *d) {

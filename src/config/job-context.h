@@ -37,6 +37,7 @@ typedef struct JobFileContext {
         LoaderTarget target;   /* what the runs will be made of */
         usec_t now;            /* realtime; tells which abbreviations the zones use */
         const char *state_dir; /* of the instance; NULL: not known (vaktctl check) */
+        usec_t once_since;     /* of a job that runs once: as RareDef */
         Chains *chains;        /* result, where it is not NULL: what a good file requests */
         bool zones_at_problem; /* result: what is wrong may be right when the system gets other zones */
 } JobFileContext;

@@ -83,7 +83,7 @@ static int graph_new(Graph *g, size_t n_chains) {
         for (size_t i = 0; i < ELEMENTSOF(arrays); i++)
                 *arrays[i] = memory + i * g->n;
         for (unsigned v = 0; v < g->n; v++) {
-                const Chains *chains = &g->entries[v]->chains;
+                const Chains *chains = &g->entries[v]->rare->chains;
 
                 g->component[v] = g->index[v] = g->parent[v] = NOBODY;
                 g->first[v] = n_edges;
@@ -247,7 +247,7 @@ static int look(Entry *const *entries, size_t n, unsigned long *steps,
         int rejected = 0, r;
 
         for (size_t i = 0; i < n; i++)
-                n_chains += entries[i]->chains.n_items;
+                n_chains += entries[i]->rare->chains.n_items;
         if (n_chains == 0)
                 return 0;
         r = graph_new(&g, n_chains);

@@ -172,14 +172,19 @@ void finding_done(Finding *f) {
 
 /* --- entries --- */
 
+static EntryRare nothing_rare; /* never written to */
+
 Entry *job_entry_free(Entry *e) {
         if (!e)
                 return NULL;
         job_def_unref(e->def);
-        job_texts_free(e->texts);
-        chains_done(&e->chains);
-        sources_done(&e->dropins);
-        diagnostics_done(&e->problems);
+        if (e->rare != &nothing_rare) {
+                job_texts_free(e->rare->texts);
+                chains_done(&e->rare->chains);
+                sources_done(&e->rare->dropins);
+                diagnostics_done(&e->rare->problems);
+                free(e->rare);
+        }
         return mfree(e);
 }
 
@@ -189,24 +194,38 @@ static int entry_new(Entry **ret, const char *name) {
 
         if (!e)
                 return -ENOMEM;
+        e->rare = calloc(1, sizeof(EntryRare));
+        if (!e->rare) {
+                free(e);
+                return -ENOMEM;
+        }
         memcpy(e->name, name, n);
         *ret = e;
         return 0;
 }
 
+/* The entry is complete. */
+static Entry *entry_settle(Entry *e) {
+        if (memcmp(e->rare, &nothing_rare, sizeof(EntryRare)) == 0) {
+                free(e->rare);
+                e->rare = &nothing_rare;
+        }
+        return e;
+}
+
 bool entry_depends_on(const Entry *e, unsigned directory) {
         if (e->directory == directory)
                 return true;
-        for (size_t i = 0; i < e->dropins.n_items; i++)
-                if (e->dropins.items[i].directory == directory)
+        for (size_t i = 0; i < e->rare->dropins.n_items; i++)
+                if (e->rare->dropins.items[i].directory == directory)
                         return true;
         return false;
 }
 
 bool entry_is_current(const Entry *e, const Finding *f) {
         return !e->recheck && f->problems.n_items == 0 && e->directory == f->directory && e->masked == f->masked &&
-               e->hidden == f->hidden && file_stamp_equal(&e->stamp, &f->stamp) &&
-               sources_equal(&e->dropins, &f->dropins);
+               e->hidden == f->hidden && e->stamp == file_stamp_digest(&f->stamp) &&
+               sources_equal(&e->rare->dropins, &f->dropins);
 }
 
 static int read_source(Entry *e, EntryContext *context, unsigned directory, const char *name, FileStamp *stamp,
@@ -222,20 +241,21 @@ static int read_source(Entry *e, EntryContext *context, unsigned directory, cons
                 return 0;
         }
         e->recheck = true;
-        return note_problem(&e->problems, f, name, r, message);
+        return note_problem(&e->rare->problems, f, name, r, message);
 }
 
 /* Reads the file and the drop-ins, up to the first that cannot be read. The stamps become those of what was read. */
-static int read_sources(Entry *e, EntryContext *context, const char *file, JobText **ret, size_t *ret_n) {
-        _cleanup_(job_texts_freep) JobText *texts = calloc(e->dropins.n_items + 2, sizeof(JobText));
+static int read_sources(Entry *e, EntryContext *context, const char *file, FileStamp *stamp, JobText **ret,
+                        size_t *ret_n) {
+        _cleanup_(job_texts_freep) JobText *texts = calloc(e->rare->dropins.n_items + 2, sizeof(JobText));
         size_t n = 0;
         int r;
 
         if (!texts)
                 return -ENOMEM;
-        r = read_source(e, context, e->directory, file, &e->stamp, &texts[n++]);
-        for (size_t i = 0; r >= 0 && e->problems.n_items == 0 && i < e->dropins.n_items; i++) {
-                Source *s = &e->dropins.items[i];
+        r = read_source(e, context, e->directory, file, stamp, &texts[n++]);
+        for (size_t i = 0; r >= 0 && e->rare->problems.n_items == 0 && i < e->rare->dropins.n_items; i++) {
+                Source *s = &e->rare->dropins.items[i];
 
                 r = read_source(e, context, s->directory, s->name, &s->stamp, &texts[n++]);
         }
@@ -247,7 +267,7 @@ static int read_sources(Entry *e, EntryContext *context, const char *file, JobTe
 }
 
 /* Reads the files and makes a definition of them, or checks a template; a problem is no error. */
-static int read_and_build(Entry *e, EntryContext *context, const char *file) {
+static int read_and_build(Entry *e, EntryContext *context, const char *file, FileStamp *stamp) {
         _cleanup_(job_texts_freep) JobText *texts = NULL;
         JobFileContext file_context = {
                 .host = context->host,
@@ -255,22 +275,22 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
                 .target = context->target,
                 .state_dir = context->state_dir,
                 .now = (usec_t)context->now / NSEC_PER_USEC,
-                .chains = &e->chains,
+                .chains = &e->rare->chains,
         };
         size_t n = 0;
         int r;
 
-        r = read_sources(e, context, file, &texts, &n);
-        if (r < 0 || e->problems.n_items > 0)
+        r = read_sources(e, context, file, stamp, &texts, &n);
+        if (r < 0 || e->rare->problems.n_items > 0)
                 return r;
+        if (context->once > 0 && e->directory == context->once - 1)
+                file_context.once_since = (usec_t)(stamp->mtime / NSEC_PER_USEC);
         if (job_name_is_template(e->name)) {
-                r = job_file_check_template(e->name, &file_context, texts, n, &e->problems);
+                r = job_file_check_template(e->name, &file_context, texts, n, &e->rare->problems);
                 if (r >= 0)
-                        e->texts = TAKE_PTR(texts);
+                        e->rare->texts = TAKE_PTR(texts);
         } else
-                r = job_file_build(e->name, &file_context, texts, n, &e->problems, &e->def);
-        if (e->def && context->once > 0 && e->directory == context->once - 1)
-                e->def->once_since = (usec_t)(e->stamp.mtime / NSEC_PER_USEC);
+                r = job_file_build(e->name, &file_context, texts, n, &e->rare->problems, &e->def);
         /* A zone that is installed tomorrow leaves no trace in the file. */
         e->recheck = e->recheck || file_context.zones_at_problem;
         return r == -EINVAL ? 0 : r;
@@ -288,12 +308,12 @@ int finding_read(Finding *f, EntryContext *context, Diagnostics *d, JobText **re
         if (r < 0)
                 return r;
         e->directory = f->directory;
-        e->dropins = TAKE_GENERIC(f->dropins, (Sources){});
-        r = read_sources(e, context, f->file, ret, &n);
-        if (r < 0 || e->problems.n_items == 0)
+        e->rare->dropins = TAKE_GENERIC(f->dropins, (Sources){});
+        r = read_sources(e, context, f->file, &f->stamp, ret, &n);
+        if (r < 0 || e->rare->problems.n_items == 0)
                 return r;
         *ret = job_texts_free(*ret);
-        r = diagnostics_merge(d, &e->problems);
+        r = diagnostics_merge(d, &e->rare->problems);
         return r < 0 ? r : -EINVAL;
 }
 
@@ -302,16 +322,16 @@ static int keep_in_force(Entry *e, const Entry *old) {
         bool same = e->def && old->def && e->def->digest == old->def->digest;
         int r;
 
-        if (e->problems.n_items > 0 || same) {
+        if (e->rare->problems.n_items > 0 || same) {
                 job_def_unref(e->def);
                 e->def = job_def_ref(old->def);
                 e->changed = false;
         }
-        if (e->problems.n_items == 0)
+        if (e->rare->problems.n_items == 0)
                 return 0;
-        assert(e->chains.n_items == 0 && !e->texts); /* a bad file requests nothing */
-        r = chains_copy(&old->chains, &e->chains);
-        return r >= 0 && old->texts ? copy_texts(old->texts, &e->texts) : r;
+        assert(e->rare->chains.n_items == 0 && !e->rare->texts); /* a bad file requests nothing */
+        r = chains_copy(&old->rare->chains, &e->rare->chains);
+        return r >= 0 && old->rare->texts ? copy_texts(old->rare->texts, &e->rare->texts) : r;
 }
 
 int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old) {
@@ -322,21 +342,21 @@ int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old)
         if (r < 0)
                 return r;
         e->directory = f->directory;
-        e->stamp = f->stamp;
         e->masked = f->masked;
         e->hidden = f->hidden;
-        e->dropins = TAKE_GENERIC(f->dropins, (Sources){});
-        e->problems = TAKE_GENERIC(f->problems, (Diagnostics){});
-        if (e->problems.n_items > 0)
+        e->rare->dropins = TAKE_GENERIC(f->dropins, (Sources){});
+        e->rare->problems = TAKE_GENERIC(f->problems, (Diagnostics){});
+        if (e->rare->problems.n_items > 0)
                 e->recheck = true;
         else if (!e->masked)
-                r = read_and_build(e, context, f->file);
-        e->changed = e->def || e->texts;
+                r = read_and_build(e, context, f->file, &f->stamp);
+        e->stamp = file_stamp_digest(&f->stamp);
+        e->changed = e->def || e->rare->texts;
         if (r >= 0 && old)
                 r = keep_in_force(e, old);
         if (r < 0)
                 return r;
-        *ret = TAKE_PTR(e);
+        *ret = entry_settle(TAKE_PTR(e));
         return 0;
 }
 
@@ -353,11 +373,11 @@ int entry_reject(Entry *e, const Entry *old, const Chain *at, const char *format
                 message = NULL;
                 return -ENOMEM;
         }
-        r = diagnostics_add(&e->problems, at->file, at->line, "%s", message);
+        r = diagnostics_add(&e->rare->problems, at->file, at->line, "%s", message);
         if (r < 0)
                 return r;
-        chains_done(&e->chains);
-        e->texts = job_texts_free(e->texts);
+        chains_done(&e->rare->chains);
+        e->rare->texts = job_texts_free(e->rare->texts);
         e->def = job_def_unref(e->def);
         e->changed = false;
         e->recheck = true;
@@ -392,13 +412,13 @@ int entry_carry(Entry **ret, const Entry *old, const char *directory_path, const
         e->hidden = old->hidden;
         e->recheck = true;
         e->carried = true;
-        r = copy_sources(&old->dropins, &e->dropins);
+        r = copy_sources(&old->rare->dropins, &e->rare->dropins);
         if (r >= 0)
-                r = diagnostics_add(&e->problems, directory_path, 0, "%s", message);
+                r = diagnostics_add(&e->rare->problems, directory_path, 0, "%s", message);
         if (r >= 0)
                 r = keep_in_force(e, old);
         if (r < 0)
                 return r;
-        *ret = TAKE_PTR(e);
+        *ret = entry_settle(TAKE_PTR(e));
         return 0;
 }

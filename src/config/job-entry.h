@@ -8,14 +8,19 @@
 #include "config/job-texts.h"
 #include "config/source.h"
 
-typedef struct Entry {
-        JobDef *def;          /* in use: the last valid one; NULL for a template */
+/* What few entries have. */
+typedef struct EntryRare {
         JobText *texts;       /* of a template: the last good ones, path is NULL at the end; NULL for a job */
         Chains chains;        /* what it requests, as of the version in use */
         Sources dropins;      /* that count, in order */
         Diagnostics problems; /* of its files as they are now */
-        FileStamp stamp;      /* of the file */
-        unsigned directory;   /* that the file is in */
+} EntryRare;
+
+typedef struct Entry {
+        JobDef *def;        /* in use: the last valid one; NULL for a template */
+        EntryRare *rare;    /* never NULL; entries that have nothing of it share an empty one */
+        uint64_t stamp;     /* digest of that of the file */
+        unsigned directory; /* that the file is in */
         bool masked;
         bool hidden;  /* drop-ins for an instance that has no file: shows when it is asked for */
         bool recheck; /* the stamps say nothing: read again */

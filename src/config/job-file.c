@@ -8,6 +8,7 @@
 #include "config/job-file.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 #include "config/exec-line.h"
 #include "config/job-sections.h"
@@ -24,8 +25,6 @@
 #define PLACEHOLDER "instance" /* what %i stands for while a template is checked */
 
 static void builder_done(Builder *b) {
-        if (b->text)
-                fclose(b->text); /* which sets the definition's */
         job_def_unref(b->def);
         timer_lines_done(&b->timer);
         path_lines_done(&b->path);
@@ -135,61 +134,98 @@ static const KeyRange runner_runs_range = { 1, UINT_MAX - 1 }, runner_slots_rang
 static const KeySpan wait_span = { 0, .endless = true };
 static const KeyRange retry_range = { 0, JOB_RETRY_MAX }, history_range = { 1, UINT_MAX - 1 };
 
-#define FIELD(name) offsetof(JobDef, name), 0
-#define VALUE(name) KEY_VALUE(JobDef, name)
+#define FIELD(name) offsetof(WholeJobDef, name), 0
+#define VALUE(name) KEY_VALUE(WholeJobDef, name)
 
 static const KeyRow job_rows[] = {
-        { "Job", "Description", key_parse_text, FIELD(description) },
-        { "Job", "Documentation", parse_documentation, FIELD(documentation) },
-        { "Job", "Enabled", key_parse_bool, VALUE(enabled) },
-        { "Job", "Tags", parse_tags, FIELD(tags) },
-        { "Job", "OnSuccess", run_parse_chain, FIELD(on_success) },
-        { "Job", "OnFailure", run_parse_chain, FIELD(on_failure) },
-        { "Job", "OnAlarm", run_parse_chain, FIELD(on_alarm) },
-        { "Job", "SlowSec", key_parse_span_or_none, VALUE(slow) },
-        { "Job", "ExpectSec", key_parse_span_or_none, VALUE(expect) },
+        { "Job", "Description", key_parse_text, FIELD(def.description) },
+        { "Job", "Documentation", parse_documentation, FIELD(rare.documentation) },
+        { "Job", "Enabled", key_parse_bool, VALUE(def.enabled) },
+        { "Job", "Tags", parse_tags, FIELD(rare.tags) },
+        { "Job", "OnSuccess", run_parse_chain, FIELD(rare.on_success) },
+        { "Job", "OnFailure", run_parse_chain, FIELD(rare.on_failure) },
+        { "Job", "OnAlarm", run_parse_chain, FIELD(rare.on_alarm) },
+        { "Job", "SlowSec", key_parse_span_or_none, VALUE(rare.slow) },
+        { "Job", "ExpectSec", key_parse_span_or_none, VALUE(rare.expect) },
 };
 
 static const KeyRow run_rows[] = {
         { "Run", "Exec", parse_exec, .raw = true, .repeatable = true },
         { "Run", "Shell", parse_shell },
-        { "Run", "Unit", run_parse_unit, FIELD(unit) },
-        { "Run", "TimeoutSec", key_parse_span_or_none, VALUE(timeout) },
-        { "Run", "Overlap", key_parse_word, VALUE(overlap), &overlap_words },
-        { "Run", "QueueMax", key_parse_unsigned, VALUE(queue_max), &queue_range },
-        { "Run", "MaxParallel", key_parse_unsigned, VALUE(max_parallel), &parallel_range },
-        { "Run", "Pool", run_parse_pool, FIELD(pool) },
-        { "Run", "Priority", run_parse_priority, VALUE(priority) },
-        { "Run", "WaitFor", wait_parse_condition, FIELD(wait_for), .has_percentages = true },
-        { "Run", "WaitMaxSec", key_parse_span, VALUE(wait_max), &wait_span },
-        { "Run", "Retry", key_parse_count, VALUE(retry.max), &retry_range },
-        { "Run", "RetryDelaySec", key_parse_span, VALUE(retry.delay), &delay_span },
-        { "Run", "RetryFactor", run_parse_factor, VALUE(retry.factor) },
-        { "Run", "RetryMaxDelaySec", key_parse_span, VALUE(retry.max_delay), &delay_span },
-        { "Run", "MinIntervalSec", key_parse_span, VALUE(min_interval), &delay_span },
-        { "Run", "SuccessExitStatus", run_parse_success, FIELD(success) },
-        { "Run", "Runner", key_parse_word, VALUE(runner.kind), &runner_words },
-        { "Run", "RunnerIdleSec", key_parse_span, VALUE(runner.idle), &runner_span },
-        { "Run", "RunnerMaxRuns", key_parse_count, VALUE(runner.max_runs), &runner_runs_range },
-        { "Run", "RunnerSlots", key_parse_unsigned, VALUE(runner.slots), &runner_slots_range },
-        { "Run", "HistoryKeep", key_parse_count, VALUE(history_keep), &history_range },
-        { "Run", "HistoryKeepSec", key_parse_span, VALUE(history_keep_usec), &history_span },
+        { "Run", "Unit", run_parse_unit, FIELD(rare.unit) },
+        { "Run", "TimeoutSec", key_parse_span_or_none, VALUE(def.timeout) },
+        { "Run", "Overlap", key_parse_word, VALUE(def.overlap), &overlap_words },
+        { "Run", "QueueMax", key_parse_unsigned, VALUE(rare.queue_max), &queue_range },
+        { "Run", "MaxParallel", key_parse_unsigned, VALUE(rare.max_parallel), &parallel_range },
+        { "Run", "Pool", run_parse_pool, FIELD(rare.pool) },
+        { "Run", "Priority", run_parse_priority, VALUE(rare.priority) },
+        { "Run", "WaitFor", wait_parse_condition, FIELD(rare.wait_for), .has_percentages = true },
+        { "Run", "WaitMaxSec", key_parse_span, VALUE(rare.wait_max), &wait_span },
+        { "Run", "Retry", key_parse_count, VALUE(rare.retry.max), &retry_range },
+        { "Run", "RetryDelaySec", key_parse_span, VALUE(rare.retry.delay), &delay_span },
+        { "Run", "RetryFactor", run_parse_factor, VALUE(rare.retry.factor) },
+        { "Run", "RetryMaxDelaySec", key_parse_span, VALUE(rare.retry.max_delay), &delay_span },
+        { "Run", "MinIntervalSec", key_parse_span, VALUE(rare.min_interval), &delay_span },
+        { "Run", "SuccessExitStatus", run_parse_success, FIELD(rare.success) },
+        { "Run", "Runner", key_parse_word, VALUE(rare.runner.kind), &runner_words },
+        { "Run", "RunnerIdleSec", key_parse_span, VALUE(rare.runner.idle), &runner_span },
+        { "Run", "RunnerMaxRuns", key_parse_count, VALUE(rare.runner.max_runs), &runner_runs_range },
+        { "Run", "RunnerSlots", key_parse_unsigned, VALUE(rare.runner.slots), &runner_slots_range },
+        { "Run", "HistoryKeep", key_parse_count, VALUE(rare.history_keep), &history_range },
+        { "Run", "HistoryKeepSec", key_parse_span, VALUE(rare.history_keep_usec), &history_span },
 };
+
+/* The fields of the keys, in a definition that is being built. */
+static void find_tables(const JobDef *d, KeyTable ret[static KEY_TABLES_MAX]) {
+        const KeyTable tables[KEY_TABLES_MAX] = {
+                { job_rows, ELEMENTSOF(job_rows), (void *)d, &job_def_defaults },
+                { timer_rows, n_timer_rows, (void *)d, &job_def_defaults },
+                { path_rows, n_path_rows, d->rare->path_trigger, &path_def_defaults },
+                { monitor_rows, n_monitor_rows, (void *)d, &job_def_defaults },
+                { run_rows, ELEMENTSOF(run_rows), (void *)d, &job_def_defaults },
+                { service_rows, n_service_rows, (void *)d, NULL },
+                { rotate_rows, n_rotate_rows, d->rare->rotate, &rotate_def_defaults },
+                { clean_rows, n_clean_rows, d->rare->clean, &clean_def_defaults },
+        };
+
+        memcpy(ret, tables, sizeof(tables));
+}
+
+int job_file_text(const JobDef *d, char **ret) {
+        KeyTable tables[KEY_TABLES_MAX];
+        const char *section = "";
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return -ENOMEM;
+        find_tables(d, tables);
+        for (const char *p = d->text, *end = p + d->text_size; p < end; p += strlen(p) + 1) {
+                const KeyRow *row;
+                uint16_t i;
+
+                memcpy(&i, p, sizeof(i));
+                p += sizeof(i);
+                row = key_row_at(tables, i);
+                assert(row);
+                if (!streq(row->section, section))
+                        fprintf(f, "[%s]\n", row->section);
+                section = row->section;
+                fprintf(f, "%s=%s\n", row->key, p);
+        }
+        if (fclose(f) != 0) {
+                free(text);
+                return -ENOMEM;
+        }
+        *ret = text;
+        return 0;
+}
 
 /* Reads one text into the builder's definition; what is wrong is added up in problems. */
 static int read_text(Builder *b, const JobText *text, const Specifiers *specifiers, bool instance_unknown,
                      FileProblems *problems) {
         KeyReading reading = {
-                .tables = {
-                        { job_rows, ELEMENTSOF(job_rows), b->def, &job_def_defaults },
-                        { timer_rows, n_timer_rows, b->def, &job_def_defaults },
-                        { path_rows, n_path_rows, b->def->path_trigger, &path_def_defaults },
-                        { monitor_rows, n_monitor_rows, b->def, &job_def_defaults },
-                        { run_rows, ELEMENTSOF(run_rows), b->def, &job_def_defaults },
-                        { service_rows, n_service_rows, b->def, NULL },
-                        { rotate_rows, n_rotate_rows, b->def->rotate, &rotate_def_defaults },
-                        { clean_rows, n_clean_rows, b->def->clean, &clean_def_defaults },
-                },
                 .userdata = b,
                 .note = builder_note,
                 .problems = problems,
@@ -198,8 +234,10 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
                 .replacement = replacement_find,
                 .digest = b->def->digest,
         };
-        int r = key_table_read(&reading, text->bytes, text->n);
+        int r;
 
+        find_tables(b->def, reading.tables);
+        r = key_table_read(&reading, text->bytes, text->n);
         b->def->digest = reading.digest;
         return r;
 }
@@ -221,9 +259,9 @@ static int put_shell_command(Builder *b) {
 }
 
 static int problem_nothing_to_run(const Builder *b) {
-        const Place *first = b->def->n_triggers > 0 ? b->timer.triggers
-                             : b->def->path_trigger ? b->path.sources
-                                                    : monitor_place(b);
+        const Place *first = b->def->n_triggers > 0       ? b->timer.triggers
+                             : b->def->rare->path_trigger ? b->path.sources
+                                                          : monitor_place(b);
 
         return file_problems_add(
                 first ? first->problems : &b->problems[0], first ? first->line : 0,
@@ -292,23 +330,24 @@ static int finish(Builder *b) {
 
 static int build(const char *name, JobFileContext *context, const Specifiers *specifiers, bool instance_unknown,
                  const JobText *texts, size_t n_texts, Diagnostics *d, JobDef **ret) {
-        _cleanup_(builder_done) Builder b = { .context = context, .n_problems = n_texts };
+        _cleanup_(bytes_done) Bytes text = {};
+        _cleanup_(builder_done) Builder b = { .context = context, .n_problems = n_texts, .text = &text };
         int r;
 
         assert(n_texts > 0);
         r = job_def_new(&b.def, name);
         if (r >= 0)
-                r = path_def_new(&b.def->path_trigger);
+                r = path_def_new(&b.def->rare->path_trigger);
         if (r >= 0)
-                r = rotate_def_new(&b.def->rotate);
+                r = rotate_def_new(&b.def->rare->rotate);
         if (r >= 0)
-                r = clean_def_new(&b.def->clean);
+                r = clean_def_new(&b.def->rare->clean);
         if (r < 0)
                 return r;
         b.def->fragment = strdup(texts[0].path);
         b.problems = calloc(n_texts, sizeof(FileProblems));
-        b.text = open_memstream(&b.def->text, &b.text_size);
-        if (!b.def->fragment || !b.problems || !b.text)
+        b.def->rare->once_since = context->once_since;
+        if (!b.def->fragment || !b.problems)
                 return -ENOMEM;
         b.def->digest = hash_string(hash_string(HASH_START, name), texts[0].path);
         for (size_t i = 0; i < n_texts; i++)
@@ -317,13 +356,18 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
                 r = read_text(&b, &texts[i], specifiers, instance_unknown, &b.problems[i]);
         if (r >= 0)
                 r = finish(&b);
-        if (r >= 0 && (ferror(b.text) || fclose(TAKE_PTR(b.text)) != 0))
+        if (r >= 0 && text.failed)
                 r = -ENOMEM;
         if (r < 0)
                 return r;
         if (builder_n_problems(&b) > 0)
                 return -EINVAL;
-        assert(b.def->n_commands > 0 || b.def->unit || instance_unknown);
+        assert(b.def->n_commands > 0 || b.def->rare->unit || instance_unknown);
+        b.def->text_size = (uint32_t)text.n;
+        b.def->text = TAKE_PTR(text.bytes);
+        r = job_def_pack(&b.def);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(b.def);
         return 0;
 }

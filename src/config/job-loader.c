@@ -109,7 +109,7 @@ static const Candidate *must_carry(const Finding *f, const Entry *old) {
         for (size_t i = 0; i < f->n_candidates; i++) {
                 if (f->candidates[i].kind == CANDIDATE_CARRIED)
                         return &f->candidates[i];
-                if (f->candidates[i].kind == CANDIDATE_FILE && old && old->dropins.n_items == 0)
+                if (f->candidates[i].kind == CANDIDATE_FILE && old && old->rare->dropins.n_items == 0)
                         return NULL;
         }
         return NULL;
@@ -205,8 +205,9 @@ static int gather_problems(Load *load) {
         for (size_t i = 0; i < load->n_entries; i++) {
                 int r;
 
-                diagnostics_find_private(&load->entries[i]->problems);
-                r = load->entries[i]->carried ? 0 : diagnostics_merge(&load->problems, &load->entries[i]->problems);
+                diagnostics_find_private(&load->entries[i]->rare->problems);
+                r = load->entries[i]->carried ? 0
+                                              : diagnostics_merge(&load->problems, &load->entries[i]->rare->problems);
                 if (r < 0)
                         return r;
         }
@@ -226,7 +227,7 @@ static int list_jobs(Entry *const *entries, size_t n_entries, LoadedJob **ret, s
                         jobs[n++] = (LoadedJob){
                                 .name = e->name,
                                 .def = e->def,
-                                .problem = e->problems.n_items > 0 ? e->problems.items : NULL,
+                                .problem = e->rare->problems.n_items > 0 ? e->rare->problems.items : NULL,
                         };
         }
         *ret = jobs;
@@ -363,6 +364,11 @@ const LoadedJob *job_loader_jobs(JobLoader *l, size_t *ret_n) {
         return l->jobs;
 }
 
+void job_loader_forget_jobs(JobLoader *l) {
+        l->jobs = mfree(l->jobs);
+        l->n_jobs = 0;
+}
+
 const Diagnostics *job_loader_diagnostics(JobLoader *l) {
         return &l->diagnostics;
 }
@@ -375,13 +381,6 @@ size_t job_loader_files_read(const JobLoader *l) {
 
 void job_loader_set_once(JobLoader *l) {
         l->has_once = true;
-}
-
-/* After a change of the entries. Without memory, the list is empty until the next load. */
-static void list_again(JobLoader *l) {
-        l->jobs = mfree(l->jobs);
-        l->n_jobs = 0;
-        (void)list_jobs(l->entries, l->n_entries, &l->jobs, &l->n_jobs);
 }
 
 static int read_once(JobLoader *l, const char *name, usec_t now, Entry **ret) {
@@ -430,7 +429,7 @@ int job_loader_add_once(JobLoader *l, const char *name, usec_t now, Diagnostics 
         if (r < 0)
                 return r;
         if (!e->def) {
-                r = diagnostics_merge(d, &e->problems);
+                r = diagnostics_merge(d, &e->rare->problems);
                 return r < 0 ? r : -EINVAL;
         }
         at = BISECT(l->n_entries, i, strcmp(l->entries[i]->name, name) < 0);
@@ -440,7 +439,7 @@ int job_loader_add_once(JobLoader *l, const char *name, usec_t now, Diagnostics 
         e->changed = false;
         *ret = job_def_ref(e->def);
         *place = TAKE_PTR(e);
-        list_again(l);
+        job_loader_forget_jobs(l);
         return 0;
 }
 
@@ -451,7 +450,7 @@ void job_loader_remove(JobLoader *l, const char *name) {
                 return;
         job_entry_free(l->entries[at]);
         ARRAY_REMOVE(l->entries, l->n_entries, at);
-        list_again(l);
+        job_loader_forget_jobs(l);
 }
 
 int job_loader_try(JobLoader *l, const char *name, const char *text, Diagnostics *d, JobDef **ret) {
@@ -496,10 +495,10 @@ static int build_instance(JobLoader *l, const char *name, const Entry *template,
         size_t n = 0;
         int r;
 
-        assert(template->texts && job_name_is_template(template->name));
-        while (template->texts[n].path)
+        assert(template->rare->texts && job_name_is_template(template->name));
+        while (template->rare->texts[n].path)
                 n++;
-        r = job_file_build(name, &context, template->texts, n, d, &def);
+        r = job_file_build(name, &context, template->rare->texts, n, d, &def);
         if (r >= 0)
                 r = remember_instance(l, &def);
         if (r < 0)
@@ -510,7 +509,7 @@ static int build_instance(JobLoader *l, const char *name, const Entry *template,
 
 /* Copies what is wrong with the entry. */
 static int refuse_entry(const Entry *e, Diagnostics *d) {
-        int r = diagnostics_merge(d, &e->problems);
+        int r = diagnostics_merge(d, &e->rare->problems);
 
         return r < 0 ? r : -EINVAL;
 }
@@ -536,7 +535,7 @@ static int instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnostics
         e = find_entry(l, template);
         if (!e || e->masked)
                 return -ENOENT;
-        return e->texts ? build_instance(l, name, e, ret, d) : refuse_entry(e, d);
+        return e->rare->texts ? build_instance(l, name, e, ret, d) : refuse_entry(e, d);
 }
 
 int job_loader_instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnostics *d) {

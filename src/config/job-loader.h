@@ -49,6 +49,9 @@ int job_loader_load(JobLoader *l, usec_t now_realtime);
 
 /* The jobs, instances that have a file of their own among them; templates and masked names are none. */
 const LoadedJob *job_loader_jobs(JobLoader *l, size_t *ret_n);
+
+/* The list is not needed any more: it is empty until the next load. */
+void job_loader_forget_jobs(JobLoader *l);
 const Diagnostics *job_loader_diagnostics(JobLoader *l);
 
 /* How many files the last load opened; the others were known. */

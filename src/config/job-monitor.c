@@ -75,8 +75,8 @@ static int parse_every(const KeyLine *k, void *field) {
 
 static const KeySpan hold_span = { 0, .endless = false }, sample_span = { USEC_PER_SEC, .endless = false };
 
-#define FIELD(name) offsetof(JobDef, monitor.name), 0
-#define VALUE(name) KEY_VALUE(JobDef, monitor.name)
+#define FIELD(name) offsetof(WholeJobDef, rare.monitor.name), 0
+#define VALUE(name) KEY_VALUE(WholeJobDef, rare.monitor.name)
 
 const KeyRow monitor_rows[] = {
         { "Monitor", "When", wait_parse_condition, FIELD(when), .has_percentages = true, .repeatable = true },
@@ -101,7 +101,7 @@ const Place *monitor_place(const Builder *b) {
 
 /* A drop-in may leave nothing of When=: then there is no monitor. */
 int monitor_finish(Builder *b) {
-        MonitorDef *m = &b->def->monitor;
+        MonitorDef *m = &b->def->rare->monitor;
         const Place *place = monitor_place(b);
         int r;
 

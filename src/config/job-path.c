@@ -71,7 +71,7 @@ int path_read(const KeyLine *k, bool is_pattern, char **ret) {
 }
 
 static void clear_sources(Builder *b, PathKind kind) {
-        PathDef *d = b->def->path_trigger;
+        PathDef *d = b->def->rare->path_trigger;
         size_t n = 0;
 
         for (size_t i = 0; i < d->n_sources; i++)
@@ -87,7 +87,7 @@ static void clear_sources(Builder *b, PathKind kind) {
 /* The path is taken over, unless that fails. */
 static int append_source(const KeyLine *k, PathKind kind, char *path) {
         Builder *b = builder_of(k);
-        PathDef *d = b->def->path_trigger;
+        PathDef *d = b->def->rare->path_trigger;
         PathSource *source = ARRAY_NEXT(d->sources, d->n_sources);
         Place *place = ARRAY_NEXT(b->path.sources, d->n_sources);
 
@@ -111,7 +111,7 @@ static int parse_source(const KeyLine *k, _unused_ void *field) {
                 clear_sources(b, (PathKind)kind);
                 return 0;
         }
-        if (b->def->path_trigger->n_sources >= PATH_SOURCES_MAX)
+        if (b->def->rare->path_trigger->n_sources >= PATH_SOURCES_MAX)
                 return key_problem(
                         k,
                         "The job watches more than %d paths. Remove some, or watch a directory that they are "
@@ -285,7 +285,7 @@ static KeyLine later_line(const Place *a, const Place *b) {
 }
 
 static const Place *first_source(const Builder *b, unsigned kinds) {
-        const PathDef *d = b->def->path_trigger;
+        const PathDef *d = b->def->rare->path_trigger;
 
         for (size_t i = 0; i < d->n_sources; i++)
                 if (KIND(d->sources[i].kind) & kinds)
@@ -324,7 +324,7 @@ static int validate_belongings(const Builder *b) {
                 const Place *place = builder_place(b, "Path", belongings[i].key);
                 KeyLine k = place_line(place, NULL);
 
-                if (place->order == 0 || is_off(b->def->path_trigger, belongings[i].key) ||
+                if (place->order == 0 || is_off(b->def->rare->path_trigger, belongings[i].key) ||
                     first_source(b, belongings[i].kinds))
                         continue;
                 if (spool && belongings[i].no_spool)
@@ -340,7 +340,7 @@ static int validate_belongings(const Builder *b) {
 }
 
 static int validate_duplicates(const Builder *b) {
-        const PathDef *d = b->def->path_trigger;
+        const PathDef *d = b->def->rare->path_trigger;
         int r = 0;
 
         for (size_t i = 1; r >= 0 && i < d->n_sources; i++)
@@ -360,7 +360,8 @@ static int validate_settle(const Builder *b) {
         const Place *settle = builder_place(b, "Path", "SettleSec"), *max = builder_place(b, "Path", "SettleMaxSec");
         KeyLine k = later_line(settle, max);
 
-        if (!settle->validated || !max->validated || b->def->path_trigger->settle_max >= b->def->path_trigger->settle)
+        if (!settle->validated || !max->validated ||
+            b->def->rare->path_trigger->settle_max >= b->def->rare->path_trigger->settle)
                 return 0;
         return key_problem(&k, "SettleMaxSec= is shorter than SettleSec=: a file would never settle. Make it "
                                "longer.");
@@ -374,7 +375,7 @@ static bool is_in(const char *path, const char *directory) {
 
 /* A file that is done with must not come back as a new one. */
 static int validate_spool_directory(const Builder *b, const char *key, const char *directory) {
-        const PathDef *d = b->def->path_trigger;
+        const PathDef *d = b->def->rare->path_trigger;
         const Place *place = builder_place(b, "Path", key);
 
         for (size_t i = 0; directory && place->validated && i < d->n_sources; i++)
@@ -393,8 +394,8 @@ static int validate_spool_directory(const Builder *b, const char *key, const cha
 /* A unit is started as it is: it cannot be told which item it is for, and that would be deleted all the same. */
 static int validate_spool(const Builder *b, const Place *spool) {
         const Place *batch = builder_place(b, "Path", "Batch"), *unit = builder_place(b, "Run", "Unit");
-        const Place *upkeep = builder_section_place(b, b->def->rotate ? "Rotate" : "Clean");
-        const PathDef *d = b->def->path_trigger;
+        const Place *upkeep = builder_section_place(b, b->def->rare->rotate ? "Rotate" : "Clean");
+        const PathDef *d = b->def->rare->path_trigger;
         KeyLine k;
         int r = 0;
 
@@ -455,7 +456,7 @@ static int finish_without_source(Builder *b) {
         const Place *first = builder_section_place(b, "Path");
         KeyLine k;
 
-        b->def->path_trigger = path_def_free(b->def->path_trigger);
+        b->def->rare->path_trigger = path_def_free(b->def->rare->path_trigger);
         if (!first || builder_n_problems(b) > 0)
                 return 0;
         k = place_line(first, NULL);
@@ -468,8 +469,8 @@ static int finish_without_source(Builder *b) {
 int path_finish(Builder *b) {
         int r;
 
-        if (b->def->path_trigger->n_sources == 0)
+        if (b->def->rare->path_trigger->n_sources == 0)
                 return finish_without_source(b);
         r = validate(b);
-        return r < 0 || builder_n_problems(b) > 0 ? r : complete(b->def->path_trigger);
+        return r < 0 || builder_n_problems(b) > 0 ? r : complete(b->def->rare->path_trigger);
 }

@@ -239,16 +239,19 @@ static bool is_null_input(const UnitProperty *p) {
 
 int run_finish_runner(Builder *b) {
         const Place *place = builder_place(b, "Run", "Runner");
-        const char *other = b->def->unit ? "Unit=" : b->def->rotate ? "[Rotate]" : b->def->clean ? "[Clean]" : NULL;
+        const char *other = b->def->rare->unit     ? "Unit="
+                            : b->def->rare->rotate ? "[Rotate]"
+                            : b->def->rare->clean  ? "[Clean]"
+                                                   : NULL;
         KeyLine k = place_line(place, NULL);
         int r = 0;
 
-        if (b->def->runner.kind != RUNNER_WARM)
+        if (b->def->rare->runner.kind != RUNNER_WARM)
                 return 0;
         if (other)
                 return key_problem(&k, "Runner=warm is for Exec= and Shell=, and not for %s. Remove it.", other);
-        for (size_t i = 0; r >= 0 && i < b->def->n_properties; i++)
-                if (!is_null_input(&b->def->properties[i]))
+        for (size_t i = 0; r >= 0 && i < b->def->rare->n_properties; i++)
+                if (!is_null_input(&b->def->rare->properties[i]))
                         r = check_warm_setting(&b->service.places[i]);
         return r;
 }

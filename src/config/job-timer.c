@@ -155,7 +155,7 @@ static const KeyRange catch_up_range = { 1, JOB_CATCH_UP_MAX };
 static const KeySpan delay_span = { 0, .endless = false }, accuracy_span = { 1, .endless = false };
 static const KeySpan within_span = { 0, .endless = true };
 
-#define VALUE(name) KEY_VALUE(JobDef, name)
+#define VALUE(name) KEY_VALUE(WholeJobDef, rare.name)
 
 const KeyRow timer_rows[] = {
         { "Timer", "OnCalendar", parse_trigger },
@@ -163,7 +163,7 @@ const KeyRow timer_rows[] = {
         { "Timer", "OnInterval", parse_trigger },
         { "Timer", "OnBootSec", parse_trigger },
         { "Timer", "OnStartupSec", parse_trigger },
-        { "Timer", "TimeZone", key_parse_text, offsetof(JobDef, timer.time_zone) },
+        { "Timer", "TimeZone", key_parse_text, offsetof(WholeJobDef, rare.timer.time_zone) },
         { "Timer", "IntervalFrom", key_parse_word, VALUE(timer.interval_from), &interval_from_words },
         { "Timer", "Anchor", parse_anchor },
         { "Timer", "RandomizedDelaySec", key_parse_span, VALUE(timer.random_delay), &delay_span },
@@ -215,17 +215,17 @@ static int problem_zone(const Builder *b, const char *name, int error) {
 /* Sets the zone that the job's times are meant in. Returns 1, or 0 when it is not known. */
 static int finish_zone(Builder *b) {
         const Place *place = builder_place(b, "Timer", "TimeZone");
-        TimerDef *timer = &b->def->timer;
+        TimerDef *timer = &b->def->rare->timer;
         int r;
 
         if (!timer->time_zone) {
                 if (b->context->zones)
-                        timer->zone = zone_cache_local(b->context->zones);
+                        b->def->zone = zone_cache_local(b->context->zones);
                 return place->order == 0; /* what is too long to be one is none either */
         }
         if (!place->validated)
                 return 0;
-        r = get_zone(b, timer->time_zone, &timer->zone);
+        r = get_zone(b, timer->time_zone, &b->def->zone);
         if (r == -ENOMEM)
                 return r;
         return r < 0 ? problem_zone(b, timer->time_zone, r) : 1;
@@ -233,12 +233,28 @@ static int finish_zone(Builder *b) {
 
 /* --- the end: times of the wall clock --- */
 
+/* "2" of "Wed/2", which is meant as every second Wednesday; NULL: of another value. */
+static const char *weeks_of(const char *value, char buf[static 3]) {
+        size_t n_name = strcspn(value, "/"), n;
+
+        if (value[n_name] != '/' || strcspn(value, " -*:.,0123456789") < n_name)
+                return NULL;
+        n = strspn(value + n_name + 1, "0123456789");
+        if (n == 0 || n > 2 || !strchr(" ", value[n_name + 1 + n]))
+                return NULL;
+        memcpy(buf, value + n_name + 1, n);
+        buf[n] = '\0';
+        return buf;
+}
+
 /* A value of OnCron= or OnCalendar= that is good for another key. Returns 1 when that was written down, else 0. */
 static int problem_other_key(const Builder *b, const Place *p, const char *value) {
         const JobFileContext *c = b->context;
         _cleanup_(calendar_freep) Calendar *calendar = NULL;
         _cleanup_(cron_freep) Cron *cron = NULL;
-        const char *span = startswith(value, "@every ");
+        const char *span = startswith(value, "@every "), *zone = startswith(value, "CRON_TZ=");
+        char buf[3];
+        const char *weeks = weeks_of(value, buf);
         size_t n = reader_crontab_schedule(value);
         bool is_cron = streq(p->row->key, "OnCron");
         KeyLine k = place_line(p, value);
@@ -247,14 +263,22 @@ static int problem_other_key(const Builder *b, const Place *p, const char *value
 
         if (span)
                 r = key_problem_value(&k, "is an interval. Write OnInterval=%s.", span);
+        else if (zone && strchr(zone, ' '))
+                r = key_problem_value(&k, "names a time zone. Write TimeZone=%.*s on a line of its own, and %s=%s.",
+                                      (int)strcspn(zone, " "), zone, p->row->key, strchr(zone, ' ') + 1);
+        else if (weeks)
+                r = key_problem_value(&k,
+                                      "repeats a day of the week. Write OnInterval=%sw, and Anchor= with the first "
+                                      "time.",
+                                      weeks);
         else if (n > 0 && strstr(value + n, " /"))
                 r = key_problem_value(&k,
                                       "contains a command. Write OnCron=%.*s, and the command in Shell= in section "
                                       "[Run].",
                                       (int)n, value);
-        else if (!is_cron && cron_parse(value, b->def->timer.zone, &cron, &unused) >= 0)
+        else if (!is_cron && cron_parse(value, b->def->zone, &cron, &unused) >= 0)
                 r = key_problem_value(&k, "is a cron expression. Write OnCron=%s.", value);
-        else if (is_cron && calendar_parse(value, c->zones, b->def->timer.zone, c->now, &calendar, &unused) >= 0)
+        else if (is_cron && calendar_parse(value, c->zones, b->def->zone, c->now, &calendar, &unused) >= 0)
                 r = key_problem_value(&k, "is a calendar expression. Write OnCalendar=%s.", value);
         else
                 return 0;
@@ -279,7 +303,7 @@ static int finish_calendar(const Builder *b, const Place *p, const char *value, 
 
         if (!p->validated)
                 return 0;
-        r = calendar_parse(value, c->zones, b->def->timer.zone, c->now, ret, &problem);
+        r = calendar_parse(value, c->zones, b->def->zone, c->now, ret, &problem);
         if (r >= 0 || r == -ENOMEM)
                 return r;
         b->context->zones_at_problem = true; /* one can stand at the end of the expression */
@@ -292,7 +316,7 @@ static int finish_cron(const Builder *b, const Place *p, const char *value, Cron
 
         if (!p->validated)
                 return 0;
-        r = cron_parse(value, b->def->timer.zone, ret, &problem);
+        r = cron_parse(value, b->def->zone, ret, &problem);
         return r < 0 && r != -ENOMEM ? problem_expression(b, p, value, "cron", &problem) : r;
 }
 
@@ -311,7 +335,7 @@ static int finish_triggers(Builder *b) {
 }
 
 static int finish_except(Builder *b) {
-        TimerDef *timer = &b->def->timer;
+        TimerDef *timer = &b->def->rare->timer;
         size_t n = b->timer.n_except;
         int r = 0;
 
@@ -332,7 +356,7 @@ static int finish_except(Builder *b) {
 static int finish_anchor(Builder *b) {
         const Place *place = builder_place(b, "Timer", "Anchor");
         const JobFileContext *c = b->context;
-        const Zone *zone = b->def->timer.zone;
+        const Zone *zone = b->def->zone;
         KeyLine k = place_line(place, b->timer.anchor);
         usec_t anchor, later;
         int r;
@@ -351,7 +375,7 @@ static int finish_anchor(Builder *b) {
                 return r;
         if (r < 0 || later != anchor)
                 return key_problem_value(&k, "depends on when it is read. %s", ANCHOR_ADVICE);
-        b->def->timer.anchor = anchor;
+        b->def->rare->timer.anchor = anchor;
         return 0;
 }
 
@@ -369,11 +393,11 @@ static int check_interval(const Builder *b) {
         const Place *later = anchor->order > from->order ? anchor : from;
         KeyLine k = place_line(later, NULL);
 
-        if (anchor->order > 0 && b->def->timer.interval_from != INTERVAL_FROM_START)
+        if (anchor->order > 0 && b->def->rare->timer.interval_from != INTERVAL_FROM_START)
                 return key_problem(&k,
                                    "The job has both Anchor= and IntervalFrom=%s. Intervals are counted either from a "
                                    "date or from the last run: remove one of them.",
-                                   interval_from_to_string(b->def->timer.interval_from));
+                                   interval_from_to_string(b->def->rare->timer.interval_from));
         if (later->order > 0 && !has_interval(b->def) && builder_n_problems(b) == 0)
                 return key_problem(&k,
                                    "%s= requires OnInterval=, which the job does not have. Add it, or remove the "
@@ -386,7 +410,7 @@ int timer_finish(Builder *b) {
         int r;
 
         if (b->timer.persistent && builder_place(b, "Timer", "CatchUp")->order == 0)
-                b->def->timer.catch_up = CATCH_UP_ONCE;
+                b->def->rare->timer.catch_up = CATCH_UP_ONCE;
         r = finish_zone(b);
         if (r > 0) {
                 r = finish_triggers(b);

@@ -467,7 +467,7 @@ static bool is_validated(const Builder *b, const char *section) {
 }
 
 static int check_rotate(const Builder *b) {
-        const RotateDef *d = b->def->rotate;
+        const RotateDef *d = b->def->rare->rotate;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(rotate_rules); i++) {
@@ -516,9 +516,9 @@ int upkeep_finish(Builder *b) {
         if (r >= 0)
                 r = finish_section(b, "Clean", check_clean);
         if (!builder_section_place(b, "Rotate"))
-                b->def->rotate = rotate_def_free(b->def->rotate);
+                b->def->rare->rotate = rotate_def_free(b->def->rare->rotate);
         if (!builder_section_place(b, "Clean"))
-                b->def->clean = clean_def_free(b->def->clean);
+                b->def->rare->clean = clean_def_free(b->def->rare->clean);
         return r;
 }
 
@@ -546,7 +546,7 @@ static int put_state_property(Builder *b, const char *directory) {
         if (r >= 0)
                 r = unit_property_add_number(&p[1], 0700);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(p); i++) {
-                UnitProperty *property = ARRAY_NEXT(d->properties, d->n_properties);
+                UnitProperty *property = ARRAY_NEXT(d->rare->properties, d->rare->n_properties);
 
                 if (!property) {
                         r = -ENOMEM;
@@ -555,7 +555,7 @@ static int put_state_property(Builder *b, const char *directory) {
                 p[i].path = d->fragment;
                 p[i].line = first->line;
                 *property = TAKE_GENERIC(p[i], (UnitProperty){});
-                d->n_properties++;
+                d->rare->n_properties++;
         }
         for (size_t i = 0; i < ELEMENTSOF(p); i++)
                 unit_property_done(&p[i]);
@@ -571,7 +571,7 @@ static int put_state_directory(Builder *b, char ***argv) {
         _cleanup_free_ char *directory = NULL;
         int r;
 
-        if (!state || !b->def->rotate || (has_user(b->def) && !units))
+        if (!state || !b->def->rare->rotate || (has_user(b->def) && !units))
                 return 0;
         if (has_user(b->def))
                 r = string_format(&directory, STATE_DIRECTORIES "vaktd-rotate/%s", name);
@@ -586,11 +586,11 @@ static int put_state_directory(Builder *b, char ***argv) {
 }
 
 int upkeep_put_command(Builder *b) {
-        const char *program = b->def->rotate ? "vakt-rotate" : "vakt-clean";
+        const char *program = b->def->rare->rotate ? "vakt-rotate" : "vakt-clean";
         CommandDef *c;
         int r;
 
-        if (!b->def->rotate && !b->def->clean)
+        if (!b->def->rare->rotate && !b->def->rare->clean)
                 return 0;
         assert(b->def->n_commands == 0);
         c = calloc(1, sizeof(*c));
@@ -694,14 +694,14 @@ int upkeep_parse_rotate(char *const *lines, size_t n, RotateDef *ret, Diagnostic
 
         r = job_def_new(&d, "rotate");
         if (r >= 0)
-                r = rotate_def_new(&d->rotate);
+                r = rotate_def_new(&d->rare->rotate);
         if (r < 0)
                 return r;
         b.def = d;
-        r = parse_lines(&b, &(KeyTable){ rotate_rows, n_rotate_rows, d->rotate, &rotate_def_defaults }, lines, n,
+        r = parse_lines(&b, &(KeyTable){ rotate_rows, n_rotate_rows, d->rare->rotate, &rotate_def_defaults }, lines, n,
                         problems);
         if (r >= 0)
-                *ret = TAKE_GENERIC(*d->rotate, rotate_def_defaults);
+                *ret = TAKE_GENERIC(*d->rare->rotate, rotate_def_defaults);
         return r;
 }
 
@@ -712,13 +712,13 @@ int upkeep_parse_clean(char *const *lines, size_t n, CleanDef *ret, Diagnostics 
 
         r = job_def_new(&d, "clean");
         if (r >= 0)
-                r = clean_def_new(&d->clean);
+                r = clean_def_new(&d->rare->clean);
         if (r < 0)
                 return r;
         b.def = d;
-        r = parse_lines(&b, &(KeyTable){ clean_rows, n_clean_rows, d->clean, &clean_def_defaults }, lines, n,
+        r = parse_lines(&b, &(KeyTable){ clean_rows, n_clean_rows, d->rare->clean, &clean_def_defaults }, lines, n,
                         problems);
         if (r >= 0)
-                *ret = TAKE_GENERIC(*d->clean, clean_def_defaults);
+                *ret = TAKE_GENERIC(*d->rare->clean, clean_def_defaults);
         return r;
 }

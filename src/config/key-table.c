@@ -70,9 +70,8 @@ int key_problem_value(const KeyLine *k, const char *format, ...) {
         return r;
 }
 
-/* The row at an index over all tables; NULL: there are no more. */
-static const KeyRow *row_at(const KeyReading *r, size_t i) {
-        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX; t++) {
+const KeyRow *key_row_at(const KeyTable tables[static KEY_TABLES_MAX], size_t i) {
+        for (const KeyTable *t = tables; t < tables + KEY_TABLES_MAX; t++) {
                 if (i < t->n_rows)
                         return &t->rows[i];
                 i -= t->n_rows;
@@ -80,15 +79,30 @@ static const KeyRow *row_at(const KeyReading *r, size_t i) {
         return NULL;
 }
 
+size_t key_row_index(const KeyTable tables[static KEY_TABLES_MAX], const KeyRow *row) {
+        size_t before = 0;
+
+        for (; row < tables->rows || row >= tables->rows + tables->n_rows; tables++)
+                before += tables->n_rows;
+        return before + (size_t)(row - tables->rows);
+}
+
 /* Finds the rows of the section, so that its keys are looked for among them only. False when there are none. */
 static bool enter_section(KeyReading *r, const char *section) {
         r->n_section_rows = 0;
-        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX && r->n_section_rows == 0; t++)
-                for (size_t i = 0; i < t->n_rows; i++)
-                        if (streq(t->rows[i].section, section) && r->n_section_rows++ == 0) {
+        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX && r->n_section_rows == 0; t++) {
+                const char *last = NULL; /* most often, the next row has the same string */
+                bool found = false;
+
+                for (size_t i = 0; i < t->n_rows; i++) {
+                        found = t->rows[i].section == last ? found : streq(t->rows[i].section, section);
+                        last = t->rows[i].section;
+                        if (found && r->n_section_rows++ == 0) {
                                 r->section_table = t;
                                 r->section_rows = &t->rows[i];
                         }
+                }
+        }
         return r->n_section_rows > 0;
 }
 
@@ -98,11 +112,11 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
 
         buf[0] = '\0';
         for (size_t i = 0; used < size; i++) {
-                const KeyRow *row = row_at(r, i);
+                const KeyRow *row = key_row_at(r->tables, i);
 
                 if (!row)
                         return;
-                if (i == 0 || !streq(row->section, row_at(r, i - 1)->section))
+                if (i == 0 || !streq(row->section, key_row_at(r->tables, i - 1)->section))
                         used += (size_t)snprintf(buf + used, size - used, "%s[%s%s]", i > 0 ? ", " : "", row->section,
                                                  streq_ptr(row->section, r->named_section) ? " NAME" : "");
         }
@@ -118,7 +132,7 @@ static int problem_section(KeyReading *r, unsigned line, const char *section) {
         advice = r->replacement ? r->replacement(NULL, known) : NULL;
         if (advice)
                 return file_problems_add(r->problems, line, "%s %s", known, advice);
-        for (size_t i = 0; (row = row_at(r, i)); i++)
+        for (size_t i = 0; (row = key_row_at(r->tables, i)); i++)
                 (void)nearest_take(&nearest, row->section, name_distance(section, row->section));
         if (nearest.name)
                 return file_problems_add(r->problems, line, "Unknown section [%s]. Did you mean [%s]?", section,
@@ -163,7 +177,7 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
         const KeyRow *best = NULL, *row;
         Nearest nearest = nearest_begin(key);
 
-        for (size_t i = 0; (row = row_at(r, i)); i++)
+        for (size_t i = 0; (row = key_row_at(r->tables, i)); i++)
                 if (streq(row->section, section) != elsewhere &&
                     nearest_take(&nearest, row->key, name_distance(key, row->key)))
                         best = row;
@@ -181,7 +195,7 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 (void)snprintf(where, sizeof(where), "before the first section");
         else
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
-        for (size_t i = 0; (near = row_at(r, i)) && !streq(near->key, key);)
+        for (size_t i = 0; (near = key_row_at(r->tables, i)) && !streq(near->key, key);)
                 i++;
         advice = r->replacement ? r->replacement(near, key) : NULL;
         if (advice)
@@ -270,7 +284,7 @@ int key_table_read(KeyReading *r, const char *text, size_t n) {
         ReaderSink sink = { .section = on_section, .assign = on_assign, .userdata = r };
 
         r->skip_section = false;
-        (void)enter_section(r, "");
+        r->n_section_rows = 0;
         return reader_parse(text, n, &sink, r->problems);
 }
 

@@ -76,6 +76,10 @@ struct KeyReading {
         size_t n_section_rows;
 };
 
+/* The row at an index over all tables; NULL: there are no more. And the index of a row that is in one of them. */
+const KeyRow *key_row_at(const KeyTable tables[static KEY_TABLES_MAX], size_t i) _pure_;
+size_t key_row_index(const KeyTable tables[static KEY_TABLES_MAX], const KeyRow *row) _pure_;
+
 /* Reads a text. What is wrong goes to r->problems. Returns 0, also with problems; -ENOMEM or what a parser returned.
  */
 int key_table_read(KeyReading *r, const char *text, size_t n);

@@ -215,10 +215,14 @@ static int feed_section(Reader *rd, char *str, size_t size) {
 size_t reader_crontab_schedule(const char *line) {
         static const char numbers[] = "0123456789*/,-~?", names[] = "#" LETTERS_DIGITS "*/,-~?";
         const char *p = line;
-        size_t n = strcspn(p, BLANKS);
+        size_t n;
 
-        if (*p == '@')
+        if (*p == '@') {
+                n = strcspn(p, BLANKS);
                 return p[n] != '\0' ? n : 0;
+        }
+        if (!strchr(numbers, *p)) /* as nearly always, and sooner told than by what follows */
+                return 0;
         for (unsigned field = 0; field < 5; field++) {
                 n = strspn(p, field < 3 ? numbers : names);
                 if (n == 0 || p[n] == '\0' || !strchr(BLANKS, p[n]))

@@ -13,12 +13,13 @@
 #define NO_ORDER                                                                                                   \
         "is for unit files. Write OnSuccess= in section [Job] of the job that goes first, or WaitFor= in section " \
         "[Run]."
-#define COMMAND   "is not a key. Write Exec= or Shell= in section [Run]."
-#define CONDITION "is for unit files. Write WaitFor= in section [Run], for example WaitFor=file-exists /srv/data."
-#define SCHEDULE  "is not a key. Write OnCalendar= or OnCron= in section [Timer]."
-#define MAIL      "is not a key. Write OnFailure= in section [Job], and let the job that it names send the mail."
-#define TIMEOUT   "is not a key. Write TimeoutSec= in section [Run]."
-#define WATCH     "is not a key. Write PathChanged= in section [Path]."
+#define COMMAND     "is not a key. Write Exec= or Shell= in section [Run]."
+#define CONDITION   "is for unit files. Write WaitFor= in section [Run], for example WaitFor=file-exists /srv/data."
+#define SCHEDULE    "is not a key. Write OnCalendar= or OnCron= in section [Timer]."
+#define MAIL        "is not a key. Write OnFailure= in section [Job], and let the job that it names send the mail."
+#define RETRY_DELAY "is not a key. Write RetryDelaySec= in section [Run]."
+#define TIMEOUT     "is not a key. Write TimeoutSec= in section [Run]."
+#define WATCH       "is not a key. Write PathChanged= in section [Path]."
 #define NO_CLOCK_TRIGGER \
         "is not supported. Remove it: OnCalendar= and OnCron= follow changes of the clock and of the time zone."
 
@@ -53,9 +54,13 @@ static const struct {
         { "RequiredBy", NO_INSTALLATION },
         { "Requires", NO_ORDER },
         { "Retries", "is not a key. Write Retry= in section [Run]." },
+        { "RetryDelay", RETRY_DELAY },
+        { "RetryInterval*", RETRY_DELAY },
+        { "RetrySec", RETRY_DELAY },
         { "SHELL",
           "is for crontabs. Shell= in section [Run] uses /bin/sh; for another one, write Exec=/bin/bash -c …" },
         { "Schedule", SCHEDULE },
+        { "Script", COMMAND },
         { "StartLimit*", "is for unit files. Write MinIntervalSec= in section [Run]." },
         { "Timeout", TIMEOUT },
         { "TriggerLimit*", "is for units of systemd. Write MinIntervalSec= in section [Run]." },

@@ -30,9 +30,9 @@ void service_lines_done(ServiceLines *lines) {
 const UnitProperty *service_earlier(const KeyLine *k) {
         const Builder *b = builder_of(k);
 
-        for (size_t i = b->def->n_properties; i > 0; i--)
+        for (size_t i = b->def->rare->n_properties; i > 0; i--)
                 if (b->service.places[i - 1].row == k->row)
-                        return &b->def->properties[i - 1];
+                        return &b->def->rare->properties[i - 1];
         return NULL;
 }
 
@@ -127,14 +127,14 @@ static void remove_earlier(Builder *b, const KeyRow *row) {
         JobDef *d = b->def;
         size_t n = 0;
 
-        for (size_t i = 0; i < d->n_properties; i++)
+        for (size_t i = 0; i < d->rare->n_properties; i++)
                 if (b->service.places[i].row == row)
-                        unit_property_done(&d->properties[i]);
+                        unit_property_done(&d->rare->properties[i]);
                 else {
                         b->service.places[n] = b->service.places[i];
-                        d->properties[n++] = d->properties[i];
+                        d->rare->properties[n++] = d->rare->properties[i];
                 }
-        d->n_properties = n;
+        d->rare->n_properties = n;
 }
 
 /* The text that is being read, as the definition keeps it; NULL without memory. */
@@ -142,29 +142,29 @@ static const char *current_path(const KeyLine *k) {
         const char *file = k->reading->problems->file;
         JobDef *d = builder_of(k)->def;
 
-        STRV_FOREACH(path, d->source_files)
+        STRV_FOREACH(path, d->rare->source_files)
                 if (streq(*path, file))
                         return *path;
-        if (strv_extend(&d->source_files, file) < 0)
+        if (strv_extend(&d->rare->source_files, file) < 0)
                 return NULL;
-        return d->source_files[strv_length(d->source_files) - 1];
+        return d->rare->source_files[strv_length(d->rare->source_files) - 1];
 }
 
 /* Moves a property into the definition. */
 static int append_property(const KeyLine *k, UnitProperty *p) {
         Builder *b = builder_of(k);
         JobDef *d = b->def;
-        UnitProperty *property = ARRAY_NEXT(d->properties, d->n_properties);
-        Place *place = ARRAY_NEXT(b->service.places, d->n_properties);
+        UnitProperty *property = ARRAY_NEXT(d->rare->properties, d->rare->n_properties);
+        Place *place = ARRAY_NEXT(b->service.places, d->rare->n_properties);
 
-        assert(d->n_properties < JOB_PROPERTIES_MAX + SERVICE_PROPERTIES);
+        assert(d->rare->n_properties < JOB_PROPERTIES_MAX + SERVICE_PROPERTIES);
         p->path = current_path(k);
         p->line = k->line;
         if (!property || !place || !p->path)
                 return -ENOMEM;
         place_set(place, k);
         *property = TAKE_GENERIC(*p, (UnitProperty){});
-        d->n_properties++;
+        d->rare->n_properties++;
         return 0;
 }
 
@@ -258,7 +258,7 @@ int service_parse(const KeyLine *k, _unused_ void *field) {
         }
         if (r <= 0)
                 return r;
-        if (b->def->n_properties >= JOB_PROPERTIES_MAX)
+        if (b->def->rare->n_properties >= JOB_PROPERTIES_MAX)
                 return key_problem(k, "The job has more than %d settings in [Service]. Remove some.",
                                    JOB_PROPERTIES_MAX);
         return convert(&line, s);
@@ -267,9 +267,9 @@ int service_parse(const KeyLine *k, _unused_ void *field) {
 /* --- the end: the whole --- */
 
 static UnitProperty *find_property(const JobDef *d, const char *name) {
-        for (size_t i = d->n_properties; i > 0; i--)
-                if (streq(d->properties[i - 1].name, name))
-                        return &d->properties[i - 1];
+        for (size_t i = d->rare->n_properties; i > 0; i--)
+                if (streq(d->rare->properties[i - 1].name, name))
+                        return &d->rare->properties[i - 1];
         return NULL;
 }
 
@@ -282,20 +282,20 @@ static int64_t number_of(const JobDef *d, const char *name, int64_t otherwise) {
 static int check_alone(const Builder *b) {
         KeyLine k;
 
-        if (b->def->n_properties == 0 || !b->def->unit)
+        if (b->def->rare->n_properties == 0 || !b->def->rare->unit)
                 return 0;
         k = place_line(&b->service.places[0], NULL);
         return key_problem(
                 &k,
                 "The job starts the unit %s as it is (Unit=), so %s= has no effect. Put it into that unit, or "
                 "write Exec= instead of Unit=.",
-                b->def->unit, k.row->key);
+                b->def->rare->unit, k.row->key);
 }
 
 static int check_namespaces(const Builder *b) {
         if (b->context->target != LOADER_FOR_USER_UNITS || number_of(b->def, "PrivateUsers", 0) > 0)
                 return 0;
-        for (size_t i = 0; i < b->def->n_properties; i++) {
+        for (size_t i = 0; i < b->def->rare->n_properties; i++) {
                 KeyLine k = place_line(&b->service.places[i], NULL);
                 int r;
 
@@ -322,7 +322,7 @@ static int order_scheduling(Builder *b) {
         if (!priority)
                 return 0;
         if (n < sched_get_priority_min(name) || n > sched_get_priority_max(name)) {
-                k = place_line(&b->service.places[priority - b->def->properties], NULL);
+                k = place_line(&b->service.places[priority - b->def->rare->properties], NULL);
                 return key_problem(
                         &k,
                         "The scheduling policy does not support CPUSchedulingPriority=%d. Write a number from %d to "
@@ -331,11 +331,11 @@ static int order_scheduling(Builder *b) {
         }
         if (policy && policy > priority) {
                 Place *places = b->service.places;
-                Place place = places[policy - b->def->properties];
+                Place place = places[policy - b->def->rare->properties];
                 UnitProperty property = *policy;
 
-                places[policy - b->def->properties] = places[priority - b->def->properties];
-                places[priority - b->def->properties] = place;
+                places[policy - b->def->rare->properties] = places[priority - b->def->rare->properties];
+                places[priority - b->def->rare->properties] = place;
                 *policy = *priority;
                 *priority = property;
         }

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "util/file.h"
+#include "util/hash.h"
 
 #define DROPIN_SUFFIX ".conf"
 
@@ -27,12 +28,19 @@ static FileStamp stamp_of(const struct stat *st) {
                 .size = st->st_size,
                 .mtime = nsec(&st->st_mtim),
                 .ctime = nsec(&st->st_ctim),
+                .mode = st->st_mode,
         };
 }
 
 bool file_stamp_equal(const FileStamp *a, const FileStamp *b) {
         return a->ino == b->ino && a->ctime == b->ctime && a->mtime == b->mtime && a->size == b->size &&
                a->dev == b->dev;
+}
+
+uint64_t file_stamp_digest(const FileStamp *s) {
+        const uint64_t numbers[] = { s->dev, s->ino, (uint64_t)s->size, (uint64_t)s->mtime, (uint64_t)s->ctime };
+
+        return hash_bytes(0, numbers, sizeof(numbers));
 }
 
 bool sources_equal(const Sources *a, const Sources *b) {
@@ -157,31 +165,32 @@ int source_stat(const Directory *directory, const char *name, FileStamp *ret, ch
         return is_mask(&st) ? SOURCE_MASK : SOURCE_FILE;
 }
 
-static int check_regular(const struct stat *st, char **reterr) {
-        if (S_ISREG(st->st_mode))
+static int check_regular(mode_t mode, char **reterr) {
+        if (S_ISREG(mode))
                 return 0;
         return complain(reterr, "This is a %s and must be a regular file. Remove it or give it another name.",
-                        S_ISDIR(st->st_mode)    ? "directory"
-                        : S_ISFIFO(st->st_mode) ? "FIFO"
-                        : S_ISSOCK(st->st_mode) ? "socket"
-                                                : "device");
+                        S_ISDIR(mode)    ? "directory"
+                        : S_ISFIFO(mode) ? "FIFO"
+                        : S_ISSOCK(mode) ? "socket"
+                                         : "device");
 }
 
-/* Opens a file that may be read, and tells what it is. The name is looked at first because the opening of a device
- * can have effects. */
-static int open_trusted(const Directory *directory, const char *name, uid_t owner, struct stat *ret, char **reterr) {
+/* Opens a file that may be read, and tells what it is. The name is looked at first, unless somebody just did, because
+ * the opening of a device can have effects. */
+static int open_trusted(const Directory *directory, const char *name, uid_t owner, mode_t mode, struct stat *ret,
+                        char **reterr) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        if (fstatat(directory->fd, name, ret, 0) < 0)
+        if (mode == 0 && fstatat(directory->fd, name, ret, 0) < 0)
                 return complain(reterr, "Cannot access the file: %s.", strerror(errno));
-        r = check_regular(ret, reterr);
+        r = check_regular(mode != 0 ? mode : ret->st_mode, reterr);
         if (r < 0)
                 return r;
         fd = openat(directory->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 || fstat(fd, ret) < 0)
                 return complain(reterr, "Cannot open the file: %s.", strerror(errno));
-        r = check_regular(ret, reterr);
+        r = check_regular(ret->st_mode, reterr);
         if (r >= 0)
                 r = check_trust(ret, "file", owner, reterr);
         if (r >= 0 && ret->st_size > SOURCE_SIZE_MAX)
@@ -189,33 +198,33 @@ static int open_trusted(const Directory *directory, const char *name, uid_t owne
         return r < 0 ? r : TAKE_FD(fd);
 }
 
-int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
+int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *stamp,
                 char **reterr) {
         _cleanup_(job_text_done) JobText text = {};
         _cleanup_close_ int fd = -EBADF;
         struct stat before, after;
-        FileStamp stamp, later;
+        FileStamp now, later;
         ssize_t n;
 
-        fd = open_trusted(directory, name, owner, &before, reterr);
+        fd = open_trusted(directory, name, owner, stamp->mode, &before, reterr);
         if (fd < 0)
                 return fd;
         text.path = directory_join(directory, name);
         text.bytes = malloc((size_t)before.st_size + 1);
         if (!text.path || !text.bytes)
                 return -ENOMEM;
-        n = fd_read_up_to(fd, text.bytes, (size_t)before.st_size + 1);
+        n = fd_read_up_to(fd, text.bytes, (size_t)before.st_size); /* were there more, the stamp would tell */
         if (n < 0)
                 return complain(reterr, "Cannot read the file: %s.", strerror((int)-n));
         if (fstat(fd, &after) < 0)
                 return complain(reterr, "Cannot access the file: %s.", strerror(errno));
-        stamp = stamp_of(&before);
+        now = stamp_of(&before);
         later = stamp_of(&after);
-        if (n != before.st_size || !file_stamp_equal(&stamp, &later))
+        if (n != before.st_size || !file_stamp_equal(&now, &later))
                 return complain(reterr, "The file changed while it was read. Reload when it is complete.");
         text.n = (size_t)n;
         *ret = TAKE_GENERIC(text, (JobText){});
-        *ret_stamp = stamp;
+        *stamp = now;
         return 0;
 }
 

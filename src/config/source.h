@@ -25,6 +25,7 @@ typedef struct FileStamp {
         off_t size;
         int64_t mtime;
         int64_t ctime;
+        mode_t mode; /* 0: nobody has looked at the file yet */
 } FileStamp;
 
 typedef struct Source {
@@ -63,9 +64,10 @@ int directory_open(int at_fd, const char *name, uid_t owner, char **reterr);
 /* Looks at a file, following links. Returns a SourceKind; -ENOENT when there is none; -EINVAL or -ENOMEM. */
 int source_stat(const Directory *directory, const char *name, FileStamp *ret, char **reterr);
 
-/* Reads a file that is regular, belongs to root or owner, is not writable by anyone else and not too large. ret_stamp
- * is what it was when the reading began. 0, -EINVAL or -ENOMEM. */
-int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
+/* Reads a file that is regular, belongs to root or owner, is not writable by anyone else and not too large. *stamp is
+ * what source_stat() has found, or all zero, and then what the file was when the reading began. 0, -EINVAL or
+ * -ENOMEM. */
+int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *stamp,
                 char **reterr);
 
 /* Adds the drop-ins that directories hold in NAME (a directory in them: "backup.job.d"), in the order of their file
@@ -74,6 +76,7 @@ int source_read(const Directory *directory, const char *name, uid_t owner, JobTe
 int sources_add_dropins(Sources *s, const Directory *directories, const unsigned *which, size_t n_which,
                         const char *name, uid_t owner, Diagnostics *d);
 
+uint64_t file_stamp_digest(const FileStamp *s) _pure_; /* differs when the stamp does, but for one in 2^64 */
 bool file_stamp_equal(const FileStamp *a, const FileStamp *b) _pure_;
 bool sources_equal(const Sources *a, const Sources *b) _pure_;
 void sources_done(Sources *s);

@@ -119,14 +119,14 @@ static void alarms_clear(Manager *m, Job *job) {
 /* --- ExpectSec= --- */
 
 static bool expects(const Job *job) {
-        return job_may_run(job) && job->def->expect != USEC_INFINITY && !job->paused;
+        return job_may_run(job) && job->def->rare->expect != USEC_INFINITY && !job->paused;
 }
 
 static void arm_expect(Manager *m, JobAlarms *a) {
         bool wanted = expects(a->job) && !a->job->is_overdue;
 
         deadline_set(m, &a->deadline,
-                     wanted ? deadline_of_realtime(m, usec_add(a->since, a->job->def->expect)) : USEC_INFINITY);
+                     wanted ? deadline_of_realtime(m, usec_add(a->since, a->job->def->rare->expect)) : USEC_INFINITY);
 }
 
 static void on_expect(Manager *m, Deadline *d) {
@@ -138,12 +138,12 @@ static void on_expect(Manager *m, Deadline *d) {
         if (!expects(a->job))
                 return;
         /* The clock may have been set since. */
-        if (turn_now(m->event).realtime < usec_add(a->since, def->expect)) {
+        if (turn_now(m->event).realtime < usec_add(a->since, def->rare->expect)) {
                 arm_expect(m, a);
                 return;
         }
         (void)snprintf(message, sizeof(message), "It has not succeeded for %s (ExpectSec=).",
-                       span_format(span, def->expect, USEC_PER_MSEC));
+                       span_format(span, def->rare->expect, USEC_PER_MSEC));
         raise_alarm(m, a->job, KEY_EXPECT, a->since, 0, message);
 }
 
@@ -175,7 +175,7 @@ static void look_up_since(Manager *m, JobAlarms *a) {
 }
 
 void alarms_set_job(Manager *m, Job *job) {
-        bool watched = expects(job) || (job->def && job->def->slow != USEC_INFINITY);
+        bool watched = expects(job) || (job->def && job->def->rare->slow != USEC_INFINITY);
         JobAlarms *a = watched ? job_get_alarms(m, job) : job->alarms;
 
         if (!a)
@@ -209,16 +209,16 @@ static void on_slow(Manager *m, Deadline *d) {
 
         assert(run_goes_on(run));
         (void)snprintf(message, sizeof(message), "Run %" PRIu64 " takes longer than %s (SlowSec=).", run->record.id,
-                       span_format(span, run->def->slow, USEC_PER_MSEC));
+                       span_format(span, run->def->rare->slow, USEC_PER_MSEC));
         raise_alarm(m, run->job, KEY_SLOW, run->record.started, run->record.id, message);
 }
 
 void alarms_run_started(Manager *m, LiveRun *run) {
         assert(run_goes_on(run));
-        if (run->def->slow == USEC_INFINITY)
+        if (run->def->rare->slow == USEC_INFINITY)
                 return;
         run->deadline.due = on_slow;
-        deadline_set(m, &run->deadline, deadline_of_realtime(m, usec_add(run->record.started, run->def->slow)));
+        deadline_set(m, &run->deadline, deadline_of_realtime(m, usec_add(run->record.started, run->def->rare->slow)));
 }
 
 void alarms_run_ended(Manager *m, const LiveRun *run) {

@@ -110,10 +110,13 @@ static int open_zones(Manager *m) {
 }
 
 /* It is called in the middle of something. */
-static void on_ledger_readable(void *userdata) {
+static void on_ledger_recovered(bool is_readable, void *userdata) {
         Manager *m = userdata;
 
-        (void)sd_event_source_set_enabled(m->readable_source, SD_EVENT_ONESHOT);
+        if (is_readable)
+                (void)sd_event_source_set_enabled(m->readable_source, SD_EVENT_ONESHOT);
+        else
+                once_look_at_all(m);
 }
 
 static int open_ledger(Manager *m) {
@@ -126,7 +129,8 @@ static int open_ledger(Manager *m) {
                             m->options.state_dir, message ?: strerror(-r));
                 return r;
         }
-        ledger_on_readable(m->ledger, on_ledger_readable, m);
+        ledger_on_recovery(m->ledger, on_ledger_recovered, m);
+        ledger_on_turn_end(m->ledger, runs_start_at_once, m);
         r = values_new(&m->values, m->ledger);
         if (r < 0)
                 return r;
@@ -140,10 +144,10 @@ static void retention_of_job(const char *name, unsigned *keep, usec_t *keep_usec
 
         if (!job || !job->def)
                 return;
-        if (job->def->history_keep > 0)
-                *keep = job->def->history_keep;
-        if (job->def->history_keep_usec > 0)
-                *keep_usec = job->def->history_keep_usec;
+        if (job->def->rare->history_keep > 0)
+                *keep = job->def->rare->history_keep;
+        if (job->def->rare->history_keep_usec > 0)
+                *keep_usec = job->def->rare->history_keep_usec;
 }
 
 static void set_retention(Manager *m) {
@@ -383,7 +387,9 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
         if (r < 0)
                 return r;
         /* Who asked is told only of what is written. */
-        (void)runs_commit(m);
+        runs_empty_outbox(m);
+        if (!runs_start_at_once(m))
+                (void)ledger_commit(m->ledger);
         *ret = manager_get_run(m, id);
         return *ret ? 0 : -EIO;
 }
@@ -485,13 +491,14 @@ const char *manager_executor(const Manager *m) {
 
 /* --- for people --- */
 
+/* One that is paused by name is not next. */
 static const Job *next_job(const Manager *m) {
         const Job *next = NULL;
 
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
                 const Job *job = job_table_at(m->jobs, i);
 
-                if (job->next < (next ? next->next : USEC_INFINITY))
+                if (!job->paused_alone && job->next < (next ? next->next : USEC_INFINITY))
                         next = job;
         }
         return next;
@@ -535,8 +542,8 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                         (void)strftime(at, sizeof(at), "%a %Y-%m-%d %H:%M:%S %Z", &tm);
         }
         if (at[0] != '\0')
-                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running, next %s at %s", n_jobs, PLURAL(n_jobs),
-                               m->n_running, next->name, at);
+                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running, next %s at %s%s", n_jobs,
+                               PLURAL(n_jobs), m->n_running, next->name, at, next->skip > 0 ? " (skipped)" : "");
         else
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
         if (m->n_setting_problems > 0)

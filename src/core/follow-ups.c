@@ -39,7 +39,7 @@ static bool has_followed(const Manager *m, const char *job, const RunRequest *re
 /* One that our own end interrupts is made again once in any case; it has failed at nothing. What files it had are
  * found again by themselves, also where an earlier daemon took the knowledge of them along. */
 bool wants_another_try(const LiveRun *run) {
-        unsigned max = run->is_interrupted ? MAX(run->def->retry.max, 1U) : run->def->retry.max;
+        unsigned max = run->is_interrupted ? MAX(run->def->rare->retry.max, 1U) : run->def->rare->retry.max;
 
         if (!job_may_run(run->job))
                 return false;
@@ -163,7 +163,7 @@ void follow_up(Manager *m, LiveRun *run) {
         assert(run->stage == RUN_STAGE_DONE);
         if (run->record.result == RUN_RESULT_SUCCESS) {
                 drop_retries(m, run);
-                request_all(m, run->def->on_success, "OnSuccess", &request);
+                request_all(m, run->def->rare->on_success, "OnSuccess", &request);
                 return;
         }
         if (!run_result_is_failure(run->record.result) && !run->is_interrupted && !run->is_given_up)
@@ -175,7 +175,7 @@ void follow_up(Manager *m, LiveRun *run) {
                 log_message(LOG_ERR, &c, "It cannot be retried: %s.", strerror(-r));
         }
         if (!run->is_interrupted)
-                request_all(m, run->def->on_failure, "OnFailure", &request);
+                request_all(m, run->def->rare->on_failure, "OnFailure", &request);
 }
 
 void follow_up_alarm(Manager *m, const Job *job, const LedgerAlarm *alarm) {
@@ -189,7 +189,7 @@ void follow_up_alarm(Manager *m, const Job *job, const LedgerAlarm *alarm) {
 
         assert(alarm->key);
         if (job->def)
-                request_all(m, job->def->on_alarm, "OnAlarm", &request);
+                request_all(m, job->def->rare->on_alarm, "OnAlarm", &request);
 }
 
 void runs_request_others(Manager *m, const Job *job, char *const *others, const char *key) {

@@ -39,9 +39,10 @@ _printf_(2, 3) static char *say(char buf[static GATE_WHY_MAX], const char *forma
 
 /* A chain, say: with no file its command line would name something else. */
 static GateAnswer ask_file(const GateInput *in, usec_t now) {
-        const PathDef *d = in->def ? in->def->path_trigger : NULL;
+        const PathDef *d = in->def ? in->def->rare->path_trigger : NULL;
 
-        return in->has_file || !d || in->def->unit || !(d->each || d->sources[0].kind == PATH_SPOOL) ? ADMIT : REFUSE;
+        return in->has_file || !d || in->def->rare->unit || !(d->each || d->sources[0].kind == PATH_SPOOL) ? ADMIT
+                                                                                                           : REFUSE;
 }
 
 static char *why_file(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
@@ -106,7 +107,7 @@ static char *why_skip(char buf[static GATE_WHY_MAX], const GateInput *in, const 
 /* A start that is still to come would be the one to count from; a retry is such a start itself. A clock that was set
  * back to before the last one asks for no patience. */
 static GateAnswer ask_rate(const GateInput *in, usec_t now) {
-        usec_t min = in->def->min_interval, last = in->job->last_start;
+        usec_t min = in->def->rare->min_interval, last = in->job->last_start;
 
         if (min == 0)
                 return ADMIT;
@@ -120,7 +121,7 @@ static GateAnswer ask_rate(const GateInput *in, usec_t now) {
 static char *why_rate(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
         char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
 
-        (void)span_format(span, in->def->min_interval, USEC_PER_MSEC);
+        (void)span_format(span, in->def->rare->min_interval, USEC_PER_MSEC);
         if (in->asker == GATE_REQUEST)
                 return say(buf, "The job runs at most once in %s (MinIntervalSec=).", span);
         if (in->job->n_queued > in->job->n_delayed && in->asker != GATE_RETRY)
@@ -135,7 +136,7 @@ static char *why_rate(char buf[static GATE_WHY_MAX], const GateInput *in, const 
 }
 
 static unsigned places(const JobDef *def) {
-        return def->overlap == OVERLAP_PARALLEL ? def->max_parallel : 1;
+        return def->overlap == OVERLAP_PARALLEL ? def->rare->max_parallel : 1;
 }
 
 /* Most runs that a power cut has ended are known to be lost some milliseconds after the start. Until then they keep
@@ -144,14 +145,14 @@ static unsigned places(const JobDef *def) {
 static bool is_refused_by_overlap(const GateInput *in) {
         const Job *job = in->job;
 
-        if (in->is_now && in->def->wait_for && job->n_slots < places(in->def))
+        if (in->is_now && in->def->rare->wait_for && job->n_slots < places(in->def))
                 return false;
         switch (in->def->overlap) {
         case OVERLAP_SKIP:
                 return job_n_active(job) > job->n_sought;
         case OVERLAP_QUEUE:
         case OVERLAP_PARALLEL:
-                return job->n_bounded >= places(in->def) + in->def->queue_max && in->cause != RUN_CAUSE_CATCH_UP;
+                return job->n_bounded >= places(in->def) + in->def->rare->queue_max && in->cause != RUN_CAUSE_CATCH_UP;
         case OVERLAP_REPLACE:
         case _OVERLAP_MAX:
                 break;
@@ -179,7 +180,7 @@ static char *why_overlap(char buf[static GATE_WHY_MAX], const GateInput *in, con
         assert(in->job->n_bounded >= places(in->def));
         n_waiting = in->job->n_bounded - places(in->def);
         return say(buf, "%s%u run%s of the job %s waiting already (QueueMax=%u).", forecast, n_waiting,
-                   PLURAL(n_waiting), n_waiting == 1 ? "is" : "are", in->def->queue_max);
+                   PLURAL(n_waiting), n_waiting == 1 ? "is" : "are", in->def->rare->queue_max);
 }
 
 /* --- the machine --- */
@@ -187,7 +188,7 @@ static char *why_overlap(char buf[static GATE_WHY_MAX], const GateInput *in, con
 /* Asked of what waits in the queue of its job: there it holds no slot, and nobody's place. Who learns more about
  * the condition pumps that queue. */
 static GateAnswer ask_condition(const GateInput *in, usec_t now) {
-        const Condition *c = in->is_now ? NULL : in->def->wait_for;
+        const Condition *c = in->is_now ? NULL : in->def->rare->wait_for;
 
         return !c || (in->readings && condition_truth(c, in->readings) == TRUTH_TRUE) ? ADMIT : WAIT_FOR_OTHERS;
 }
@@ -196,7 +197,7 @@ static char *why_condition(char buf[static GATE_WHY_MAX], const GateInput *in, c
         char text[CONDITION_TELL_MAX];
 
         return say(buf, "waits until its condition is true: %s (WaitFor=).",
-                   condition_tell(text, in->def->wait_for, in->readings));
+                   condition_tell(text, in->def->rare->wait_for, in->readings));
 }
 
 /* --- what all jobs share --- */

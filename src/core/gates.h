@@ -48,7 +48,7 @@ typedef struct GateInput {
         bool is_now;   /* the run does not wait for WaitFor= */
         const Job *job;
         const JobDef *def;       /* of the run: an older one of the job perhaps */
-        const Reading *readings; /* of the tests of def->wait_for; NULL: nothing is known yet */
+        const Reading *readings; /* of the tests of def->rare->wait_for; NULL: nothing is known yet */
         bool all_paused;
         const char *pool;
         unsigned pool_slots, pool_running;

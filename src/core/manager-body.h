@@ -73,7 +73,8 @@ struct Manager {
         usec_t last_rank; /* that a run was given */
         unsigned n_running, n_queued;
         Outbox *outbox;
-        sd_event_source *start_source;       /* a deferred source that starts what is ready */
+        sd_event_source *start_source;       /* a deferred source that starts what the turn did not */
+        bool has_backlog;                    /* more can be started than one turn starts */
         sd_event_source *acknowledge_source; /* a deferred source that tells the executor what is in the ledger */
         Deadline acknowledge_again;
 

@@ -104,9 +104,9 @@ bool manager_is_paused(const Manager *m);
 
 /* Creates a job that runs once, at a time (µs of CLOCK_REALTIME; 0: as soon as its other conditions allow), and is
  * then removed. text: its file without that time. name: NULL or "": one is made. It is on disk when this returns.
- * -ERANGE: the time has passed; -EEXIST: there is a job with that name, or a file of one; -ENOENT: it is no name;
- * -EINVAL: *reterr says what is wrong with the text, and is the caller's; -ENOBUFS: there are too many; -EIO: it
- * cannot be written; -ESHUTDOWN, -ENOMEM. */
+ * -ERANGE: the time has passed; -EEXIST: there is a job with that name, or a file of one; -ENOTEMPTY: there are
+ * drop-ins for one; -ENOENT: it is no name; -EINVAL: *reterr says what is wrong with the text, and is the caller's;
+ * -ENOBUFS: there are too many; -EIO: it cannot be written; -ESHUTDOWN, -ENOMEM. */
 #define ONCE_JOBS_MAX 10000
 int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, char **reterr, const Job **ret);
 

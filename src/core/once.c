@@ -94,7 +94,7 @@ static int write_file(const Once *o, const char *job, const char *text, usec_t n
 /* --- the end --- */
 
 static bool is_once(const Job *job) {
-        return job->def && job->def->once_since > 0;
+        return job->def && job->def->rare->once_since > 0;
 }
 
 /* The file is gone before the job is, and what came of it is written before both: who is killed in between has done
@@ -143,18 +143,18 @@ static size_t unlink_files(const Once *o, Job **jobs, size_t n) {
 static int on_look(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Job *over[FORGET_MAX];
         Manager *m = userdata;
-        size_t n_over, n = 0;
-        int r;
+        size_t n_over, n;
+        int r = 0;
 
         (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
         if (m->is_unread || !m->is_surveyed || m->stopping)
                 return 0; /* it is not known yet what goes on, or what was interrupted */
         if (list_over(m, over) == 0)
                 return 0;
-        r = runs_commit(m);
+        if (runs_commit(m) < 0)
+                return 0;            /* the ledger says why, and they are looked at when it can be written */
         n_over = list_over(m, over); /* one may have been requested meanwhile */
-        if (r >= 0)
-                n = unlink_files(m->once, over, n_over);
+        n = unlink_files(m->once, over, n_over);
         if (n > 0)
                 r = sync_removals(m->once);
         if (r < 0) {
@@ -240,6 +240,17 @@ char *const *once_job_dirs(const Manager *m) {
 
 /* --- for clients --- */
 
+/* Whether drop-ins are there that would be read with a job of that name: of an earlier one, say. */
+static bool has_dropins(const Manager *m, const char *name) {
+        char path[PATH_MAX];
+
+        STRV_FOREACH(dir, m->once->job_dirs)
+                if (snprintf(path, sizeof(path), "%s/%s" JOB_DROPINS_SUFFIX, *dir, name) < (int)sizeof(path) &&
+                    faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                        return true;
+        return false;
+}
+
 /* "once-20261201-020000", for a job whose creator has no name for it. */
 static void find_name(Manager *m, usec_t at, char name[static JOB_NAME_MAX + 1]) {
         time_t seconds = (time_t)(at / USEC_PER_SEC);
@@ -248,7 +259,7 @@ static void find_name(Manager *m, usec_t at, char name[static JOB_NAME_MAX + 1])
 
         (void)gmtime_r(&seconds, &tm);
         n = strftime(name, JOB_NAME_MAX + 1, "once-%Y%m%d-%H%M%S", &tm);
-        for (unsigned i = 2; job_table_get(m->jobs, name); i++)
+        for (unsigned i = 2; job_table_get(m->jobs, name) || has_dropins(m, name); i++)
                 (void)snprintf(name + n, JOB_NAME_MAX + 1 - n, ".%u", i);
 }
 
@@ -276,9 +287,9 @@ static int check_text(Manager *m, const char *name, const char *text, const char
                 r = string_format(reterr, "%s", d.items[0].message) ?: r;
         if (r < 0)
                 return r;
-        if (def->n_triggers != 1 || !streq(def->triggers[0].expression, when) || def->path_trigger ||
-            def->monitor.when || !def->enabled || def->timer.catch_up != CATCH_UP_ONCE ||
-            def->timer.catch_up_within != USEC_INFINITY || def->rotate || def->timer.n_except > 0)
+        if (def->n_triggers != 1 || !streq(def->triggers[0].expression, when) || def->rare->path_trigger ||
+            def->rare->monitor.when || !def->enabled || def->rare->timer.catch_up != CATCH_UP_ONCE ||
+            def->rare->timer.catch_up_within != USEC_INFINITY || def->rare->rotate || def->rare->timer.n_except > 0)
                 r = string_format(reterr, "A job that runs once has no other triggers, no settings of section "
                                           "[Timer], no section [Rotate], and is enabled.")
                             ?: -EINVAL;
@@ -306,6 +317,8 @@ int manager_add_once(Manager *m, const char *name, usec_t at, const char *text, 
                 return -ENOENT;
         if (job_table_get(m->jobs, name))
                 return -EEXIST;
+        if (has_dropins(m, name))
+                return -ENOTEMPTY;
         (void)timestamp_format(when, at, /* zone= */ NULL, TIMESTAMP_PRETTY);
         r = string_format(&whole, "[Timer]\nOnCalendar=%s\nCatchUp=once\n%s", when, text);
         if (r >= 0)

@@ -180,8 +180,8 @@ int pools_admit(Manager *m, LiveRun *run) {
         int r;
 
         assert(run->stage <= RUN_STAGE_QUEUED && run->position == HEAP_NONE); /* it is counted in none */
-        if (run->def->pool) {
-                r = pool_get(m, run->def->pool, &pool);
+        if (run->def->rare->pool) {
+                r = pool_get(m, run->def->rare->pool, &pool);
                 if (r < 0)
                         return r;
         }

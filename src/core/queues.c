@@ -80,7 +80,7 @@ usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause, Instant no
 /* Ranks are never equal, not even where the clock did not move. */
 static void set_rank(Manager *m, LiveRun *run) {
         m->last_rank = MAX(turn_now(m->event).boottime, m->last_rank + 1);
-        run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
+        run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->rare->priority) * PRIORITY_STEP_USEC;
 }
 
 static void arm_max_wait(Manager *m, LiveRun *run);
@@ -127,7 +127,7 @@ void queues_wait_for_slot(Manager *m, LiveRun *run) {
 /* --- waiting for the machine --- */
 
 static bool waits_for_machine(const LiveRun *run) {
-        return run->def->wait_for && run->record.trigger != RUN_TRIGGER_NOW;
+        return run->def->rare->wait_for && run->record.trigger != RUN_TRIGGER_NOW;
 }
 
 static void wait_free(Job *job) {
@@ -216,7 +216,7 @@ static void wait_begin(Manager *m, const LiveRun *run) {
 
         if (!wait || wait->watch.manager)
                 return;
-        r = condition_watch_start(&wait->watch, m, run->def->wait_for, PROBE_SAMPLE_DEFAULT_USEC);
+        r = condition_watch_start(&wait->watch, m, run->def->rare->wait_for, PROBE_SAMPLE_DEFAULT_USEC);
         if (!is_new)
                 return;
         if (r < 0)
@@ -235,8 +235,8 @@ static usec_t waits_until(const LiveRun *run) {
         usec_t until = r->requested;
 
         if (r->cause == RUN_CAUSE_RETRY)
-                until = usec_add(until, retry_def_delay(&run->def->retry, r->attempt - 1));
-        until = usec_add(until, run->def->wait_max);
+                until = usec_add(until, retry_def_delay(&run->def->rare->retry, r->attempt - 1));
+        until = usec_add(until, run->def->rare->wait_max);
         return wait ? MAX(until, wait->reading_until) : until;
 }
 
@@ -248,8 +248,8 @@ static void give_up_waiting(Manager *m, LiveRun *run, const GateInput *in) {
         char text[CONDITION_TELL_MAX], span[SPAN_TEXT_MAX];
 
         run_set_reason(run, "It waited longer than %s (WaitMaxSec=): %s (WaitFor=).",
-                       span_format(span, run->def->wait_max, USEC_PER_MSEC),
-                       condition_tell(text, run->def->wait_for, in->readings));
+                       span_format(span, run->def->rare->wait_max, USEC_PER_MSEC),
+                       condition_tell(text, run->def->rare->wait_for, in->readings));
         run->is_given_up = run->record.attempt > 1;
         runs_drop(m, run, RUN_RESULT_SKIPPED);
 }
@@ -344,7 +344,7 @@ void queues_pump(Manager *m) {
 void queues_add(Manager *m, LiveRun *run) {
         set_rank(m, run);
         run_set_stage(run, RUN_STAGE_QUEUED);
-        if (run->def->wait_for && run->record.trigger == RUN_TRIGGER_NOW)
+        if (run->def->rare->wait_for && run->record.trigger == RUN_TRIGGER_NOW)
                 let_pass(run->job);
 }
 
@@ -391,7 +391,8 @@ static void on_time_has_come(Manager *m, Deadline *d) {
 
 usec_t retry_not_before(const LiveRun *run) {
         const Manager *m = run->manager;
-        usec_t delay = retry_def_delay(&run->def->retry, run->record.attempt - 1), now = turn_now(m->event).boottime;
+        usec_t delay = retry_def_delay(&run->def->rare->retry, run->record.attempt - 1),
+               now = turn_now(m->event).boottime;
         const RunRecord *failed;
 
         failed = ledger_get(m->ledger, run->record.parent);

@@ -3,9 +3,10 @@
 /* A run between the queues and the outbox: its start, what the executor reports of it, and what is done about its end.
  * How it became one is in requests.c, where it waited in queues.c, what its end leads to in follow-ups.c.
  *
- * Starting is left to a deferred event source, a few a turn, so that a second in which a thousand jobs are due does
- * not keep clients waiting. A run is "starting" in the ledger before the executor hears of it, and what the executor
- * reports is there before it is told that it may forget it. */
+ * What can be started is begun in the transaction of the turn that made it so: mostly that of its request, which is
+ * one row and one commit then. A turn starts a few; the rest is left to a source that takes turns with all others, so
+ * that a second in which a thousand jobs are due does not keep clients waiting. A run is "starting" in the ledger
+ * before the executor hears of it, and what the executor reports is there before it is told that it may forget it. */
 
 #include <assert.h>
 #include <inttypes.h>
@@ -87,7 +88,8 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
                 owned_run_set_text(&r->unit, strdup(identity->unit));
         if (is_first)
                 run_set_stage(run, RUN_STAGE_RUNNING);
-        (void)ledger_update(m->ledger, r);
+        /* A child is found by its environment or its control group before that is written, and mostly ends before. */
+        (void)(r->unit ? ledger_update(m->ledger, r) : ledger_update_late(m->ledger, r));
         if (!is_first) {
                 NOTIFY_OBSERVERS(m, run_changed, r);
                 return;
@@ -109,7 +111,7 @@ static void on_run_status(void *cookie, const char *text) {
         LiveRun *run = cookie;
         char *copy;
 
-        if (run->def && (run->def->rotate || run->def->clean))
+        if (run->def && (run->def->rare->rotate || run->def->rare->clean))
                 (void)upkeep_summary_parse(text, &run->record.files, &run->record.bytes_freed, &text);
         copy = strdup(text);
         if (!copy)
@@ -218,8 +220,7 @@ static void run_start(Manager *m, LiveRun *run) {
 /* A process is never older than its record: should we die in between, the next daemon looks for it. Nobody may end
  * what is begun and not started yet, so nothing waits in the outbox when that is written. After one that conditions
  * ask about, these are found first, so that no two begin that are to wait for each other. */
-static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Manager *m = userdata;
+static void start_some(Manager *m) {
         LiveRun *batch[STARTS_PER_TURN];
         bool is_asked_about = false;
         size_t n = 0;
@@ -228,13 +229,28 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
         while (n < STARTS_PER_TURN && !is_asked_about && (batch[n] = queues_next(m)))
                 is_asked_about = run_begin(m, batch[n++]);
         assert(outbox_is_empty(m));
+        /* Else nothing can be started before something changes. */
+        m->has_backlog = n == STARTS_PER_TURN || is_asked_about;
+        (void)sd_event_source_set_enabled(m->start_source, m->has_backlog ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
         if (n > 0)
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
                 run_start(m, batch[i]);
-        if (n == STARTS_PER_TURN || is_asked_about)
-                queues_pump(m); /* else nothing can be started before something changes */
+}
+
+static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        start_some(userdata);
         return 0;
+}
+
+/* Where more waits than one turn starts, it is left to the source that takes turns with all others. */
+bool runs_start_at_once(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->has_backlog || !queues_next(m))
+                return false;
+        start_some(m);
+        return true;
 }
 
 /* --- going back --- */

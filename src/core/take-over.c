@@ -26,13 +26,14 @@
 
 /* --- runs that were under way --- */
 
-/* The executor that has the run: ours, or the other one, which is opened when it is needed first. */
+/* The executor that has the run: ours, or the other one, which is opened when it is needed first. The name of a unit
+ * is in the ledger before the unit is started. */
 static Executor *executor_of(Manager *m, const RunRecord *r) {
         bool units = m->executor->ops->outlives_daemon;
         const ExecutorOptions *o = &m->executor_options;
         int r2 = 0;
 
-        if (units ? r->unit || r->pid_start == 0 /* no child, as far as is known */ : !r->unit)
+        if (units == (r->unit != NULL))
                 return m->executor;
         if (!m->former_executor)
                 r2 = units ? child_executor_new(&m->former_executor, m->event, o)

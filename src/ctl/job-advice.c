@@ -67,7 +67,8 @@ static int advise_program(const JobDef *d, const char *program, Diagnostics *war
 static int advise_programs(const JobDef *d, Diagnostics *warnings) {
         int r = 0;
 
-        if (d->rotate || d->clean || job_def_setting(d, "RootDirectory") || job_def_setting(d, "RootImage"))
+        if (d->rare->rotate || d->rare->clean || job_def_setting(d, "RootDirectory") ||
+            job_def_setting(d, "RootImage"))
                 return 0;
         for (size_t i = 0; r >= 0 && i < d->n_commands; i++)
                 r = advise_program(d, d->commands[i].path, warnings);
@@ -93,8 +94,8 @@ static int advise_settings(const JobDef *d, Diagnostics *warnings) {
         struct stat st;
         int r = 0;
 
-        for (size_t k = 0; r >= 0 && k < d->n_properties; k++) {
-                const UnitProperty *p = &d->properties[k];
+        for (size_t k = 0; r >= 0 && k < d->rare->n_properties; k++) {
+                const UnitProperty *p = &d->rare->properties[k];
 
                 for (size_t i = 0; r >= 0 && i < ELEMENTSOF(accounts); i++)
                         if (streq(p->name, accounts[i].name) && !(dynamic && dynamic->number) && p->n_values > 0 &&
@@ -124,14 +125,15 @@ static int advise_unit(const JobDef *d, Diagnostics *warnings) {
                 "/run/systemd/generator.late",   "/etc/systemd/user",
                 "/usr/lib/systemd/user",         NULL,
         };
-        const char *suffix = d->unit ? strrchr(d->unit, '.') : NULL, *at = suffix ? strchr(d->unit, '@') : NULL;
+        const char *suffix = d->rare->unit ? strrchr(d->rare->unit, '.') : NULL,
+                   *at = suffix ? strchr(d->rare->unit, '@') : NULL;
 
         /* Others, such as mounts and slices, need no file. */
         if (!suffix || !(streq(suffix, ".service") || streq(suffix, ".timer") || streq(suffix, ".target")) ||
-            is_in(dirs, d->unit, (int)strlen(d->unit), "") ||
-            (at && is_in(dirs, d->unit, (int)(at + 1 - d->unit), suffix)))
+            is_in(dirs, d->rare->unit, (int)strlen(d->rare->unit), "") ||
+            (at && is_in(dirs, d->rare->unit, (int)(at + 1 - d->rare->unit), suffix)))
                 return 0;
-        return diagnostics_add(warnings, d->fragment, 0, "Unit=%s: There is no file of such a unit.", d->unit);
+        return diagnostics_add(warnings, d->fragment, 0, "Unit=%s: There is no file of such a unit.", d->rare->unit);
 }
 
 static int advise_chains(const JobDef *d, char *const *dirs, Diagnostics *warnings) {
@@ -139,10 +141,10 @@ static int advise_chains(const JobDef *d, char *const *dirs, Diagnostics *warnin
                 const char *key;
                 char **jobs;
         } chains[] = {
-                { "OnSuccess", d->on_success },
-                { "OnFailure", d->on_failure },
-                { "OnAlarm", d->on_alarm },
-                { "OnClear", d->monitor.on_clear },
+                { "OnSuccess", d->rare->on_success },
+                { "OnFailure", d->rare->on_failure },
+                { "OnAlarm", d->rare->on_alarm },
+                { "OnClear", d->rare->monitor.on_clear },
         };
         int r = 0;
 
@@ -178,7 +180,7 @@ void advice_done(Advice *a) {
 }
 
 static int advise_rotation(const JobDef *d, Advice *a) {
-        const RotateDef *rotate = d->rotate;
+        const RotateDef *rotate = d->rare->rotate;
 
         if (!rotate || !d->enabled)
                 return 0;
@@ -192,7 +194,7 @@ static int advise_rotation(const JobDef *d, Advice *a) {
                 a->n_rotated++;
         }
         if (rotate->max_age == USEC_INFINITY || rotate->max_size != SIZE_ENDLESS || d->n_triggers > 0 ||
-            d->path_trigger || d->monitor.when)
+            d->rare->path_trigger || d->rare->monitor.when)
                 return 0;
         return diagnostics_add(a->warnings, d->fragment, 0,
                                "MaxAge= is looked at when the job runs, but it has no trigger. Add section [Timer], "
@@ -230,23 +232,23 @@ static bool is_parallel(const JobDef *d) {
 }
 
 static bool retries(const JobDef *d) {
-        return d->retry.max > 0;
+        return d->rare->retry.max > 0;
 }
 
 static bool waits(const JobDef *d) {
-        return d->wait_for;
+        return d->rare->wait_for;
 }
 
 static bool catches_up(const JobDef *d) {
-        return d->timer.catch_up != CATCH_UP_NONE;
+        return d->rare->timer.catch_up != CATCH_UP_NONE;
 }
 
 static bool catches_up_with_all(const JobDef *d) {
-        return d->timer.catch_up == CATCH_UP_ALL;
+        return d->rare->timer.catch_up == CATCH_UP_ALL;
 }
 
 static bool is_delayed(const JobDef *d) {
-        return d->timer.random_delay > 0;
+        return d->rare->timer.random_delay > 0;
 }
 
 static bool has_timer(const JobDef *d) {
@@ -254,7 +256,7 @@ static bool has_timer(const JobDef *d) {
 }
 
 #define ROW(key, field, has_effect, needs) \
-        { key, offsetof(JobDef, field), sizeof(((JobDef *)NULL)->field), has_effect, needs }
+        { key, offsetof(WholeJobDef, rare.field), sizeof(((RareDef *)NULL)->field), has_effect, needs }
 
 static int advise_effect(const JobDef *d, Diagnostics *warnings) {
         static const struct {
@@ -280,7 +282,7 @@ static int advise_effect(const JobDef *d, Diagnostics *warnings) {
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(rows); i++)
                 if (!rows[i].has_effect(d) &&
-                    memcmp((const char *)d + rows[i].offset, (const char *)&job_def_defaults + rows[i].offset,
+                    memcmp(job_def_member(d, rows[i].offset), job_def_member(&job_def_defaults.def, rows[i].offset),
                            rows[i].size) != 0)
                         r = diagnostics_add(warnings, d->fragment, 0, "%s= has no effect without %s.", rows[i].key,
                                             rows[i].needs);
@@ -295,9 +297,9 @@ static int advise_times(const JobDef *d, usec_t now, Diagnostics *warnings) {
                 usec_t unused;
 
                 if (t->calendar)
-                        r = calendar_next(t->calendar, &d->timer.dst, now, &unused);
+                        r = calendar_next(t->calendar, &d->rare->timer.dst, now, &unused);
                 else if (t->cron && !cron_is_reboot(t->cron))
-                        r = cron_next(t->cron, &d->timer.dst, now, &unused);
+                        r = cron_next(t->cron, &d->rare->timer.dst, now, &unused);
                 if (r == -ENOENT)
                         r = diagnostics_add(warnings, d->fragment, 0, "%s=%s never elapses again.",
                                             trigger_type_to_string(t->type), t->expression);

@@ -279,6 +279,10 @@ bool job_diff_is_empty(const JobDiff *d) {
         return d->change == JOB_CHANGE_NONE;
 }
 
+bool job_diff_is_invalid(const JobDiff *d) {
+        return d->change == JOB_CHANGE_INVALID;
+}
+
 int job_diff_context_init(JobDiffContext *ret, bool user, const DaemonView *v, char host[static HOST_SIZE]) {
         Instant now = { .realtime = now_realtime(), .boottime = now_boottime() };
         usec_t age = v && v->started < now.realtime ? now.realtime - v->started : 0;

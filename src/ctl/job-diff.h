@@ -38,6 +38,9 @@ DEFINE_CLEANUP(JobDiff, job_diff_free)
 /* Nothing but comments and blanks differs. */
 bool job_diff_is_empty(const JobDiff *d) _pure_;
 
+/* It is on disk, but not valid: it cannot get into force. */
+bool job_diff_is_invalid(const JobDiff *d) _pure_;
+
 /* Prints it for a person, with headings, by N_(), above the next elapses of the two versions. */
 void job_diff_print(Ctl *c, const JobDiff *d, const char *before, const char *after);
 json_object *job_diff_json(const JobDiff *d);

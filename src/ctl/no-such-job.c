@@ -50,8 +50,7 @@ static char *nearest_job(Ctl *c, const char *given) {
         if (job_rows_get(c->connection, &error, &rows) < 0)
                 return NULL;
         for (size_t i = 0; i < rows.n_items; i++)
-                (void)nearest_take(&nearest, rows.jobs[i].name,
-                                   edit_distance(name, rows.jobs[i].name, nearest.distance));
+                (void)nearest_take(&nearest, rows.jobs[i].name, name_distance(name, rows.jobs[i].name));
         return nearest.name ? alloc_string(nearest.name) : NULL;
 }
 

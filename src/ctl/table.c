@@ -91,20 +91,34 @@ static void fit(const Table *t, size_t *widths, size_t limit) {
         }
 }
 
+static void print_blanks(FILE *f, size_t n) {
+        for (; n > 0; n--)
+                putc_unlocked(' ', f);
+}
+
 /* A row. Blanks are printed only before further text, so that no line ends in one. */
 static void print_row(const Table *t, FILE *f, const size_t *widths, const TableCell *cells, const TableStyle *style) {
         size_t blanks = 0;
 
         for (size_t i = 0; i < t->n_columns; i++) {
                 bool color = style->color && cells[i].color != COLOR_NONE;
-                _cleanup_free_ char *text = text_ellipsize(cells[i].text, widths[i], style->ellipsis);
-                size_t w = text_width(text), rest = w < widths[i] ? widths[i] - w : 0;
+                _cleanup_free_ char *shorter = NULL;
+                const char *text = cells[i].text;
+                size_t w = text_width(text), rest;
+
+                if (w > widths[i]) {
+                        text = shorter = text_ellipsize(text, widths[i], style->ellipsis);
+                        w = text_width(text);
+                }
+                rest = w < widths[i] ? widths[i] - w : 0;
 
                 if (t->columns[i].right)
                         blanks += TAKE_GENERIC(rest, 0);
                 if (w > 0) {
-                        fprintf(f, "%*s%s%s%s", (int)TAKE_GENERIC(blanks, 0), "",
-                                color ? color_start(cells[i].color) : "", text, color ? COLOR_END : "");
+                        print_blanks(f, TAKE_GENERIC(blanks, 0));
+                        fputs_unlocked(color ? color_start(cells[i].color) : "", f);
+                        fputs_unlocked(text, f);
+                        fputs_unlocked(color ? COLOR_END : "", f);
                 }
                 if (widths[i] > 0)
                         blanks += rest + 1;

@@ -60,8 +60,13 @@ bool text_is_no(const char *s) {
 /* Columns of the character at s, and its length in bytes. */
 static size_t char_width(const char *s, size_t *ret_bytes) {
         uint32_t c = 0;
-        int len = utf8_decode(s, strnlen(s, 4), &c), width;
+        int len, width;
 
+        if (*s >= ' ' && *s <= '~') { /* as nearly all text is */
+                *ret_bytes = 1;
+                return 1;
+        }
+        len = utf8_decode(s, strnlen(s, 4), &c);
         *ret_bytes = (size_t)MAX(len, 1);
         width = len < 0 ? 1 : wcwidth((wchar_t)c);
         return width < 0 ? 1 : (size_t)width; /* newer than the C library: most characters take one */

@@ -91,6 +91,7 @@ static char *running_text(Composer *c, const TopRow *row) {
 }
 
 static char *row_text(Composer *c, TopSection section, const TopRow *row) {
+        const char *skipped = row->is_skipped ? _("(skipped) ") : "";
         char span[SPAN_TEXT_MAX];
 
         switch (section) {
@@ -104,8 +105,8 @@ static char *row_text(Composer *c, TopSection section, const TopRow *row) {
                                     span_text(c, span, row->time), row->text);
         case TOP_NEXT:
                 if (row->time <= c->now)
-                        return alloc_format(_("due now  %s"), row->text);
-                return alloc_format(_("in %-14s  %s"), span_text(c, span, row->time), row->text);
+                        return alloc_format(_("due now  %s%s"), skipped, row->text);
+                return alloc_format(_("in %-14s  %s%s"), span_text(c, span, row->time), skipped, row->text);
         case TOP_VALUES:
                 return alloc_format("%s%s%s", row->outcome, *row->text ? "  " : "", row->text);
         case _TOP_SECTION_MAX:

@@ -113,6 +113,7 @@ void top_set_jobs(TopModel *m, const Rows *jobs) {
                 row->name = text_escape(due[i]->name);
                 row->time = due[i]->next;
                 row->text = text_escape(due[i]->description);
+                row->is_skipped = due[i]->skip > 0;
         }
 }
 

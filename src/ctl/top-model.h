@@ -31,7 +31,8 @@ typedef struct TopRow {
         char *outcome; /* result of a run, value of a probe; or NULL */
         char *text;    /* status, reason, description; or "" */
         Color color;
-        bool marked; /* needs attention */
+        bool marked;     /* needs attention */
+        bool is_skipped; /* it is due, but does not run then */
 } TopRow;
 
 typedef struct TopRows {

@@ -23,7 +23,7 @@ typedef struct Comparison {
         const LoadedJob *loaded;
         size_t n_loaded;
         json_object *array;
-        size_t n_differences;
+        size_t n_differences, n_invalid;
 } Comparison;
 
 static void comparison_done(Comparison *k) {
@@ -76,6 +76,7 @@ static int show_difference(Comparison *k, const char *name, const JobVersion *be
                 job_diff_print(k->ctl, d, N_("  NEXT ELAPSES IN FORCE"), N_("NEXT ELAPSES ON DISK"));
         }
         k->n_differences++;
+        k->n_invalid += job_diff_is_invalid(d);
         return CTL_DONE;
 }
 
@@ -171,6 +172,28 @@ static int compare_all(Comparison *k) {
         return ret;
 }
 
+/* A reload changes nothing about what is invalid. */
+static void print_sum(const Comparison *k) {
+        size_t n = k->n_differences, n_invalid = k->n_invalid;
+
+        if (n == n_invalid)
+                ctl_say(k->ctl, stdout,
+                        ngettext("\n%zu job differs, but is invalid; correct its files before 'vaktctl reload'.",
+                                 "\n%zu jobs differ, but are invalid; correct their files before 'vaktctl reload'.",
+                                 n),
+                        n);
+        else
+                ctl_say(k->ctl, stdout,
+                        ngettext("\n%zu job differs; 'vaktctl reload' puts what is on disk into force.",
+                                 "\n%zu jobs differ; 'vaktctl reload' puts what is on disk into force.", n),
+                        n);
+        if (n_invalid > 0 && n_invalid < n)
+                ctl_say(k->ctl, stdout,
+                        ngettext("%zu of them is invalid, and a reload does not change it.",
+                                 "%zu of them are invalid, and a reload does not change them.", n_invalid),
+                        n_invalid);
+}
+
 int verb_diff(Ctl *c, char **args) {
         _cleanup_(comparison_done) Comparison k = { .ctl = c };
         int r, ret = begin(c, &k);
@@ -191,9 +214,6 @@ int verb_diff(Ctl *c, char **args) {
                 ctl_say(c, stdout, _("What is on disk is in force."));
                 return CTL_DONE;
         }
-        ctl_say(c, stdout,
-                ngettext("\n%zu job differs; 'vaktctl reload' puts what is on disk into force.",
-                         "\n%zu jobs differ; 'vaktctl reload' puts what is on disk into force.", k.n_differences),
-                k.n_differences);
+        print_sum(&k);
         return CTL_FAILED;
 }

@@ -306,7 +306,7 @@ static int read_draft(Edit *e) {
         const Directory directory = { .path = e->dirs[0], .fd = e->directory };
         _cleanup_(job_text_done) JobText text = { 0 };
         _cleanup_free_ char *reason = NULL;
-        FileStamp stamp;
+        FileStamp stamp = { 0 };
         int r = source_read(&directory, e->draft, getuid(), &text, &stamp, &reason);
 
         if (r == -ENOMEM)
@@ -369,8 +369,8 @@ static void on_interrupt(int signal) {
         interrupted = signal;
 }
 
-/* Whether to go back to the editor. */
-static bool ask_again(void) {
+/* Whether to go back to the editor: CTL_DONE, or how this ends instead. */
+static int ask_again(void) {
         const struct sigaction catch = { .sa_handler = on_interrupt };
         struct sigaction old;
         _cleanup_free_ char *line = NULL;
@@ -378,14 +378,16 @@ static bool ask_again(void) {
         ssize_t n;
 
         if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-                return false;
+                return CTL_FAILED;
         (void)sigaction(SIGINT, &catch, &old);
         fputs(_("Edit it again? [Y/n] "), stderr);
         n = getline(&line, &size, stdin);
         (void)sigaction(SIGINT, &old, NULL);
         if (n < 0)
                 fputc('\n', stderr);
-        return n > 0 && !interrupted && !strchr("nNqQ", line[0]);
+        if (interrupted)
+                return EXIT_SIGNAL_BASE + SIGINT;
+        return n > 0 && !strchr("nNqQ", line[0]) ? CTL_DONE : CTL_FAILED;
 }
 
 /* Until the draft is valid, or says nothing new. Returns an exit status. */
@@ -414,8 +416,10 @@ static int edit_draft(Edit *e, bool *ret_changed) {
                         return CTL_DONE;
                 print_problems(e, /* is_draft= */ true);
                 r = write_draft(e, e->content, e->n_content, &line);
-                if (r != CTL_DONE || !ask_again())
-                        return CTL_FAILED;
+                if (r == CTL_DONE)
+                        r = ask_again();
+                if (r != CTL_DONE)
+                        return r;
         }
 }
 

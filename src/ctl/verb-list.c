@@ -29,6 +29,8 @@ typedef struct List {
         const JobRow **jobs; /* those that are shown */
         size_t n_jobs;
         char **changed_dropins; /* in order: NAME of each NAME.job.d that was changed since it was read */
+        char *directory;        /* of the file that was looked at last, or NULL */
+        int directory_fd;
 } List;
 
 static void list_done(List *l) {
@@ -38,6 +40,8 @@ static void list_done(List *l) {
         daemon_view_done(&l->daemon);
         l->jobs = mfree(l->jobs);
         strv_free(l->changed_dropins);
+        free(l->directory);
+        safe_close(l->directory_fd);
 }
 
 static const JobRow *job_rows_find(const Rows *rows, const char *name) {
@@ -127,7 +131,12 @@ static int sort(const char *order, const JobRow **jobs, size_t n) {
 
         for (size_t i = 0; i < ELEMENTSOF(orders); i++)
                 if (streq(order ?: "name", orders[i].name)) {
-                        qsort(jobs, n, sizeof(*jobs), orders[i].compare);
+                        size_t sorted = MIN(n, (size_t)1);
+
+                        while (sorted < n && orders[i].compare(&jobs[sorted - 1], &jobs[sorted]) <= 0)
+                                sorted++;
+                        if (sorted < n) /* the daemon sends them by name */
+                                qsort(jobs, n, sizeof(*jobs), orders[i].compare);
                         return CTL_DONE;
                 }
         ctl_complain(_("--sort= takes name, next or last, not '%s'."), order);
@@ -202,13 +211,27 @@ static bool has_changed_dropins(const List *l, const char *name, size_t n) {
         return at < n_found && strncmp(found[at], name, n) == 0 && found[at][n] == '\0';
 }
 
+/* By the directory, which most files share: the kernel then has one name to look up. */
+static int look_at_file(List *l, const char *path, struct stat *ret) {
+        const char *slash = strrchr(path, '/');
+        size_t n = slash ? (size_t)(slash + 1 - path) : 0;
+
+        if (!l->directory || strncmp(l->directory, path, n) != 0 || l->directory[n] != '\0') {
+                free(l->directory);
+                safe_close(l->directory_fd);
+                l->directory = alloc_format("%.*s", (int)n, path);
+                l->directory_fd = open(l->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        }
+        return fstatat(l->directory_fd, path + n, ret, 0);
+}
+
 /* The files of the job are not those that were read. That of a job that runs once is written by the daemon. */
-static bool is_changed_on_disk(const List *l, const JobRow *row) {
+static bool is_changed_on_disk(List *l, const JobRow *row) {
         struct stat st;
 
         if (l->daemon.loaded == 0 || isempty(row->fragment) || once_is_file(row->fragment))
                 return false;
-        return stat(row->fragment, &st) < 0 || is_newer(&st, l->daemon.loaded) ||
+        return look_at_file(l, row->fragment, &st) < 0 || is_newer(&st, l->daemon.loaded) ||
                has_changed_dropins(l, row->name, strlen(row->name)) ||
                has_changed_dropins(l, row->name, job_name_template_length(row->name));
 }
@@ -227,14 +250,16 @@ static char *last_text(const Ctl *c, const JobRow *row, usec_t now) {
                                     : relative_time_format(age, last_of(row), now));
 }
 
-/* The next elapse; of a retry, when that is due. */
+/* The next elapse, and whether it is skipped; of a retry, when that is due. */
 static char *next_text(const Ctl *c, const JobRow *row, usec_t now) {
         bool is_retry = row->retry > 0 && next_of(row) == row->retry;
         char when[LOCAL_TIME_TEXT_MAX], left[RELATIVE_TIME_MAX];
+        bool is_skipped = row->skip > 0 && !is_retry && next_of(row) != USEC_INFINITY;
 
-        return alloc_format("%s%s", is_retry ? _("retry ") : "",
+        return alloc_format("%s%s%s", is_retry ? _("retry ") : "",
                             c->full ? local_time_format(when, next_of(row))
-                                    : relative_time_format(left, next_of(row), now));
+                                    : relative_time_format(left, next_of(row), now),
+                            is_skipped ? _(", skipped") : "");
 }
 
 /* The alarms of a job, which are next to each other, and how many there are. */
@@ -249,7 +274,7 @@ static const AlarmRow *alarms_of(const List *l, const char *job, size_t *ret_n) 
 }
 
 /* What needs to be looked at: "1 alarm, changed on disk". */
-static char *notes_text(const List *l, const JobRow *row) {
+static char *notes_text(List *l, const JobRow *row) {
         size_t n_alarms;
         const char *problem = !row->has_problem || streq(row->state, "invalid") ? "" : _("file invalid, ");
         const char *paused = row->paused && !streq(row->state, "paused") && !l->daemon.paused ? _("paused, ") : "";
@@ -268,7 +293,7 @@ static char *notes_text(const List *l, const JobRow *row) {
         return text;
 }
 
-static void add_row(const Ctl *c, Table *t, const List *l, const JobRow *row, usec_t now) {
+static void add_row(const Ctl *c, Table *t, List *l, const JobRow *row, usec_t now) {
         _cleanup_free_ char *last = last_text(c, row, now), *next = next_text(c, row, now),
                             *runs = alloc_format("%" PRIu64, row->runs), *notes = notes_text(l, row);
 
@@ -302,7 +327,7 @@ static void print_sums(const List *l) {
                 (void)alarms_of(l, row->name, &n);
                 n_alarms += n;
                 n_running += row->running > 0;
-                n_queued += row->queued > 0;
+                n_queued += row->queued > 0 && !streq(row->state, "retrying");
                 n_failed += has_failed(row);
                 n_retrying += row->retry > 0;
                 n_paused += row->paused && !l->daemon.paused;
@@ -323,7 +348,7 @@ static void print_sums(const List *l) {
         puts(".");
 }
 
-static void print_table(Ctl *c, const List *l) {
+static void print_table(Ctl *c, List *l) {
         static const TableColumn columns[] = {
                 { .title = N_("JOB"), .shrink = SHRINK_LATE },
                 { .title = N_("STATE") },
@@ -412,12 +437,14 @@ static int print_problems(Ctl *c, const Rows *rows, const Rows *d) {
         return 0;
 }
 
-static json_object *job_json(const List *l, const JobRow *row) {
+static json_object *job_json(List *l, const JobRow *row) {
+        /* clang-format off */
         static const char *const members[] = {
-                "job",       "description",     "state",           "file",          "tags", "last_result", "last_code",
-                "next_usec", "next_retry_usec", "last_start_usec", "last_end_usec", "runs", "running",     "queued",
-                "degraded",  "paused",          "invalid_file",    "object",
+                "job", "description", "state", "file", "tags", "last_result", "last_code", "next_usec",
+                "next_retry_usec", "last_start_usec", "last_end_usec", "runs", "running", "queued", "skip",
+                "degraded", "paused", "invalid_file", "object",
         };
+        /* clang-format on */
         json_object *o = row_json(row, JOB_ROWS_TYPE, members), *alarms = json_new_array();
         _cleanup_free_ char *copy = alloc_string(row->tags);
         _cleanup_(strv_freep) char **tags = NULL;
@@ -470,7 +497,7 @@ static int list_read(Ctl *c, char *const *patterns, List *l) {
 }
 
 int verb_list(Ctl *c, char **args) {
-        _cleanup_(list_done) List l = { 0 };
+        _cleanup_(list_done) List l = { .directory_fd = -EBADF };
         bool is_selection = args[0] || c->failed || c->states || c->tags;
         int r;
 

@@ -245,8 +245,8 @@ static size_t next_elapses(const NewJob *n, const JobDef *d, usec_t ret[static E
         size_t found = 0;
 
         for (; t && (t->calendar || t->cron) && found < ELAPSES_SHOWN; ret[found++] = at)
-                if ((t->calendar ? calendar_next(t->calendar, &d->timer.dst, at, &at)
-                                 : cron_next(t->cron, &d->timer.dst, at, &at)) < 0)
+                if ((t->calendar ? calendar_next(t->calendar, &d->rare->timer.dst, at, &at)
+                                 : cron_next(t->cron, &d->rare->timer.dst, at, &at)) < 0)
                         break;
         return found;
 }

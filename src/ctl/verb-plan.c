@@ -91,7 +91,7 @@ static int read_definition(const Ctl *c, const JobView *v, JobDef **ret) {
                         *ret = job_def_ref(jobs[i].def);
         if (r >= 0 && !*ret)
                 r = job_loader_instantiate(loader, v->name, ret, &d);
-        if (r >= 0 && *ret && ((*ret)->rotate || (*ret)->clean))
+        if (r >= 0 && *ret && ((*ret)->rare->rotate || (*ret)->rare->clean))
                 return CTL_DONE;
         ctl_complain(_("Cannot read job %s from its files%s%s. See 'vaktctl check' and 'vaktctl cat %s'."), v->name,
                      d.n_items > 0 ? ": " : "", d.n_items > 0 ? d.items[0].message : "", v->name);

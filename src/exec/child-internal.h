@@ -39,6 +39,7 @@ typedef struct ChildExecutor {
         ChildLeaving *leaving;
         ChildNotify *notify; /* from the first run on */
         bool notify_failed;
+        long own_maxrss;                        /* KiB, of us at least */
         bool knows_ticks;                       /* our clock and the start of processes in /proc go together */
         ChildExecution *buckets[CHILD_BUCKETS]; /* that have a process, by its pid */
         ChildExecution *adopted, *resolving;    /* that must still be looked for, that are looked for just now */
@@ -66,7 +67,7 @@ struct ChildExecution {
         sd_event_source *timeout_source, *kill_source, *failed_source;
 
         Output *output, *error;
-        int output_fd, error_fd; /* what the next command gets as its streams */
+        int output_fd, error_fd; /* what the next command gets as its streams; the second only if it is another one */
         int answer_fd;           /* where vakt-exec says why it could not */
         bool with_helper, has_group, follow;
 

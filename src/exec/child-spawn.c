@@ -67,7 +67,8 @@ static int spawn(ChildExecution *x, const char *program, char *const *argv, int 
                         .argv = argv,
                         .envp = x->environment,
                         .fds = (const int[]){ list_fd >= 0 && paths_are_input(x->def) ? list_fd : e->null_fd,
-                                              x->output_fd, x->error_fd, orders_fd, answer_fd },
+                                              x->output_fd, x->error_fd >= 0 ? x->error_fd : x->output_fd, orders_fd,
+                                              answer_fd },
                         .n_fds = orders_fd >= 0 ? 5 : 3,
                         .directory = e->directory,
                         .cgroup_fd = group_fd,
@@ -104,12 +105,12 @@ static int write_orders(const ChildExecution *x) {
                 .program = command->path,
                 .argv = command->argv,
                 .expand = !(command->flags & COMMAND_NO_EXPAND),
-                .properties = x->def->properties,
-                .n_properties = x->def->n_properties,
+                .properties = x->def->rare->properties,
+                .n_properties = x->def->rare->n_properties,
         };
         int r;
 
-        r = child_settings_read(&settings, x->def->properties, x->def->n_properties);
+        r = child_settings_read(&settings, x->def->rare->properties, x->def->rare->n_properties);
         if (r >= 0)
                 r = environment_pass(&passed, settings.pass_environment);
         if (r < 0)

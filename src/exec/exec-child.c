@@ -298,7 +298,10 @@ static void add_usage(ChildExecution *x, const struct rusage *theirs) {
 
         x->cpu = usec_add(x->cpu == USEC_INFINITY ? 0 : x->cpu,
                           timeval_usec(&theirs->ru_utime) + timeval_usec(&theirs->ru_stime));
-        if (getrusage(RUSAGE_SELF, &ours) < 0 || theirs->ru_maxrss <= ours.ru_maxrss)
+        if (theirs->ru_maxrss <= x->executor->own_maxrss || getrusage(RUSAGE_SELF, &ours) < 0)
+                return;
+        x->executor->own_maxrss = ours.ru_maxrss;
+        if (theirs->ru_maxrss <= ours.ru_maxrss)
                 return;
         if (x->memory_peak == UINT64_MAX || x->memory_peak < (uint64_t)theirs->ru_maxrss * 1024)
                 x->memory_peak = (uint64_t)theirs->ru_maxrss * 1024;
@@ -308,8 +311,8 @@ static bool is_success(const ChildExecution *x, const siginfo_t *si) {
         assert(x->stop_result == RUN_RESULT_NONE); /* then it is not asked */
         if (x->def->commands[x->command].flags & COMMAND_IGNORE_FAILURE)
                 return true;
-        return si->si_code == CLD_EXITED ? success_def_has_status(&x->def->success, si->si_status)
-                                         : success_def_has_signal(&x->def->success, si->si_status);
+        return si->si_code == CLD_EXITED ? success_def_has_status(&x->def->rare->success, si->si_status)
+                                         : success_def_has_signal(&x->def->rare->success, si->si_status);
 }
 
 static ExecOutcome outcome_of(const ChildExecution *x, const siginfo_t *si) {
@@ -395,10 +398,8 @@ static int execution_open_output(ChildExecution *x) {
         r = output_new(&x->output, &x->output_fd, x->executor->event, /* is_stderr= */ false, on_line, x);
         if (r < 0)
                 return r;
-        if (!x->follow) { /* one pipe for both keeps their lines in order, and is cheaper */
-                x->error_fd = fcntl(x->output_fd, F_DUPFD_CLOEXEC, 3);
-                return x->error_fd < 0 ? -errno : 0;
-        }
+        if (!x->follow) /* one pipe for both keeps their lines in order, and is cheaper */
+                return 0;
         return output_new(&x->error, &x->error_fd, x->executor->event, /* is_stderr= */ true, on_line, x);
 }
 
@@ -410,7 +411,7 @@ static int execution_apply_environment(ChildExecution *x) {
 
         if (!ours)
                 return -ENOMEM;
-        r = child_settings_read(&settings, x->def->properties, x->def->n_properties);
+        r = child_settings_read(&settings, x->def->rare->properties, x->def->rare->n_properties);
         if (r >= 0)
                 r = environment_pass(&x->environment, settings.pass_environment);
         if (r >= 0)
@@ -462,7 +463,7 @@ static int execution_prepare(ChildExecution *x, const ExecutionRequest *request)
         if (r < 0)
                 return r;
         execution_make_group(x);
-        if (!x->with_helper && x->def->n_properties > 0)
+        if (!x->with_helper && x->def->rare->n_properties > 0)
                 r = execution_apply_environment(x);
         if (r >= 0)
                 r = execution_open_output(x);
@@ -493,7 +494,8 @@ int child_execution_new(ChildExecution **ret, ChildExecutor *e, const ExecutionR
         x->job = strdup(request->run->job);
         if (!x->job)
                 return -ENOMEM;
-        r = child_settings_read(&settings, x->def ? x->def->properties : NULL, x->def ? x->def->n_properties : 0);
+        r = child_settings_read(&settings, x->def ? x->def->rare->properties : NULL,
+                                x->def ? x->def->rare->n_properties : 0);
         if (r < 0)
                 return r;
         x->kill = settings.kill;
@@ -506,7 +508,7 @@ static int child_start(Executor *base, const ExecutionRequest *request, void *co
         _cleanup_(child_execution_freep) ChildExecution *x = NULL;
         int r;
 
-        if (request->def->unit)
+        if (request->def->rare->unit)
                 return -EOPNOTSUPP;
         r = child_execution_new(&x, (ChildExecutor *)base, request, cookie);
         if (r >= 0)

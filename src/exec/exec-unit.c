@@ -307,7 +307,7 @@ static void unit_free_executionp(UnitExecution **x) {
 }
 
 static int execution_name(char **ret, const ExecutionRequest *request, bool *ret_existing) {
-        const char *unit = request->run->unit ?: request->def ? request->def->unit : NULL;
+        const char *unit = request->run->unit ?: request->def ? request->def->rare->unit : NULL;
         char job[JOB_NAME_MAX + 1];
         uint64_t n;
 
@@ -405,7 +405,7 @@ int unit_execution_start(UnitExecutor *e, const ExecutionRequest *request, const
         _cleanup_(unit_free_executionp) UnitExecution *x = NULL;
         int r;
 
-        if (!request->def->unit && request->def->n_commands == 0)
+        if (!request->def->rare->unit && request->def->n_commands == 0)
                 return -EINVAL;
         r = execution_new(&x, e, request, owner, cookie);
         if (r >= 0)

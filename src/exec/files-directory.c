@@ -297,8 +297,8 @@ void files_directory_sweep(FilesDirectory *f) {
 /* --- standard input --- */
 
 bool paths_are_input(const JobDef *def) {
-        for (size_t i = 0; i < def->n_properties; i++)
-                if (startswith(def->properties[i].name, "StandardInput"))
+        for (size_t i = 0; i < def->rare->n_properties; i++)
+                if (startswith(def->rare->properties[i].name, "StandardInput"))
                         return false;
         return true;
 }

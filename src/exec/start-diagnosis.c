@@ -21,9 +21,9 @@
 static const UnitProperty *find_property(const JobDef *def, const char *name) {
         const UnitProperty *found = NULL;
 
-        for (size_t i = 0; def && i < def->n_properties; i++)
-                if (streq(def->properties[i].name, name) && def->properties[i].n_values > 0)
-                        found = &def->properties[i];
+        for (size_t i = 0; def && i < def->rare->n_properties; i++)
+                if (streq(def->rare->properties[i].name, name) && def->rare->properties[i].n_values > 0)
+                        found = &def->rare->properties[i];
         return found;
 }
 
@@ -160,8 +160,8 @@ int diagnose_paths(const JobDef *def, const char *const *settings, char ret[stat
         int error = 0;
 
         for (; *settings && error == 0; settings++)
-                for (size_t i = 0; def && i < def->n_properties; i++) {
-                        const UnitProperty *p = &def->properties[i];
+                for (size_t i = 0; def && i < def->rare->n_properties; i++) {
+                        const UnitProperty *p = &def->rare->properties[i];
 
                         if (!streq(p->name, *settings) || (has_own_root(def) && !startswith(*settings, "Root")))
                                 continue;

@@ -67,7 +67,7 @@ char *start_order_variables(const char *path) {
 }
 
 static bool hides_environment(const ExecutionRequest *request) {
-        return request->def && request->def->once_since > 0 && !request->paths;
+        return request->def && request->def->rare->once_since > 0 && !request->paths;
 }
 
 /* A list begins with the number of its items; an empty one takes back what came before. */
@@ -82,8 +82,8 @@ int start_order_environment(const ExecutionRequest *request, char **ret) {
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        for (size_t i = 0; i < request->def->n_properties; i++) {
-                const UnitProperty *p = &request->def->properties[i];
+        for (size_t i = 0; i < request->def->rare->n_properties; i++) {
+                const UnitProperty *p = &request->def->rare->properties[i];
 
                 if (!streq(p->name, "Environment"))
                         continue;
@@ -327,9 +327,9 @@ int unit_message_append_property(sd_bus_message *m, const UnitProperty *p) {
 /* --- what comes before the settings --- */
 
 static const UnitProperty *find_property(const JobDef *def, const char *name) {
-        for (size_t i = 0; i < def->n_properties; i++)
-                if (streq(def->properties[i].name, name))
-                        return &def->properties[i];
+        for (size_t i = 0; i < def->rare->n_properties; i++)
+                if (streq(def->rare->properties[i].name, name))
+                        return &def->rare->properties[i];
         return NULL;
 }
 
@@ -352,8 +352,8 @@ static bool is_log_limit(const UnitProperty *p) {
 }
 
 static bool has_log_limit(const JobDef *def) {
-        for (size_t i = 0; i < def->n_properties; i++)
-                if (is_log_limit(&def->properties[i]) && def->properties[i].values[0].number > 0)
+        for (size_t i = 0; i < def->rare->n_properties; i++)
+                if (is_log_limit(&def->rare->properties[i]) && def->rare->properties[i].values[0].number > 0)
                         return true;
         return false;
 }
@@ -488,7 +488,7 @@ static int append_type(sd_bus_message *m, const JobDef *def, const StartOrder *o
                                   "b", o->listener == 0, "CollectMode", "s", "inactive");
         if (r < 0 || !oneshot)
                 return r;
-        return append_success(m, &def->success);
+        return append_success(m, &def->rare->success);
 }
 
 static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
@@ -534,9 +534,9 @@ static int append_properties(sd_bus_message *m, const JobDef *def, const StartOr
         r = append_defaults(m, def, o, context->login);
         if (r >= 0 && o->is_environment) /* files of the job count more, as they do everywhere */
                 r = append_variables(m, o);
-        for (size_t i = 0; r >= 0 && i < def->n_properties; i++)
-                if (is_told(&def->properties[i], def, o))
-                        r = unit_message_append_property(m, &def->properties[i]);
+        for (size_t i = 0; r >= 0 && i < def->rare->n_properties; i++)
+                if (is_told(&def->rare->properties[i], def, o))
+                        r = unit_message_append_property(m, &def->rare->properties[i]);
         if (r >= 0)
                 r = append_type(m, def, o);
         if (r >= 0)

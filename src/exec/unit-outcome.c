@@ -158,8 +158,8 @@ bool unit_has_run(const UnitFacts *f) {
 static const char *property_text(const JobDef *def, const char *name) {
         const char *found = NULL;
 
-        for (size_t i = 0; name && def && i < def->n_properties; i++) {
-                const UnitProperty *p = &def->properties[i];
+        for (size_t i = 0; name && def && i < def->rare->n_properties; i++) {
+                const UnitProperty *p = &def->rare->properties[i];
 
                 if (streq(p->name, name) && streq(p->signature, "s") && p->n_values == 1)
                         found = p->values[0].text;
@@ -271,8 +271,8 @@ static bool validate_wrapper(const UnitEnd *end, Verdict *v) {
 static const char *missing_environment_file(const JobDef *def, int *ret_error) {
         const char *missing = NULL;
 
-        for (size_t i = 0; def && i < def->n_properties; i++) {
-                const UnitProperty *p = &def->properties[i];
+        for (size_t i = 0; def && i < def->rare->n_properties; i++) {
+                const UnitProperty *p = &def->rare->properties[i];
 
                 if (!streq(p->name, "EnvironmentFiles"))
                         continue;
@@ -315,7 +315,8 @@ static bool validate_step(const UnitEnd *end, Verdict *v) {
         char diagnosis[DIAGNOSIS_MAX] = "";
         const char *value;
 
-        if (i < 0 || (unit_is_oneshot(end->def) && success_def_has_status(&end->def->success, end->facts->status)))
+        if (i < 0 ||
+            (unit_is_oneshot(end->def) && success_def_has_status(&end->def->rare->success, end->facts->status)))
                 return false;
         value = property_text(end->def, steps[i].setting) ?: steps[i].guess;
         if (steps[i].status == EXIT_EXEC && end->def && end->def->n_commands == 1)
@@ -351,7 +352,7 @@ static bool validate_clean(const UnitEnd *end, Verdict *v) {
         if (!streq(f->result, "success"))
                 return false;
         if (end->existing || !died_by_signal(f) || failure_is_ignored(end->def) ||
-            (end->def && success_def_has_signal(&end->def->success, f->status)))
+            (end->def && success_def_has_signal(&end->def->rare->success, f->status)))
                 return validate_as(v, RUN_RESULT_SUCCESS, 0);
         return validate_as(v, RUN_RESULT_SIGNAL, f->status);
 }
@@ -370,10 +371,10 @@ static bool validate_success_status(const UnitEnd *end, Verdict *v) {
                 success = true;
         else if (died_by_signal(f))
                 success = (streq(f->result, "signal") || streq(f->result, "core-dump")) &&
-                          success_def_has_signal(&end->def->success, f->status);
+                          success_def_has_signal(&end->def->rare->success, f->status);
         else
                 success = f->code == CLD_EXITED && streq(f->result, "exit-code") &&
-                          success_def_has_status(&end->def->success, f->status);
+                          success_def_has_status(&end->def->rare->success, f->status);
         return success && validate_as(v, RUN_RESULT_SUCCESS, 0);
 }
 

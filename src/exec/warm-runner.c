@@ -176,7 +176,7 @@ static void idle_is_over(Runner *r) {
 
 static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
         Runner *r = userdata;
-        usec_t now = now_clock(CLOCK_MONOTONIC), idle = r->is_retired ? EXIT_USEC : r->def->runner.idle;
+        usec_t now = now_clock(CLOCK_MONOTONIC), idle = r->is_retired ? EXIT_USEC : r->def->rare->runner.idle;
         usec_t at = usec_add(r->idle_since, idle);
 
         if (!is_idle(r) || at == USEC_INFINITY)
@@ -190,7 +190,7 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
 
 /* The timer is not moved with each run: it finds out for itself that there was one. */
 void runner_note_idle(Runner *r) {
-        usec_t idle = r->is_retired ? EXIT_USEC : r->def->runner.idle;
+        usec_t idle = r->is_retired ? EXIT_USEC : r->def->rare->runner.idle;
         int enabled = SD_EVENT_OFF;
 
         if (!is_idle(r) || r->life >= RUNNER_BROKEN)

@@ -56,7 +56,7 @@ static int send_hello(Runner *r) {
         RunnerHello hello = {
                 .header.kind = RUNNER_HELLO,
                 .version = RUNNER_VERSION,
-                .idle = r->is_retired ? USEC_PER_MINUTE : MAX(r->def->runner.idle, USEC_PER_MINUTE),
+                .idle = r->is_retired ? USEC_PER_MINUTE : MAX(r->def->rare->runner.idle, USEC_PER_MINUTE),
         };
         struct iovec part = { .iov_base = &hello, .iov_len = sizeof(hello) };
         _cleanup_close_ int table = runner_open_table(&e->warm, r->number, /* make= */ true), setup = -EBADF,

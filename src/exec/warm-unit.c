@@ -39,12 +39,12 @@ static bool is_of_runs(const char *name) {
 }
 
 static UnitProperty *add_property(JobDef *d, const char *name, const char *signature) {
-        UnitProperty *p = ARRAY_NEXT(d->properties, d->n_properties);
+        UnitProperty *p = ARRAY_NEXT(d->rare->properties, d->rare->n_properties);
 
         if (!p)
                 return NULL;
         *p = (UnitProperty){ .name = name, .signature = signature };
-        d->n_properties++;
+        d->rare->n_properties++;
         return p;
 }
 
@@ -94,9 +94,9 @@ int runner_def_new(JobDef **ret, const JobDef *def) {
         r = job_def_new(&d, def->name);
         if (r >= 0)
                 r = string_format(&d->description, "vaktd: %s, runner", def->name);
-        for (size_t i = 0; r >= 0 && i < def->n_properties; i++)
-                if (!is_of_runs(def->properties[i].name))
-                        r = copy_property(d, &def->properties[i]);
+        for (size_t i = 0; r >= 0 && i < def->rare->n_properties; i++)
+                if (!is_of_runs(def->rare->properties[i].name))
+                        r = copy_property(d, &def->rare->properties[i]);
         /* The runner is told to end, and ends its runs; the unit's others are killed when it is gone. */
         if (r >= 0)
                 r = put_text(d, "KillMode", "mixed");
@@ -122,8 +122,8 @@ int runner_def_new(JobDef **ret, const JobDef *def) {
 
 /* The runner writes the lines of its runs, each with the run's number, unless they go elsewhere. */
 static bool has_own_output(const JobDef *def) {
-        for (size_t i = 0; i < def->n_properties; i++) {
-                const UnitProperty *p = &def->properties[i];
+        for (size_t i = 0; i < def->rare->n_properties; i++) {
+                const UnitProperty *p = &def->rare->properties[i];
 
                 if ((startswith(p->name, "StandardOutput") || startswith(p->name, "StandardError")) &&
                     !streq_ptr(p->values[0].text, "journal") && !streq_ptr(p->values[0].text, "inherit"))
@@ -156,20 +156,20 @@ int runner_write_setup(const JobDef *def, bool user_instance) {
                 .send_sighup = hangup && hangup->number > 0,
                 .n_commands = def->n_commands,
                 .commands = commands,
-                .success_signals = def->success.signals,
+                .success_signals = def->rare->success.signals,
         };
         int r;
 
         if (!commands)
                 return -ENOMEM;
-        r = child_settings_read(&settings, def->properties, def->n_properties);
+        r = child_settings_read(&settings, def->rare->properties, def->rare->n_properties);
         if (r < 0)
                 return r;
         s.kill_mode = settings.kill.mode;
         s.kill_signal = settings.kill.signal;
         s.send_sigkill = settings.kill.send_sigkill;
         s.stop_timeout = job_def_setting(def, "TimeoutStopUSec") ? settings.kill.timeout : RUNNER_STOP_USEC;
-        memcpy(s.success_statuses, def->success.statuses, sizeof(s.success_statuses));
+        memcpy(s.success_statuses, def->rare->success.statuses, sizeof(s.success_statuses));
         for (size_t i = 0; i < def->n_commands; i++)
                 commands[i] = (struct RunnerCommand){
                         .path = def->commands[i].path,

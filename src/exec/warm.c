@@ -162,7 +162,7 @@ void warm_acknowledge(UnitExecutor *e) {
 /* --- which runner --- */
 
 bool warm_is_wanted(const JobDef *def) {
-        return def && def->runner.kind == RUNNER_WARM && def->n_commands > 0 && def->once_since == 0;
+        return def && def->rare->runner.kind == RUNNER_WARM && def->n_commands > 0 && def->rare->once_since == 0;
 }
 
 static Runner *find_by_unit(const UnitExecutor *e, const char *job, const char *unit) {
@@ -181,9 +181,9 @@ static Runner *find_with_room(const UnitExecutor *e, const JobDef *def) {
 
                 if (r->is_retired)
                         continue;
-                if (r->def->digest != def->digest || r->n_started + r->n_promised >= def->runner.max_runs)
+                if (r->def->digest != def->digest || r->n_started + r->n_promised >= def->rare->runner.max_runs)
                         runner_retire(r);
-                else if (r->n_active + r->n_promised < def->runner.slots && r->n_used < RUNNER_ENTRIES)
+                else if (r->n_active + r->n_promised < def->rare->runner.slots && r->n_used < RUNNER_ENTRIES)
                         found = r;
         }
         return found;

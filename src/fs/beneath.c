@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "fs/identity.h"
 #include "fs/mount-table.h"
@@ -36,6 +37,18 @@ static int open_at_once(int dir_fd, const char *path) {
                 how.flags &= ~(uint64_t)O_NOATIME;
                 fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
         }
+        return fd < 0 ? -errno : (int)fd;
+}
+
+int open_within_mount(int dir_fd, const char *path, bool follow_last) {
+        struct open_how how = {
+                .flags = O_PATH | O_CLOEXEC | (follow_last ? 0 : O_NOFOLLOW),
+                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+        };
+        long fd = openat2_is_forbidden ? -1 : syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+
+        if (openat2_is_forbidden)
+                return -ENOSYS;
         return fd < 0 ? -errno : (int)fd;
 }
 
@@ -160,51 +173,63 @@ int stat_entry(int dir_fd, const char *name, bool is_remote, struct statx *ret) 
         return statx(fd, "", STAT_FLAGS | AT_EMPTY_PATH, mask, ret) < 0 ? -errno : 0;
 }
 
+void stat_from_statx(const struct statx *s, struct stat *ret) {
+        *ret = (struct stat){
+                .st_dev = makedev(s->stx_dev_major, s->stx_dev_minor),
+                .st_ino = s->stx_ino,
+                .st_mode = s->stx_mode,
+                .st_nlink = s->stx_nlink,
+                .st_uid = s->stx_uid,
+                .st_gid = s->stx_gid,
+                .st_rdev = makedev(s->stx_rdev_major, s->stx_rdev_minor),
+                .st_size = (off_t)s->stx_size,
+                .st_mtim = { .tv_sec = s->stx_mtime.tv_sec, .tv_nsec = s->stx_mtime.tv_nsec },
+                .st_ctim = { .tv_sec = s->stx_ctime.tv_sec, .tv_nsec = s->stx_ctime.tv_nsec },
+        };
+}
+
 /* A regular file, and nothing whose opening has side effects, such as a device, a FIFO or what is mounted there. */
-static int open_regular(int dir_fd, const char *name, struct stat *ret_stat) {
+static int open_regular(int dir_fd, const char *name, struct statx *ret) {
         _cleanup_close_ int path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        const unsigned mask = STATX_TYPE | STATX_UID | STATX_GID;
         char link[sizeof("/proc/self/fd/") + 11];
         dev_t device = 0;
-        struct statx s;
         int fd;
 
-        if (path_fd < 0 || statx(path_fd, "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &s) < 0)
+        if (path_fd < 0 || statx(path_fd, "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, ret) < 0)
                 return -errno;
-        if ((s.stx_attributes & STATX_ATTR_MOUNT_ROOT) && file_is_answered(path_fd, &device) < 0)
+        if ((ret->stx_attributes & STATX_ATTR_MOUNT_ROOT) && file_is_answered(path_fd, &device) < 0)
                 return -EOPNOTSUPP;
-        if (fstat(path_fd, ret_stat) < 0)
-                return -errno;
-        if (!S_ISREG(ret_stat->st_mode))
+        if (!S_ISREG(ret->stx_mode))
                 return -EOPNOTSUPP;
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
         fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         return fd < 0 ? -errno : fd;
 }
 
-/* A read lease is granted if the file is not open for writing (fcntl(2)). We hold it only for a moment; a program that
- * opens the file for writing just then waits that long, and we get a signal that is ignored by default instead of
+/* A read lease is granted if the file is not open for writing (fcntl(2)). It ends with fd, a moment later; a program
+ * that opens the file for writing just then waits that long, and we get a signal that is ignored by default instead of
  * SIGIO. */
 static int ask_for_lease(int fd) {
         if (fcntl(fd, F_SETSIG, SIGURG) < 0)
                 return -errno;
         if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
                 return errno == EAGAIN ? 1 : errno == EINVAL ? -EOPNOTSUPP : -errno;
-        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
         return 0;
 }
 
 int file_has_writer(int dir_fd, const char *name) {
         _cleanup_(identity_restore) IdentityScope scope = {};
         _cleanup_close_ int fd = -EBADF;
-        struct stat st;
+        struct statx s;
         int r;
 
-        fd = open_regular(dir_fd, name, &st);
+        fd = open_regular(dir_fd, name, &s);
         if (fd < 0)
                 return fd;
         r = ask_for_lease(fd);
         if (r == -EACCES && geteuid() == 0) { /* without CAP_LEASE it is granted only to the owner */
-                const Identity owner = { .uid = st.st_uid, .gid = st.st_gid };
+                const Identity owner = { .uid = s.stx_uid, .gid = s.stx_gid };
 
                 if (identity_enter(&scope, &owner) < 0)
                         return r;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "fs/acl.h"
+#include "fs/beneath.h"
 #include "fs/identity.h"
 #include "fs/mount-table.h"
 
@@ -32,6 +33,7 @@ typedef struct Walk {
         bool is_public;       /* only through directories that everybody may search */
         bool stays_local;     /* see file_is_local(); else file_is_answered() */
         dev_t device;         /* that was asked for last */
+        bool tries_rest;      /* what is left may be found in one call */
         bool makes;           /* what is missing, with */
         mode_t make_mode;
         char *error; /* for people */
@@ -134,6 +136,7 @@ static int walk_link(Walk *w, const char *name, int link_fd, const struct stat *
                 return -ENOMEM;
         free(w->rest);
         w->rest = rest;
+        w->tries_rest = true;
         return target[0] == '/' ? walk_root(w) : 0;
 }
 
@@ -193,6 +196,7 @@ static bool is_mount(int fd) {
 static int walk_step(Walk *w, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         bool was_trusted, was_shared, is_last;
+        dev_t before = w->device;
         struct stat st;
         char *done;
         int r;
@@ -216,6 +220,7 @@ static int walk_step(Walk *w, const char *name) {
                 return refuse(w, r, GUARDED_FUSE_TEXT, w->done, name);
         if (r < 0)
                 return r;
+        w->tries_rest = w->tries_rest || w->device != before;
         if (fstat(fd, &st) < 0)
                 return -errno;
         is_last = w->rest[strspn(w->rest, "/")] == '\0';
@@ -238,12 +243,30 @@ static int walk_step(Walk *w, const char *name) {
         return 0;
 }
 
+/* What is left of the way at once. Only of a path that no rule is about but that for FUSE, which is not met within one
+ * mount; of most, that is all of it. */
+static int walk_rest(Walk *w, int dir_fd, const char *rest) {
+        int fd;
+
+        w->tries_rest = false;
+        if (!w->follows_all || !w->takes_any)
+                return -EOPNOTSUPP;
+        fd = open_within_mount(dir_fd, rest, /* follow_last= */ !w->takes_link);
+        if (fd < 0)
+                return fd;
+        safe_close(w->fd);
+        w->fd = fd;
+        return 0;
+}
+
 static int walk(Walk *w, const char *path) {
         char name[NAME_MAX + 1];
         int r;
 
         if (path[0] != '/')
                 return -EINVAL;
+        if (walk_rest(w, AT_FDCWD, path) >= 0)
+                return 0;
         w->rest = strdup(path);
         if (!w->rest)
                 return -ENOMEM;
@@ -251,7 +274,7 @@ static int walk(Walk *w, const char *path) {
         while (r >= 0) {
                 char *at = w->rest + strspn(w->rest, "/"), *end = at + strcspn(at, "/");
 
-                if (at == end)
+                if (at == end || (w->tries_rest && walk_rest(w, w->fd, at) >= 0))
                         return 0;
                 if ((size_t)(end - at) > NAME_MAX)
                         return -ENAMETOOLONG;

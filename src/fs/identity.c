@@ -114,6 +114,10 @@ void identity_restore(IdentityScope *scope) {
         scope->is_entered = false;
 }
 
+bool identity_is_entered(void) {
+        return current;
+}
+
 /* --- users --- */
 
 bool identity_parse_id(const char *name, uid_t *ret) {

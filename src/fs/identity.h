@@ -36,6 +36,7 @@ typedef struct IdentityScope {
  * -EPERM: we may not (CAP_SETUID, CAP_SETGID); then nothing has changed. The return to ourselves always succeeds. */
 int identity_enter(IdentityScope *scope, const Identity *next);
 void identity_restore(IdentityScope *scope);
+bool identity_is_entered(void); /* anybody's but our own */
 
 /* A user by name or number, with the groups that /etc/group lists for it. Only the files are read, because a name
  * service may block for seconds; a user that is not in them has the user and group of the number, or is -ENOENT.

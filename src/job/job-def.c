@@ -5,38 +5,44 @@
 
 #include "job/job-def.h"
 
+#include <stdalign.h>
+
 #include "util/ascii.h"
 #include "util/string-table.h"
 #include "util/strv.h"
 
-const JobDef job_def_defaults = {
-        .enabled = true,
-        .overlap = OVERLAP_QUEUE,
-        .queue_max = 1,
-        .max_parallel = 16,
-        .slow = USEC_INFINITY,
-        .expect = USEC_INFINITY,
-        .retry = { .delay = 30 * USEC_PER_SEC, .factor = 2, .max_delay = USEC_PER_HOUR },
-        .timer = {
+const WholeJobDef job_def_defaults = {
+        .def.rare = (RareDef *)&job_def_defaults.rare,
+        .def.overlap = OVERLAP_QUEUE,
+        .def.enabled = true,
+        .rare.queue_max = 1,
+        .rare.max_parallel = 16,
+        .rare.slow = USEC_INFINITY,
+        .rare.expect = USEC_INFINITY,
+        .rare.retry = { .delay = 30 * USEC_PER_SEC, .factor = 2, .max_delay = USEC_PER_HOUR },
+        .rare.timer = {
                 .anchor = USEC_INFINITY,
                 .accuracy = USEC_PER_SEC,
                 .catch_up_max = 100,
                 .catch_up_within = USEC_INFINITY,
         },
-        .monitor = { .clear_for = USEC_PER_MINUTE, .sample_max = 30 * USEC_PER_SEC },
-        .wait_max = USEC_INFINITY,
-        .runner = { .idle = USEC_PER_MINUTE, .max_runs = 10000, .slots = 64 },
+        .rare.monitor = { .clear_for = USEC_PER_MINUTE, .sample_max = 30 * USEC_PER_SEC },
+        .rare.wait_max = USEC_INFINITY,
+        .rare.runner = { .idle = USEC_PER_MINUTE, .max_runs = 10000, .slots = 64 },
 };
 
 int job_def_new(JobDef **ret, const char *name) {
         _cleanup_(job_def_unrefp) JobDef *d = NULL;
+        WholeJobDef *whole;
 
-        d = malloc(sizeof(*d));
-        if (!d)
+        whole = malloc(sizeof(*whole));
+        if (!whole)
                 return -ENOMEM;
-        *d = job_def_defaults;
+        memcpy(whole, &job_def_defaults, sizeof(*whole)); /* with what is between the members, for pack_all() */
+        d = &whole->def;
+        d->rare = &whole->rare;
         d->n_ref = 1;
-        d->timer.zone = zone_utc();
+        d->zone = zone_utc();
         d->name = strdup(name);
         if (!d->name)
                 return -ENOMEM;
@@ -59,6 +65,51 @@ void trigger_def_done(TriggerDef *t) {
         *t = (TriggerDef){};
 }
 
+static void rare_def_done(RareDef *rare) {
+        for (size_t i = 0; i < rare->timer.n_except; i++)
+                calendar_free(rare->timer.except[i]);
+        free(rare->timer.except);
+        free(rare->timer.time_zone);
+        path_def_free(rare->path_trigger);
+        rotate_def_free(rare->rotate);
+        clean_def_free(rare->clean);
+        condition_free(rare->monitor.when);
+        condition_free(rare->monitor.clear);
+        strv_free(rare->monitor.on_clear);
+        condition_free(rare->wait_for);
+        for (size_t i = 0; i < rare->n_properties; i++)
+                unit_property_done(&rare->properties[i]);
+        free(rare->properties);
+        strv_free(rare->source_files);
+        strv_free(rare->on_success);
+        strv_free(rare->on_failure);
+        strv_free(rare->on_alarm);
+        free(rare->unit);
+        free(rare->pool);
+        strv_free(rare->documentation);
+        strv_free(rare->tags);
+}
+
+/* What a packed definition has in its block. */
+static void usual_members_done(JobDef *d) {
+        for (size_t i = 0; i < d->n_triggers; i++)
+                trigger_def_done(&d->triggers[i]);
+        free(d->triggers);
+        for (size_t i = 0; i < d->n_commands; i++) {
+                free(d->commands[i].path);
+                strv_free(d->commands[i].argv);
+        }
+        free(d->commands);
+        free(d->fragment);
+        free(d->text);
+        free(d->description);
+        free(d->name);
+}
+
+static bool calendar_is_packed(const JobDef *d, const TriggerDef *t) {
+        return (const char *)t->calendar > (const char *)d && (const char *)t->calendar < (const char *)d + d->size;
+}
+
 JobDef *job_def_unref(JobDef *d) {
         if (!d)
                 return NULL;
@@ -66,49 +117,151 @@ JobDef *job_def_unref(JobDef *d) {
         if (--d->n_ref > 0)
                 return NULL;
 
-        for (size_t i = 0; i < d->n_triggers; i++)
-                trigger_def_done(&d->triggers[i]);
-        free(d->triggers);
-        for (size_t i = 0; i < d->timer.n_except; i++)
-                calendar_free(d->timer.except[i]);
-        free(d->timer.except);
-        free(d->timer.time_zone);
-        path_def_free(d->path_trigger);
-        rotate_def_free(d->rotate);
-        clean_def_free(d->clean);
-        condition_free(d->monitor.when);
-        condition_free(d->monitor.clear);
-        strv_free(d->monitor.on_clear);
-        condition_free(d->wait_for);
-        for (size_t i = 0; i < d->n_commands; i++) {
-                free(d->commands[i].path);
-                strv_free(d->commands[i].argv);
+        if (d->rare != &job_def_defaults.rare)
+                rare_def_done(d->rare);
+        for (size_t i = 0; d->size > 0 && i < d->n_triggers; i++) {
+                if (!calendar_is_packed(d, &d->triggers[i]))
+                        calendar_free(d->triggers[i].calendar);
+                cron_free(d->triggers[i].cron);
         }
-        free(d->commands);
-        for (size_t i = 0; i < d->n_properties; i++)
-                unit_property_done(&d->properties[i]);
-        free(d->properties);
-        strv_free(d->source_files);
-        strv_free(d->on_success);
-        strv_free(d->on_failure);
-        strv_free(d->on_alarm);
-        free(d->unit);
-        free(d->pool);
-        strv_free(d->documentation);
-        strv_free(d->tags);
-        free(d->fragment);
-        free(d->text);
-        free(d->description);
-        free(d->name);
+        if (d->size == 0)
+                usual_members_done(d);
         return mfree(d);
+}
+
+/* --- packing --- */
+
+/* One pass over the members finds out how much memory they need; the second one puts them there. */
+typedef struct Packer {
+        const JobDef *from;
+        char *block; /* NULL in the first pass */
+        char *text;  /* of the definition, in the block */
+        size_t n;
+} Packer;
+
+static void *pack_bytes(Packer *p, const void *bytes, size_t n) {
+        char *place = p->block ? p->block + p->n : NULL;
+
+        if (place && n > 0)
+                memcpy(place, bytes, n);
+        p->n += n;
+        return place;
+}
+
+/* For members that have to be aligned, which come first. */
+static void *pack_member(Packer *p, const void *member, size_t n) {
+        const size_t align = alignof(void *);
+        void *place = pack_bytes(p, member, n);
+
+        p->n = (p->n + align - 1) / align * align;
+        return place;
+}
+
+/* Most strings are the end of a line that was read. */
+static char *pack_string(Packer *p, const char *s) {
+        const char *text = p->from->text, *end = text + p->from->text_size;
+        size_t n = s ? strlen(s) + 1 : 0;
+
+        if (!s)
+                return NULL;
+        for (const char *line = text; line < end;) {
+                const char *value = line + sizeof(uint16_t), *next = value + strlen(value) + 1;
+
+                if ((size_t)(next - value) >= n && memcmp(next - n, s, n) == 0)
+                        return p->block ? p->text + (next - n - text) : NULL;
+                line = next;
+        }
+        return pack_bytes(p, s, n);
+}
+
+/* Scratch takes what the first pass finds. */
+static void pack_trigger(Packer *p, const TriggerDef *from, TriggerDef *to) {
+        size_t n = from->calendar ? calendar_size(from->calendar) : 0;
+        TriggerDef scratch;
+
+        to = p->block ? to : &scratch;
+        to->calendar = n > 0 ? pack_member(p, from->calendar, n) : from->calendar;
+}
+
+static size_t argv_size(const CommandDef *c) {
+        return (strv_length(c->argv) + 1) * sizeof(char *);
+}
+
+static void pack_words(Packer *p, const CommandDef *from, CommandDef *to) {
+        char *path = pack_string(p, from->path);
+
+        for (size_t i = 0; from->argv[i]; i++) {
+                char *word = streq(from->argv[i], from->path) ? path : pack_string(p, from->argv[i]);
+
+                if (p->block)
+                        to->argv[i] = word;
+        }
+        if (p->block)
+                to->path = path;
+}
+
+static void pack_all(Packer *p) {
+        const JobDef *from = p->from;
+        JobDef scratch = *from, *d = pack_member(p, from, sizeof(JobDef)) ?: &scratch;
+
+        d->rare = memcmp(from->rare, &job_def_defaults.rare, sizeof(RareDef)) == 0
+                          ? (RareDef *)&job_def_defaults.rare
+                          : pack_member(p, from->rare, sizeof(RareDef));
+        /* Nothing is written to them in the first pass. */
+        d->triggers = pack_member(p, from->triggers, from->n_triggers * sizeof(TriggerDef)) ?: from->triggers;
+        d->commands = pack_member(p, from->commands, from->n_commands * sizeof(CommandDef)) ?: from->commands;
+        for (size_t i = 0; i < from->n_triggers; i++)
+                pack_trigger(p, &from->triggers[i], &d->triggers[i]);
+        for (size_t i = 0; i < from->n_commands; i++) {
+                char **argv = pack_member(p, from->commands[i].argv, argv_size(&from->commands[i]));
+
+                if (p->block)
+                        d->commands[i].argv = argv;
+        }
+        d->text = p->text = pack_bytes(p, from->text, from->text_size);
+        for (size_t i = 0; i < from->n_triggers; i++) {
+                char *expression = pack_string(p, from->triggers[i].expression);
+
+                if (p->block)
+                        d->triggers[i].expression = expression;
+        }
+        for (size_t i = 0; i < from->n_commands; i++)
+                pack_words(p, &from->commands[i], &d->commands[i]);
+        d->description = pack_string(p, from->description);
+        d->fragment = pack_string(p, from->fragment);
+        d->name = pack_string(p, from->name);
+}
+
+int job_def_pack(JobDef **d) {
+        JobDef *from = *d, *packed;
+        Packer size = { .from = from }, p = { .from = from };
+
+        assert(from->n_ref == 1 && from->size == 0);
+        pack_all(&size);
+        p.block = malloc(size.n);
+        if (!p.block)
+                return -ENOMEM;
+        pack_all(&p);
+        assert(p.n == size.n);
+        packed = (JobDef *)(void *)p.block;
+        packed->size = (uint32_t)size.n;
+        for (size_t i = 0; i < from->n_triggers; i++) { /* what was not copied belongs to the packed one */
+                if (packed->triggers[i].calendar == from->triggers[i].calendar)
+                        from->triggers[i].calendar = NULL;
+                from->triggers[i].cron = NULL;
+        }
+        usual_members_done(from);
+        free(from);
+        *d = packed;
+        return 0;
 }
 
 const UnitValue *job_def_setting(const JobDef *d, const char *name) {
         const UnitValue *found = NULL;
 
-        for (size_t i = 0; i < d->n_properties; i++)
-                if (streq(d->properties[i].name, name) && d->properties[i].n_values > 0)
-                        found = &d->properties[i].values[0];
+        for (size_t i = 0; i < d->rare->n_properties; i++)
+                if (streq(d->rare->properties[i].name, name) && d->rare->properties[i].n_values > 0)
+                        found = &d->rare->properties[i].values[0];
         return found;
 }
 

@@ -60,8 +60,7 @@ typedef enum CatchUp {
 
 /* Settings of all triggers of a job. */
 typedef struct TimerDef {
-        const Zone *zone; /* borrowed from the zone cache */
-        char *time_zone;  /* TimeZone= as written; NULL = the local one */
+        char *time_zone; /* TimeZone= as written; NULL = the local one */
         IntervalFrom interval_from;
         usec_t anchor;       /* realtime µs; USEC_INFINITY = none */
         usec_t random_delay; /* µs */
@@ -135,21 +134,13 @@ typedef struct SuccessDef {
         uint64_t signals;     /* 1 << signal */
 } SuccessDef;
 
-typedef struct JobDef {
-        unsigned n_ref;
-
-        char *name;
-        char *description;
+/* What few jobs set. The definitions of all others share job_def_defaults.rare. */
+typedef struct RareDef {
         char **documentation; /* NULL-terminated or NULL */
         char **tags;
-        char *fragment;    /* path of the job file */
         usec_t once_since; /* realtime: when this job was created, which runs once; 0: any other job */
-        bool enabled;
 
-        TriggerDef *triggers;
-        size_t n_triggers;
         TimerDef timer;
-
         PathDef *path_trigger; /* [Path], or NULL */
         MonitorDef monitor;
 
@@ -162,11 +153,7 @@ typedef struct JobDef {
         usec_t slow;   /* µs; a run that takes longer raises an alarm; USEC_INFINITY = never */
         usec_t expect; /* µs; this time without a success raises an alarm; USEC_INFINITY = never */
 
-        CommandDef *commands; /* none with unit */
-        size_t n_commands;
-        char *unit;     /* Unit=: what is started instead of commands, or NULL */
-        usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as in vaktd.conf */
-        Overlap overlap;
+        char *unit; /* Unit=: what is started instead of commands, or NULL */
         unsigned queue_max;
         unsigned max_parallel;
         char *pool;   /* Pool=, or NULL */
@@ -184,16 +171,51 @@ typedef struct JobDef {
                 *properties; /* [Service], in the order of the lines; a later one of the same name adds or replaces */
         size_t n_properties;
         char **source_files; /* of the files that were read, for UnitProperty.path */
+} RareDef;
 
-        char *text;      /* what was read, as one job file without comments; NULL: nothing */
+typedef struct JobDef {
+        unsigned n_ref;
+        uint32_t size; /* of the block that job_def_pack() has made of it; 0: it was not packed */
+
+        char *name;
+        char *description;
+        char *fragment;   /* path of the job file */
+        RareDef *rare;    /* never NULL; of a packed definition not to be changed */
+        const Zone *zone; /* that its times are meant in; borrowed from the zone cache */
+        TriggerDef *triggers;
+        CommandDef *commands; /* none with unit */
+        uint32_t n_triggers, n_commands;
+        usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as in vaktd.conf */
+        Overlap overlap;
+        bool enabled;
+
+        uint32_t text_size;
+        char *text;      /* the lines that were read, as config/job-file.h explains */
         uint64_t digest; /* of everything that was read: equal digests are equal jobs */
 } JobDef;
 
+/* A definition that is not packed: keys of a file find their fields in it. */
+typedef struct WholeJobDef {
+        JobDef def;
+        RareDef rare; /* of def */
+} WholeJobDef;
+
 /* The default of each plain setting, as vaktd.job(5) has it. */
-extern const JobDef job_def_defaults;
+extern const WholeJobDef job_def_defaults;
+
+/* The address of a member, by its offset in WholeJobDef. */
+static inline const void *job_def_member(const JobDef *d, size_t offset) {
+        return offset < offsetof(WholeJobDef, rare) ? (const char *)d + offset
+                                                    : (const char *)d->rare + offset - offsetof(WholeJobDef, rare);
+}
 
 /* A definition with the defaults, in UTC, and one reference. -ENOMEM. */
 int job_def_new(JobDef **ret, const char *name);
+
+/* Moves a definition that is complete, and has one reference, into as few bytes as possible: it may not be changed
+ * from then on. -ENOMEM. */
+int job_def_pack(JobDef **d);
+
 void trigger_def_done(TriggerDef *t); /* frees its members, not itself */
 JobDef *job_def_ref(JobDef *d);
 JobDef *job_def_unref(JobDef *d);

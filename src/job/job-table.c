@@ -14,19 +14,17 @@ struct JobTable {
 };
 
 int job_new(Job **ret, const char *name) {
-        _cleanup_(job_freep) Job *j = NULL;
+        size_t n = strlen(name) + 1;
+        Job *j = calloc(1, sizeof(*j) + n);
 
-        j = calloc(1, sizeof(*j));
         if (!j)
                 return -ENOMEM;
         j->next = USEC_INFINITY;
         TAILQ_INIT(&j->runs);
         TAILQ_INIT(&j->queue);
         TAILQ_INIT(&j->delayed);
-        j->name = strdup(name);
-        if (!j->name)
-                return -ENOMEM;
-        *ret = TAKE_PTR(j);
+        j->name = memcpy(j + 1, name, n);
+        *ret = j;
         return 0;
 }
 
@@ -39,7 +37,6 @@ Job *job_free(Job *j) {
         assert(TAILQ_EMPTY(&j->runs) && TAILQ_EMPTY(&j->queue) && TAILQ_EMPTY(&j->delayed));
         job_def_unref(j->def);
         free(j->problem);
-        free(j->name);
         return mfree(j);
 }
 

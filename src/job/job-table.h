@@ -28,10 +28,10 @@ typedef TAILQ_HEAD(LiveRunList, LiveRun) LiveRunList;
 typedef struct JobAlarms JobAlarms; /* of core/ */
 typedef struct JobWait JobWait;     /* of core/ */
 
-#define TRIGGER_KINDS_MAX 8 /* kinds of triggers */
+#define TRIGGER_KINDS_MAX 5 /* kinds of triggers */
 
 typedef struct Job {
-        char *name;
+        char *name;    /* behind the job */
         JobDef *def;   /* NULL: invalid */
         char *problem; /* "file:line: message" while the file on disk is invalid, otherwise NULL; with a def, the older
                           version is in use */

@@ -27,13 +27,17 @@ struct Ledger {
 
         sd_event *event;
         sd_event_source *commit_source; /* armed while something is open */
+        sd_event_source *late_source;   /* armed while there may be late runs */
         sd_event_source *upkeep_source; /* armed while there may be something to prune or to checkpoint */
         unsigned checkpoint_pages;      /* size of the log at which this is done */
         unsigned scan_max;              /* LEDGER_SCAN_MAX */
 
+        bool (*turn_end)(void *userdata); /* or NULL */
+        void *turn_end_userdata;
+
         bool was_unreadable; /* when it was opened */
-        void (*readable)(void *userdata);
-        void *readable_userdata;
+        void (*recovered)(bool is_readable, void *userdata);
+        void *recovered_userdata;
 
         int error;                     /* why the database is not written, or 0 */
         usec_t retry_delay;            /* 0 = never tried */

@@ -67,7 +67,8 @@ static int write_runs(Ledger *l) {
         for (size_t i = 0; r >= 0 && i < l->pending.runs.n; i++) {
                 const PendingRun *run = l->pending.runs.items[i];
 
-                r = store_put_run(l->store, &run->run.record, !run->is_of_other_boot);
+                if (!run->is_late)
+                        r = store_put_run(l->store, &run->run.record, !run->is_of_other_boot);
         }
         return r;
 }
@@ -131,7 +132,7 @@ static int write_meta(Ledger *l) {
         return store_set_meta(l->store, STORE_META_NEXT_RUN, text);
 }
 
-int ledger_flush(Ledger *l) {
+static int flush_but_late(Ledger *l) {
         static const Writer writers[] = {
                 write_runs, write_stamps, write_states, write_alarms, write_blobs, write_meta
         };
@@ -150,7 +151,7 @@ int ledger_flush(Ledger *l) {
         for (size_t i = 0; i < l->pending.runs.n; i++) {
                 const RunRecord *ended = &((const PendingRun *)l->pending.runs.items[i])->run.record;
 
-                if (ended->state == RUN_DONE)
+                if (ended->state == RUN_DONE) /* which is never late */
                         retention_note(&l->retention, ended->job);
         }
         l->meta_changed = false;
@@ -159,21 +160,42 @@ int ledger_flush(Ledger *l) {
         return 0;
 }
 
+int ledger_flush(Ledger *l) {
+        pending_hurry(&l->pending);
+        return flush_but_late(l);
+}
+
 int ledger_commit(Ledger *l) {
         int r;
 
         if (l->error < 0)
                 return l->event ? l->error : ledger_retry(l);
-        if (pending_is_empty(&l->pending) && !l->meta_changed)
+        if (pending_has_only_late(&l->pending) && !l->meta_changed)
                 return 0;
-        r = ledger_flush(l);
+        r = flush_but_late(l);
         if (r < 0)
                 ledger_error(l, r);
         return l->error;
 }
 
+void ledger_on_turn_end(Ledger *l, bool (*func)(void *userdata), void *userdata) {
+        l->turn_end = func;
+        l->turn_end_userdata = userdata;
+}
+
 static int on_commit(sd_event_source *s, void *userdata) {
-        (void)ledger_commit(userdata);
+        Ledger *l = userdata;
+
+        if (!l->turn_end || !l->turn_end(l->turn_end_userdata))
+                (void)ledger_commit(l);
+        return 0;
+}
+
+static int on_late(sd_event_source *s, uint64_t usec, void *userdata) {
+        Ledger *l = userdata;
+
+        pending_hurry(&l->pending);
+        (void)ledger_commit(l);
         return 0;
 }
 
@@ -223,6 +245,9 @@ static int add_sources(Ledger *l) {
         if (!l->event)
                 return 0;
         r = event_add_deferred(l->event, &l->commit_source, "ledger-commit", on_commit, l);
+        if (r >= 0)
+                r = event_add_timer(l->event, &l->late_source, "ledger-late", CLOCK_MONOTONIC, LEDGER_LATE_USEC / 2,
+                                    on_late, l);
         if (r >= 0)
                 r = event_add_deferred(l->event, &l->upkeep_source, "ledger-upkeep", on_upkeep, l);
         return r < 0 ? r : sd_event_source_set_priority(l->upkeep_source, SD_EVENT_PRIORITY_IDLE);
@@ -290,6 +315,7 @@ static void write_last_words(Ledger *l) {
                 return;
         if (l->error == 0 && run_ids_release(&l->ids, l->state_fd) >= 0)
                 l->meta_changed = true;
+        pending_hurry(&l->pending);
         if (ledger_commit(l) < 0)
                 (void)ledger_retry(l);
 }
@@ -299,6 +325,7 @@ Ledger *ledger_close(Ledger *l) {
                 return NULL;
         write_last_words(l);
         sd_event_source_disable_unref(l->commit_source);
+        sd_event_source_disable_unref(l->late_source);
         sd_event_source_disable_unref(l->upkeep_source);
         sd_event_source_disable_unref(l->retry_source);
         sd_event_unref(l->event);
@@ -312,9 +339,9 @@ Ledger *ledger_close(Ledger *l) {
         return mfree(l);
 }
 
-void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata) {
-        l->readable = func;
-        l->readable_userdata = userdata;
+void ledger_on_recovery(Ledger *l, void (*func)(bool is_readable, void *userdata), void *userdata) {
+        l->recovered = func;
+        l->recovered_userdata = userdata;
 }
 
 bool ledger_is_unread(const Ledger *l) {
@@ -348,6 +375,20 @@ int ledger_update(Ledger *l, const RunRecord *record) {
         if (record->id >= l->ids.next) /* it comes from elsewhere */
                 run_ids_at_least(&l->ids, record->id + 1);
         return ledger_change_result(l, pending_put_run(&l->pending, record, /* is_new= */ false));
+}
+
+/* The timer is not touched again before it has elapsed: it costs a busy daemon ten wake-ups a second. */
+int ledger_update_late(Ledger *l, const RunRecord *record) {
+        int enabled = SD_EVENT_OFF, r;
+
+        assert(record->id < l->ids.next && record->state != RUN_DONE);
+        if (!l->event || l->error < 0)
+                return ledger_update(l, record);
+        r = pending_put_late_run(&l->pending, record);
+        if (r < 0 || (sd_event_source_get_enabled(l->late_source, &enabled) >= 0 && enabled != SD_EVENT_OFF))
+                return r;
+        r = sd_event_source_set_time_relative(l->late_source, LEDGER_LATE_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(l->late_source, SD_EVENT_ONESHOT);
 }
 
 /* --- runs: reading --- */

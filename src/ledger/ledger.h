@@ -16,8 +16,9 @@
 
 #include "ledger/records.h"
 
-#define LEDGER_FILE     "ledger.db"
-#define LEDGER_SCAN_MAX 5000 /* rows that one ledger_query() passes over */
+#define LEDGER_FILE      "ledger.db"
+#define LEDGER_LATE_USEC (100 * USEC_PER_MSEC)
+#define LEDGER_SCAN_MAX  5000 /* rows that one ledger_query() passes over */
 
 typedef struct Ledger Ledger;
 
@@ -47,8 +48,13 @@ typedef enum LedgerState {
  * is valid until the next call. */
 LedgerState ledger_state(Ledger *l, const char **ret_message);
 
-/* Called once, from the function that writes, when a database that ledger_open() could not read can be read again. */
-void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata);
+/* Called at the end of a turn, before its changes are written: what func adds is written with them. It returns whether
+ * it has called ledger_commit() itself. */
+void ledger_on_turn_end(Ledger *l, bool (*func)(void *userdata), void *userdata);
+
+/* Called, from the function that writes, when the database can be written again; once with is_readable, when one that
+ * ledger_open() could not read can be read. */
+void ledger_on_recovery(Ledger *l, void (*func)(bool is_readable, void *userdata), void *userdata);
 /* It could not be read when it was opened, and was not since then. */
 bool ledger_is_unread(const Ledger *l) _pure_;
 
@@ -61,6 +67,10 @@ int ledger_add(Ledger *l, RunRecord *record);
  * times of the request) stays as it was added. 0 or -ENOMEM. If the memory is full and there is no database, only the
  * end of a run finds room, at the expense of another one. */
 int ledger_update(Ledger *l, const RunRecord *record);
+
+/* The same for a change that may get lost in a crash: it is written within LEDGER_LATE_USEC, unless another update
+ * comes first. Readers see it at once. */
+int ledger_update_late(Ledger *l, const RunRecord *record);
 
 /* Belongs to the ledger, valid until the next ledger_get(); NULL if not remembered. */
 const RunRecord *ledger_get(Ledger *l, uint64_t id);

@@ -40,6 +40,18 @@ static void sorted_set_remove_at(SortedSet *s, size_t i) {
         ARRAY_REMOVE(s->items, s->n, i);
 }
 
+/* Frees all but those that keep wants, whose memory is not changed. */
+static void sorted_set_sieve(SortedSet *s, bool (*keep)(const void *item)) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (keep(s->items[i]))
+                        s->items[n++] = s->items[i];
+                else
+                        s->free_item(s->items[i]);
+        s->n = n;
+}
+
 static void sorted_set_clear(SortedSet *s) {
         for (size_t i = 0; i < s->n; i++)
                 s->free_item(s->items[i]);
@@ -96,6 +108,7 @@ static void drop_a_run(Pending *p) {
                         chosen = i;
                 }
         assert(best >= 0);
+        p->n_late -= ((const PendingRun *)p->runs.items[chosen])->is_late;
         sorted_set_remove_at(&p->runs, chosen);
         p->n_dropped++;
 }
@@ -133,8 +146,25 @@ int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
         if (!known)
                 return insert_run(p, record, is_new);
         r = owned_run_assign(&known->run, record);
-        if (r >= 0)
-                known->is_of_other_boot = known->is_of_other_boot && record->state == RUN_DONE;
+        if (r < 0)
+                return r;
+        known->is_of_other_boot = known->is_of_other_boot && record->state == RUN_DONE;
+        p->n_late -= known->is_late;
+        known->is_late = false;
+        return 0;
+}
+
+int pending_put_late_run(Pending *p, const RunRecord *record) {
+        bool was_urgent = find_run(p, record->id) && !find_run(p, record->id)->is_late;
+        PendingRun *run;
+        int r;
+
+        r = pending_put_run(p, record, /* is_new= */ false);
+        run = find_run(p, record->id);
+        if (r >= 0 && run && !was_urgent) {
+                run->is_late = true;
+                p->n_late++;
+        }
         return r;
 }
 
@@ -534,8 +564,22 @@ void pending_init(Pending *p) {
         };
 }
 
+static bool run_is_late(const void *item) {
+        return ((const PendingRun *)item)->is_late;
+}
+
+void pending_hurry(Pending *p) {
+        for (size_t i = 0; p->n_late > 0 && i < p->runs.n; i++)
+                ((PendingRun *)p->runs.items[i])->is_late = false;
+        p->n_late = 0;
+}
+
 void pending_clear(Pending *p) {
-        sorted_set_clear(&p->runs);
+        if (p->n_late > 0)
+                sorted_set_sieve(&p->runs, run_is_late);
+        else
+                sorted_set_clear(&p->runs);
+        assert(p->runs.n == p->n_late);
         sorted_set_clear(&p->stamps);
         sorted_set_clear(&p->states);
         sorted_set_clear(&p->alarms);
@@ -544,6 +588,10 @@ void pending_clear(Pending *p) {
         p->is_full = false;
 }
 
+bool pending_has_only_late(const Pending *p) {
+        return p->runs.n == p->n_late && p->stamps.n == 0 && p->states.n == 0 && p->alarms.n == 0 && p->blobs.n == 0;
+}
+
 bool pending_is_empty(const Pending *p) {
-        return p->runs.n == 0 && p->stamps.n == 0 && p->states.n == 0 && p->alarms.n == 0 && p->blobs.n == 0;
+        return p->n_late == 0 && pending_has_only_late(p);
 }

@@ -18,6 +18,7 @@ typedef struct PendingRun {
         OwnedRun run;
         bool is_stored;        /* the database has an older version */
         bool is_of_other_boot; /* the machine was rebooted since the run was last seen active */
+        bool is_late;          /* nothing is lost if only the older version is written for a while */
 } PendingRun;
 
 typedef struct PendingStamp {
@@ -55,18 +56,23 @@ typedef struct Pending {
         SortedSet blobs;   /* BlobSet, by job and key, NULL first */
         bool is_bounded;   /* nothing is written for now, so the maximums of ledger.h hold */
         bool is_full;      /* since it was cleared, one of these maximums was reached */
+        size_t n_late;     /* of the runs */
         size_t n_dropped;  /* runs given up for newer ones */
         size_t blob_bytes; /* of memory */
         size_t n_void;     /* rows and sets of blobs to be removed from the database */
 } Pending;
 
 void pending_init(Pending *p);
-void pending_clear(Pending *p); /* frees what it holds */
+void pending_clear(Pending *p); /* frees what it holds, but not runs that are late */
+void pending_hurry(Pending *p); /* none is late any more */
 bool pending_is_empty(const Pending *p) _pure_;
+bool pending_has_only_late(const Pending *p) _pure_; /* or nothing */
 
 /* Replace an earlier change with a copy. -ENOMEM; -ENAMETOOLONG; -ENOBUFS when bounded and a maximum would be passed.
  * A run above the maximum displaces another one. */
 int pending_put_run(Pending *p, const RunRecord *record, bool is_new);
+/* The same for what is late; beside an earlier change that is not, it is as little. */
+int pending_put_late_run(Pending *p, const RunRecord *record);
 /* The same for a run that was read from a damaged database. */
 int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot);
 int pending_put_stamp(Pending *p, const char *job, const char *key, usec_t usec, bool forget);

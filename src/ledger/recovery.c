@@ -297,8 +297,8 @@ static void recovered(Ledger *l, size_t n_held, size_t n_dropped) {
         if (l->retry_source)
                 (void)sd_event_source_set_enabled(l->retry_source, SD_EVENT_OFF);
         ledger_arm_upkeep(l);
-        if (l->was_unreadable && l->readable)
-                l->readable(l->readable_userdata);
+        if (l->recovered)
+                l->recovered(l->was_unreadable, l->recovered_userdata);
         l->was_unreadable = false;
 }
 

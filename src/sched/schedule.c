@@ -96,12 +96,12 @@ static bool is_moment(const TriggerDef *t) {
 
 /* The name of a trigger in the ledger: its meaning, so that another meaning starts anew. */
 static const char *trigger_key(const JobDef *def, const TriggerDef *t, char key[static KEY_MAX]) {
-        const TimerDef *timer = &def->timer;
+        const TimerDef *timer = &def->rare->timer;
 
         if (t->type == TRIGGER_INTERVAL && timer->anchor != USEC_INFINITY)
                 (void)snprintf(key, KEY_MAX, "%s=%s Anchor=%" PRI_USEC, trigger_type_to_string(t->type), t->expression,
                                timer->anchor);
-        else if (timer->time_zone && plan_is_wall(timer, t))
+        else if (timer->time_zone && plan_is_wall(def, t))
                 (void)snprintf(key, KEY_MAX, "%s=%s TimeZone=%s", trigger_type_to_string(t->type), t->expression,
                                timer->time_zone);
         else
@@ -146,7 +146,7 @@ static usec_t to_realtime(int64_t boottime, Instant now) {
 }
 
 static void put(Schedule *s, JobTimers *timers, TriggerClock *c, ScheduleClock clock, usec_t at, usec_t accuracy) {
-        if (timers->def->timer.wake_system && clock <= SCHEDULE_BOOTTIME)
+        if (timers->def->rare->timer.wake_system && clock <= SCHEDULE_BOOTTIME)
                 clock += SCHEDULE_REALTIME_ALARM;
         assert(clock < _SCHEDULE_CLOCK_MAX);
         if (c->clock != clock)
@@ -158,7 +158,7 @@ static void put(Schedule *s, JobTimers *timers, TriggerClock *c, ScheduleClock c
 
 /* An interval is not to be blurred by more than a fraction of itself. */
 static usec_t accuracy_of(const JobTimers *timers, const TriggerDef *t) {
-        usec_t accuracy = timers->def->timer.accuracy;
+        usec_t accuracy = timers->def->rare->timer.accuracy;
 
         if (t->type == TRIGGER_INTERVAL)
                 accuracy = MIN(accuracy, t->span / 10);
@@ -187,25 +187,24 @@ static void plan_catch_up(Schedule *s, JobTimers *timers, TriggerClock *c, usec_
 }
 
 static usec_t delayed(const Schedule *s, const JobTimers *timers, const TriggerDef *t, usec_t occurrence) {
-        return usec_add(occurrence, plan_delay(&timers->def->timer, t, timers->job->name, s->seed, occurrence));
+        return usec_add(occurrence, plan_delay(timers->def, t, timers->job->name, s->seed, occurrence));
 }
 
 static void plan_wall(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t, Instant now) {
-        const TimerDef *timer = &timers->def->timer;
         usec_t next, in_time = USEC_INFINITY;
 
-        if (plan_next(timer, t, c->stamp, &next) < 0)
+        if (plan_next(timers->def, t, c->stamp, &next) < 0)
                 put(s, timers, c, SCHEDULE_REALTIME, USEC_INFINITY, 0);
         else if (usec_add(delayed(s, timers, t, next), accuracy_of(timers, t)) > c->missed_until)
                 put(s, timers, c, SCHEDULE_REALTIME, delayed(s, timers, t, next), accuracy_of(timers, t));
         else {
-                (void)plan_next(timer, t, c->missed_until, &in_time);
+                (void)plan_next(timers->def, t, c->missed_until, &in_time);
                 plan_catch_up(s, timers, c, to_boottime(delayed(s, timers, t, in_time), now), now);
         }
 }
 
 static bool waits_for_end(const JobTimers *timers) {
-        return timers->def->timer.interval_from != INTERVAL_FROM_START;
+        return timers->def->rare->timer.interval_from != INTERVAL_FROM_START;
 }
 
 static bool job_is_busy(const Job *job) {
@@ -214,7 +213,7 @@ static bool job_is_busy(const Job *job) {
 
 static void plan_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t, Instant now) {
         int64_t next = c->base + (int64_t)t->span;
-        usec_t delay = plan_delay(&timers->def->timer, t, timers->job->name, s->seed, c->stamp);
+        usec_t delay = plan_delay(timers->def, t, timers->job->name, s->seed, c->stamp);
 
         if (t->span >= INT64_MAX / 2 || (waits_for_end(timers) && job_is_busy(timers->job)))
                 put(s, timers, c, SCHEDULE_BOOTTIME, USEC_INFINITY, 0);
@@ -237,7 +236,7 @@ static void plan_trigger(Schedule *s, JobTimers *timers, TriggerClock *c, Instan
         if (is_moment(t))
                 put(s, timers, c, SCHEDULE_BOOTTIME, c->done ? USEC_INFINITY : time_of_moment(s, t),
                     accuracy_of(timers, t));
-        else if (plan_is_wall(&timers->def->timer, t))
+        else if (plan_is_wall(timers->def, t))
                 plan_wall(s, timers, c, t, now);
         else
                 plan_interval(s, timers, c, t, now);
@@ -249,10 +248,9 @@ static usec_t next_in_time(const Schedule *s, const JobTimers *timers, const Tri
         int64_t span = (int64_t)t->span, late = (int64_t)now.boottime - c->base;
         usec_t next;
 
-        if (!plan_is_wall(&timers->def->timer, t))
+        if (!plan_is_wall(timers->def, t))
                 return to_realtime(c->base + (late / span + 1) * span, now);
-        return plan_next(&timers->def->timer, t, now.realtime, &next) < 0 ? USEC_INFINITY
-                                                                          : delayed(s, timers, t, next);
+        return plan_next(timers->def, t, now.realtime, &next) < 0 ? USEC_INFINITY : delayed(s, timers, t, next);
 }
 
 static void update_next(const Schedule *s, Job *job, Instant now) {
@@ -268,7 +266,7 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
                         continue;
                 assert(s->heaps[c->clock].entries[c->position].owner == timers);
                 at = s->heaps[c->clock].entries[c->position].at;
-                if (c->catching_up && timers->def->timer.catch_up == CATCH_UP_NONE)
+                if (c->catching_up && timers->def->rare->timer.catch_up == CATCH_UP_NONE)
                         at = next_in_time(s, timers, c, now); /* late occurrences are only recorded */
                 else if (!is_realtime)
                         at = to_realtime((int64_t)at, now);
@@ -279,8 +277,8 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
 /* --- jobs --- */
 
 static bool is_same_trigger(const JobDef *a, const TriggerDef *x, const JobDef *b, const TriggerDef *y) {
-        return x->type == y->type && x->span == y->span && streq(x->expression, y->expression) &&
-               a->timer.zone == b->timer.zone && a->timer.anchor == b->timer.anchor;
+        return x->type == y->type && x->span == y->span && streq(x->expression, y->expression) && a->zone == b->zone &&
+               a->rare->timer.anchor == b->rare->timer.anchor;
 }
 
 /* The state that a trigger had before an edit: of the same one, otherwise of a plain interval in the same place. */
@@ -292,8 +290,8 @@ static const TriggerClock *find_clock(const JobTimers *old, const JobDef *def, u
                 if (is_same_trigger(old->def, &old->def->triggers[k], def, t))
                         return &old->clocks[k];
         *ret_is_same = false;
-        if (old && i < old->n_clocks && t->type == TRIGGER_INTERVAL && def->timer.anchor == USEC_INFINITY &&
-            old->def->triggers[i].type == TRIGGER_INTERVAL && old->def->timer.anchor == USEC_INFINITY)
+        if (old && i < old->n_clocks && t->type == TRIGGER_INTERVAL && def->rare->timer.anchor == USEC_INFINITY &&
+            old->def->triggers[i].type == TRIGGER_INTERVAL && old->def->rare->timer.anchor == USEC_INFINITY)
                 return &old->clocks[i];
         return NULL;
 }
@@ -329,8 +327,8 @@ static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *
 /* A trigger that is seen for the first time in the life of the daemon. */
 static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
-        bool was_there = (s->starting && !timers->job->came_back) || timers->def->once_since > 0;
-        bool goes_on = !was_there && !is_moment(t) && !plan_is_wall(&timers->def->timer, t);
+        bool was_there = (s->starting && !timers->job->came_back) || timers->def->rare->once_since > 0;
+        bool goes_on = !was_there && !is_moment(t) && !plan_is_wall(timers->def, t);
         usec_t stamp = USEC_INFINITY;
 
         if (is_moment(t)) {
@@ -401,7 +399,7 @@ void schedule_remove_job(Schedule *s, Job *job) {
 
 /* With CatchUp= a pause is a time that is caught up with; without, each occurrence is refused when it becomes due. */
 static bool job_is_held(const Job *job) {
-        return job->paused && job->def->timer.catch_up != CATCH_UP_NONE;
+        return job->paused && job->def->rare->timer.catch_up != CATCH_UP_NONE;
 }
 
 static void plan_job(Schedule *s, Job *job, Instant now) {
@@ -452,7 +450,7 @@ void schedule_replan_job(Schedule *s, Job *job, Instant now) {
                         c->ahead = MAX(c->ahead, c->stamp);
                         set_stamp(s, timers, c, now.realtime);
                 } else if (c->ahead > c->stamp && c->ahead <= now.realtime &&
-                           plan_is_wall(&timers->def->timer, trigger_of(timers, c)))
+                           plan_is_wall(timers->def, trigger_of(timers, c)))
                         set_stamp(s, timers, c, c->ahead);
                 c->missed_until = MIN(c->missed_until, now.realtime);
         }
@@ -467,7 +465,7 @@ static void restart_intervals(Schedule *s, Job *job, Instant now) {
                 TriggerClock *c = &timers->clocks[i];
                 const TriggerDef *t = trigger_of(timers, c);
 
-                if (t->type != TRIGGER_INTERVAL || plan_is_wall(&timers->def->timer, t))
+                if (t->type != TRIGGER_INTERVAL || plan_is_wall(timers->def, t))
                         continue;
                 c->base = (int64_t)now.boottime;
                 set_stamp(s, timers, c, now.realtime);
@@ -488,7 +486,7 @@ static void make_overdue_intervals_due(JobTimers *timers, Instant now) {
                 TriggerClock *c = &timers->clocks[i];
                 const TriggerDef *t = trigger_of(timers, c);
 
-                if (t->type == TRIGGER_INTERVAL && !plan_is_wall(&timers->def->timer, t))
+                if (t->type == TRIGGER_INTERVAL && !plan_is_wall(timers->def, t))
                         c->base = MAX(c->base, (int64_t)now.boottime - (int64_t)t->span);
         }
 }
@@ -496,7 +494,7 @@ static void make_overdue_intervals_due(JobTimers *timers, Instant now) {
 bool schedule_job_ended(Schedule *s, Job *job, bool success, Instant now) {
         if (!job->timers || !waits_for_end(job->timers))
                 return false;
-        if (success || job->timers->def->timer.interval_from == INTERVAL_FROM_END)
+        if (success || job->timers->def->rare->timer.interval_from == INTERVAL_FROM_END)
                 restart_intervals(s, job, now);
         else
                 make_overdue_intervals_due(job->timers, now);
@@ -509,8 +507,8 @@ static bool occurs_at(const Schedule *s, const JobTimers *timers, const TriggerC
         const TriggerDef *t = trigger_of(timers, c);
         usec_t next, at;
 
-        if (plan_is_wall(&timers->def->timer, t))
-                return plan_next(&timers->def->timer, t, scheduled - 1, &next) >= 0 && next == scheduled;
+        if (plan_is_wall(timers->def, t))
+                return plan_next(timers->def, t, scheduled - 1, &next) >= 0 && next == scheduled;
         if (!is_moment(t))
                 return true; /* an interval has no times of its own */
         if (t->type == TRIGGER_STARTUP)
@@ -530,7 +528,7 @@ uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant
                 for (uint32_t i = 0; i < timers->n_clocks; i++) {
                         TriggerClock *c = &timers->clocks[i];
                         bool moment = is_moment(trigger_of(timers, c));
-                        bool is_interval = !moment && !plan_is_wall(&timers->def->timer, trigger_of(timers, c));
+                        bool is_interval = !moment && !plan_is_wall(timers->def, trigger_of(timers, c));
 
                         if (is_interval != (pass > 0) || !occurs_at(s, timers, c, scheduled, now))
                                 continue;
@@ -588,7 +586,7 @@ static size_t count_catch_up(const TimerDef *timer, const Due *due, size_t n_mis
 
 static void hand_out_due(const Schedule *s, JobTimers *timers, const TriggerClock *c, const Due *due, Instant now) {
         size_t n_missed = due->n_last - due->n_in_time;
-        size_t n_run = count_catch_up(&timers->def->timer, due, n_missed, now.realtime);
+        size_t n_run = count_catch_up(&timers->def->rare->timer, due, n_missed, now.realtime);
         uint64_t n_lost = due->total - due->n_in_time - n_run;
 
         assert(due->n_in_time <= due->n_last && n_run <= n_missed && due->n_last <= due->total);
@@ -634,12 +632,12 @@ static void due_append(Due *due, size_t size, usec_t occurrence) {
 /* Everything since the stamp that has become due. A random delay holds occurrences back, in their order. */
 static void find_due(const Schedule *s, const JobTimers *timers, const TriggerClock *c, const TriggerDef *t, Due *due,
                      size_t size, Instant now) {
-        const TimerDef *timer = &timers->def->timer;
+        const TimerDef *timer = &timers->def->rare->timer;
         usec_t certain = usec_sub(now.realtime, timer->random_delay), from = MAX(certain, c->stamp), next;
 
-        plan_last(timer, t, c->stamp, certain, due->last, size, &due->n_last, &due->total, &due->is_exact);
-        (void)plan_next(timer, t, c->stamp, &due->since);
-        while (plan_next(timer, t, from, &next) >= 0 && delayed(s, timers, t, next) <= now.realtime) {
+        plan_last(timers->def, t, c->stamp, certain, due->last, size, &due->n_last, &due->total, &due->is_exact);
+        (void)plan_next(timers->def, t, c->stamp, &due->since);
+        while (plan_next(timers->def, t, from, &next) >= 0 && delayed(s, timers, t, next) <= now.realtime) {
                 due_append(due, size, next);
                 from = next;
         }
@@ -648,7 +646,7 @@ static void find_due(const Schedule *s, const JobTimers *timers, const TriggerCl
 /* The last one, if it is not late; with a random delay, each of the last ones that is not. */
 static size_t count_in_time(const Schedule *s, const JobTimers *timers, const TriggerClock *c, const TriggerDef *t,
                             const Due *due, usec_t now) {
-        size_t i = timers->def->timer.random_delay > 0 ? 0 : due->n_last - MIN(due->n_last, (size_t)1);
+        size_t i = timers->def->rare->timer.random_delay > 0 ? 0 : due->n_last - MIN(due->n_last, (size_t)1);
         usec_t held = 0;
 
         /* One that is delayed for long holds back those after it: they are due with it. */
@@ -665,7 +663,7 @@ static size_t count_in_time(const Schedule *s, const JobTimers *timers, const Tr
 static void fold_window(const JobTimers *timers, const TriggerClock *c, const TriggerDef *t, Due *due, usec_t now) {
         usec_t last = due->last[due->n_last - 1];
 
-        if (timers->def->timer.random_delay > 0 || usec_add(due->since, accuracy_of(timers, t)) < last ||
+        if (timers->def->rare->timer.random_delay > 0 || usec_add(due->since, accuracy_of(timers, t)) < last ||
             is_late(timers, c, due->since, now))
                 return;
         due->last[0] = due->since = last;
@@ -674,7 +672,7 @@ static void fold_window(const JobTimers *timers, const TriggerClock *c, const Tr
 }
 
 static void deal_with_wall(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t, Instant now) {
-        size_t size = list_size(&timers->def->timer);
+        size_t size = list_size(&timers->def->rare->timer);
         _cleanup_free_ usec_t *list = malloc(size * sizeof(usec_t));
         Due due = { .last = list };
         usec_t last;
@@ -697,7 +695,7 @@ static void deal_with_wall(Schedule *s, JobTimers *timers, TriggerClock *c, cons
 }
 
 static void deal_with_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t, Instant now) {
-        const TimerDef *timer = &timers->def->timer;
+        const TimerDef *timer = &timers->def->rare->timer;
         size_t size = list_size(timer);
         _cleanup_free_ usec_t *list = malloc(size * sizeof(usec_t));
         int64_t span = (int64_t)t->span, late = (int64_t)now.boottime - c->base, last;
@@ -745,7 +743,7 @@ static void deal_with(Schedule *s, JobTimers *timers, TriggerClock *c, Instant n
         assert(c->position != HEAP_NONE && timers->job->timers == timers);
         if (is_moment(t))
                 deal_with_moment(s, timers, c, now);
-        else if (plan_is_wall(&timers->def->timer, t))
+        else if (plan_is_wall(timers->def, t))
                 deal_with_wall(s, timers, c, t, now);
         else
                 deal_with_interval(s, timers, c, t, now);
@@ -794,10 +792,10 @@ static usec_t preview_trigger(const Schedule *s, const JobTimers *timers, const 
 
         if (is_moment(t))
                 next = *occurrence > 0 || c->done ? USEC_INFINITY : to_realtime((int64_t)time_of_moment(s, t), now);
-        else if (!plan_is_wall(&timers->def->timer, t))
+        else if (!plan_is_wall(timers->def, t))
                 next = *occurrence > 0 ? usec_add(*occurrence, t->span) : to_realtime(c->base + (int64_t)t->span, now);
         else
-                (void)plan_next(&timers->def->timer, t, MAX(*occurrence, after), &next);
+                (void)plan_next(timers->def, t, MAX(*occurrence, after), &next);
         *occurrence = next;
         return next == USEC_INFINITY ? next : MAX(delayed(s, timers, t, next), now.realtime);
 }

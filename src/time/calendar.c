@@ -204,6 +204,10 @@ Calendar *calendar_free(Calendar *c) {
         return mfree(c);
 }
 
+size_t calendar_size(const Calendar *c) {
+        return c->abbreviation ? 0 : sizeof(Calendar) + c->end[_CALENDAR_FIELD_MAX - 1] * sizeof(struct component);
+}
+
 const Zone *calendar_zone(const Calendar *c) {
         return c->zone;
 }

@@ -24,6 +24,9 @@ typedef struct Calendar Calendar;
 int calendar_parse(const char *text, ZoneCache *cache, const Zone *zone, usec_t now, Calendar **ret,
                    TimeError *reterr);
 Calendar *calendar_free(Calendar *calendar);
+
+/* Bytes of a calendar that may be copied as they are, and need not be freed then; 0: those of this one may not. */
+size_t calendar_size(const Calendar *calendar) _pure_;
 DEFINE_CLEANUP(Calendar, calendar_free)
 
 /* The normalized form, as systemd-analyze prints it. The caller frees it. */

@@ -253,7 +253,7 @@ static MonitorPayload *payload_new(void) {
 }
 
 static int payload_fill(MonitorPayload *p, const JobMonitor *jm) {
-        const Condition *when = jm->def->monitor.when;
+        const Condition *when = jm->def->rare->monitor.when;
         const Reading *readings = condition_watch_readings(&jm->when->base);
         size_t i = condition_decisive_test(when, readings);
         const ConditionTest *test = condition_test(when, i);
@@ -340,7 +340,7 @@ static void report_unknown(const JobMonitor *jm) {
         char text[CONDITION_TELL_MAX], message[CONDITION_TELL_MAX + 128];
 
         (void)snprintf(message, sizeof(message), "It is not known whether its monitor is to be raised: %s",
-                       condition_tell(text, jm->def->monitor.when, condition_watch_readings(&jm->when->base)));
+                       condition_tell(text, jm->def->rare->monitor.when, condition_watch_readings(&jm->when->base)));
         job_set_unknown(jm->trigger->base.manager, jm->job, to_realtime(jm, jm->state.unknown_since), message);
 }
 
@@ -354,7 +354,8 @@ static const char *tell_times(char buf[static TIMES_TEXT_MAX], uint64_t count) {
 }
 
 static void log_phase(const JobMonitor *jm, const MonitorState *before) {
-        const Condition *condition = jm->state.phase == MONITOR_OK ? jm->def->monitor.clear : jm->def->monitor.when;
+        const Condition *condition =
+                jm->state.phase == MONITOR_OK ? jm->def->rare->monitor.clear : jm->def->rare->monitor.when;
         ConditionWatch *w = jm->state.phase == MONITOR_OK ? &jm->clear->base : &jm->when->base;
         LogContext c = { .job = jm->job->name };
         char text[CONDITION_TELL_MAX], often[TIMES_TEXT_MAX];
@@ -386,7 +387,7 @@ static void announce(JobMonitor *jm, bool is_other) {
 
 /* In one transaction: the state, and what it leads to. */
 static void look(JobMonitor *jm) {
-        const MonitorDef *d = &jm->job->def->monitor;
+        const MonitorDef *d = &jm->job->def->rare->monitor;
         Manager *m = jm->trigger->base.manager;
         MonitorInput in = {
                 .when = jm->when->base.truth,
@@ -455,7 +456,7 @@ static MonitorWatch *watch_new(JobMonitor *jm, const Condition *condition) {
         w->base = (ConditionWatch){ .changed = on_changed, .truth = TRUTH_UNKNOWN };
         w->monitor = jm;
         w->error = condition_watch_start(&w->base, jm->trigger->base.manager, condition,
-                                         jm->job->def->monitor.sample_max);
+                                         jm->job->def->rare->monitor.sample_max);
         if (w->error < 0)
                 log_message(LOG_ERR, &c, "Its monitor cannot watch its condition: %s. Reload vaktd to try again.",
                             strerror(-w->error));
@@ -465,7 +466,7 @@ static MonitorWatch *watch_new(JobMonitor *jm, const Condition *condition) {
 /* Takes the conditions of the job's definition into use, before those that were in use are let go: so what both ask is
  * asked on. */
 static int watch(JobMonitor *jm) {
-        const MonitorDef *d = &jm->job->def->monitor;
+        const MonitorDef *d = &jm->job->def->rare->monitor;
         _cleanup_free_ char *when_text = NULL, *clear_text = NULL;
         MonitorWatch *when, *clear;
         int r;
@@ -476,7 +477,7 @@ static int watch(JobMonitor *jm) {
         if (r < 0)
                 return r;
         if (jm->when && streq(when_text, jm->when_text) && streq(clear_text, jm->clear_text) &&
-            d->sample_max == jm->def->monitor.sample_max && jm->when->error == 0 && jm->clear->error == 0)
+            d->sample_max == jm->def->rare->monitor.sample_max && jm->when->error == 0 && jm->clear->error == 0)
                 return 0;
         when = watch_new(jm, d->when);
         clear = watch_new(jm, d->clear);
@@ -553,7 +554,7 @@ static void forget_job(JobMonitor *jm) {
 }
 
 static bool wants_monitor(const Job *job) {
-        return job_may_run(job) && job->def->monitor.when;
+        return job_may_run(job) && job->def->rare->monitor.when;
 }
 
 static int set_job(Trigger *t, Job *job) {
@@ -661,7 +662,7 @@ static const char *tell_clearing(char buf[static CLEARING_TEXT_MAX], const JobMo
         if (jm->state.over_since == 0)
                 return ", until Clear= is true";
         (void)snprintf(buf, CLEARING_TEXT_MAX, ", until it has been over for %s (ClearForSec=)",
-                       span_format(span, jm->job->def->monitor.clear_for, USEC_PER_MSEC));
+                       span_format(span, jm->job->def->rare->monitor.clear_for, USEC_PER_MSEC));
         return buf;
 }
 
@@ -674,7 +675,7 @@ static const char *tell_state(char buf[static TEXT_MAX], const JobMonitor *jm) {
         if (jm->when->error < 0)
                 (void)snprintf(text, sizeof(text), "Its condition cannot be watched: %s", strerror(-jm->when->error));
         else
-                (void)condition_tell(text, jm->def->monitor.when, readings);
+                (void)condition_tell(text, jm->def->rare->monitor.when, readings);
         if (since == 0)
                 (void)snprintf(buf, TEXT_MAX, "%s", text);
         else
@@ -688,7 +689,7 @@ static const char *tell_state(char buf[static TEXT_MAX], const JobMonitor *jm) {
 
 static int list(Trigger *t, const Job *job, TriggerVisit visit, void *userdata) {
         const JobMonitor *jm = trigger_get(t, job);
-        const MonitorDef *d = job->def ? &job->def->monitor : NULL;
+        const MonitorDef *d = job->def ? &job->def->rare->monitor : NULL;
         _cleanup_free_ char *text = NULL;
         char message[TEXT_MAX];
 
@@ -706,7 +707,7 @@ static int explain(Trigger *t, const Job *job, const char *file, size_t n, Expla
         const char *state;
         int r;
 
-        if (file || !job->def || !job->def->monitor.when)
+        if (file || !job->def || !job->def->rare->monitor.when)
                 return 0;
         if (!jm)
                 return 1;
@@ -714,7 +715,7 @@ static int explain(Trigger *t, const Job *job, const char *file, size_t n, Expla
         r = explain_tell(visit, userdata, "monitor", "Its monitor is %s: %s.", state, tell_state(message, jm));
         if (r >= 0 && jm->state.phase == MONITOR_PENDING)
                 r = explain_tell(visit, userdata, "monitor", "It is raised once that has been true for %s (ForSec=).",
-                                 span_format(span, job->def->monitor.for_usec, USEC_PER_MSEC));
+                                 span_format(span, job->def->rare->monitor.for_usec, USEC_PER_MSEC));
         if (r >= 0 && jm->state.phase == MONITOR_RAISED && jm->state.asked == 0)
                 r = explain_tell(visit, userdata, "monitor", "No run has been requested for that yet%s.",
                                  job->paused     ? ", because the job is paused"

@@ -27,7 +27,8 @@ void paths_mark_ready(JobPaths *p) {
                 return;
         p->is_ready = true;
         TAILQ_INSERT_TAIL(&p->trigger->ready, p, ready);
-        (void)sd_event_source_set_enabled(p->trigger->ready_source, SD_EVENT_ONESHOT);
+        if (!p->trigger->watcher || !watcher_is_at_work(p->trigger->watcher)) /* else it is seen when that ends */
+                (void)sd_event_source_set_enabled(p->trigger->ready_source, SD_EVENT_ONESHOT);
 }
 
 void paths_mark_dirty(JobPaths *p, usec_t now) {

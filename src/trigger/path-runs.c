@@ -27,7 +27,7 @@
 
 /* It has no other lines then. */
 static bool is_spool(const JobDef *def) {
-        return def->path_trigger->sources[0].kind == PATH_SPOOL;
+        return def->rare->path_trigger->sources[0].kind == PATH_SPOOL;
 }
 
 /* --- a run --- */
@@ -179,7 +179,7 @@ static int run_batch(JobPaths *p, BatchRun *files, usec_t now) {
         _cleanup_(run_paths_freep) RunPaths *rp = NULL;
         int r;
 
-        r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path_trigger));
+        r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->rare->path_trigger));
         if (r >= 0 && rp->n > 0)
                 r = request_run(p, &rp);
         if (r <= 0)
@@ -258,7 +258,7 @@ static int paths_by_hand(JobPaths *p, const RunRequest *request, RunPaths **ret)
         const Job *job = p->job;
         int r;
 
-        if (!path_def_gives_one(job->def->path_trigger))
+        if (!path_def_gives_one(job->def->rare->path_trigger))
                 return request->n_files > 0 ? list_new(ret, p, request->files, request->files_size)
                                             : list_watched(p, ret);
         if (request->n_files != 1)
@@ -277,7 +277,7 @@ int path_runs_by_hand(Trigger *base, Job *job, const RunRequest *request, uint64
         RunPayload *payload;
         int r;
 
-        if (!job->def->path_trigger || job->def->unit)
+        if (!job->def->rare->path_trigger || job->def->rare->unit)
                 return 0;
         if (!p)
                 return -EAGAIN;
@@ -322,14 +322,16 @@ void path_runs_pump(JobPaths *p) {
         unsigned n = 0;
         int r = 0;
 
-        assert(job_may_run(p->job) && def->path_trigger);
-        if (def->overlap == OVERLAP_REPLACE && !def->path_trigger->each && batch_next(p->batch, now) == 0)
+        assert(job_may_run(p->job) && def->rare->path_trigger);
+        if (def->overlap == OVERLAP_REPLACE && !def->rare->path_trigger->each && batch_next(p->batch, now) == 0)
                 runs_preempt(&p->trigger->base, p->job,
                              "It was replaced by a run for files that changed meanwhile (Overlap=replace).");
+        spools_keep_open(p, true);
         while ((due = is_spool(def) && spools_have_ready(p) ? 0 : batch_next(p->batch, now)) == 0 &&
                (allowed = MAX(p->not_before, runs_allowed(m, p->job, RUN_CAUSE_PATH, clocks))) <= now &&
                n < RUNS_PER_TURN && (r = take(p, now)) > 0)
                 n++;
+        spools_keep_open(p, false);
         if (r < 0)
                 allowed = p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
         paths_hold(p);

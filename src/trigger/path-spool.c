@@ -57,7 +57,7 @@ static bool ready_push(PathWatch *pw, SpoolItem *item, bool first) {
 static int give_up(PathWatch *pw, const SpoolItem *item) {
         int r = spool_fail(pw->spool, item);
 
-        if (r == 0 && !pw->paths->def->path_trigger->spool_failed)
+        if (r == 0 && !pw->paths->def->rare->path_trigger->spool_failed)
                 pw->n_failed++;
         return r;
 }
@@ -70,6 +70,12 @@ void spools_take_again(JobPaths *p, RunPaths *rp) {
 void spools_give_up(JobPaths *p, RunPaths *rp) {
         assert(rp->spool && paths_find_spool(p, rp->spool));
         (void)give_up(paths_find_spool(p, rp->spool), &rp->item);
+}
+
+void spools_keep_open(const JobPaths *p, bool on) {
+        for (size_t i = 0; p && i < p->n_watches; i++)
+                if (p->watches[i].spool)
+                        spool_keep_open(p->watches[i].spool, on);
 }
 
 bool spools_have_ready(const JobPaths *p) {
@@ -216,7 +222,7 @@ int spools_take(JobPaths *p, usec_t now, RunPaths **ret) {
 
 /* The spool is no longer used: its job is gone, disabled, or has another one. */
 static int open_left(Spool **ret, const char *path, const char *job, const JobDef *def) {
-        const PathDef *d = def->path_trigger;
+        const PathDef *d = def->rare->path_trigger;
         SpoolConfig config = {
                 .path = path,
                 .job = job,
@@ -261,14 +267,21 @@ static void end_later(PathTrigger *t, SpoolEnd *end, const char *problem) {
         deadline_set(t->base.manager, &t->settling, usec_add(turn_now(t->base.event).boottime, SETTLE_AGAIN_USEC));
 }
 
-static void settle_end(PathTrigger *t, SpoolEnd *end) {
+/* kept: the job whose spools are open. */
+static void settle_end(PathTrigger *t, SpoolEnd *end, JobPaths **kept) {
         const Job *job = job_table_get(manager_jobs(t->base.manager), end->job);
-        PathWatch *pw = job ? paths_find_spool(trigger_get(&t->base, job), end->spool) : NULL;
+        JobPaths *p = job ? trigger_get(&t->base, job) : NULL;
+        PathWatch *pw = paths_find_spool(p, end->spool);
         usec_t now = turn_now(t->base.event).boottime;
         int r;
 
         if (pw ? !pw->spool || now < pw->settle_not_before : !end->def || !t->is_started)
                 return; /* until the spool is there */
+        if (p != *kept) {
+                spools_keep_open(*kept, false);
+                spools_keep_open(p, true);
+                *kept = p;
+        }
         r = !pw ? end_last_item(end) : end->success ? spool_done(pw->spool, &end->item) : give_up(pw, &end->item);
         if (r == 0 || (r > 0 && pw)) {
                 payload_forget(t->base.manager, end->job, end->run);
@@ -285,12 +298,14 @@ static void settle_end(PathTrigger *t, SpoolEnd *end) {
 
 void spools_settle(Trigger *base) {
         PathTrigger *t = (PathTrigger *)base;
+        JobPaths *kept = NULL;
         SpoolEnd *next;
 
         for (SpoolEnd *end = TAILQ_FIRST(&t->spool_ends); end; end = next) {
                 next = TAILQ_NEXT(end, ends);
-                settle_end(t, end);
+                settle_end(t, end, &kept);
         }
+        spools_keep_open(kept, false);
 }
 
 /* Without memory it is found at the next start. */
@@ -481,7 +496,7 @@ static bool is_own_directory(const ManagerOptions *o, const char *path) {
 
 void spools_open(PathWatch *pw) {
         const Job *job = pw->paths->job;
-        const PathDef *d = pw->paths->def->path_trigger;
+        const PathDef *d = pw->paths->def->rare->path_trigger;
         _cleanup_free_ char *what = NULL, *problem = NULL;
         SpoolConfig config = {
                 .path = pw->source->path,

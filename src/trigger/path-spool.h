@@ -13,6 +13,8 @@ void spools_close(PathWatch *pw);
 void spools_release(PathWatch *pw);
 /* An earlier daemon may have died between the preparation of another try and its note of that. */
 void spools_find_item(const LiveRun *run, RunPaths *rp);
+/* Its spools stay open while several items are dealt with; p may be NULL. */
+void spools_keep_open(const JobPaths *p, bool on);
 bool spools_have_ready(const JobPaths *p) _pure_;
 /* What a run of the next item gets, which is claimed: 1; *ret is as it was when that one is nothing to run, but others
  * may be. 0: there is none; negative errno: nothing can be claimed for now. */

@@ -15,7 +15,7 @@ static uid_t run_uid(const JobDef *def) {
 
         if (geteuid() != 0)
                 return geteuid(); /* a user's own daemon runs all as that user */
-        if (def->unit || (dynamic && dynamic->number > 0))
+        if (def->rare->unit || (dynamic && dynamic->number > 0))
                 return UID_UNKNOWN;
         if (!user || isempty(user->text))
                 return 0;
@@ -48,8 +48,8 @@ uid_t path_user_spool_uid(const JobDef *def) {
                 return uid;
         if (identity_of_user(name->text, &user) < 0)
                 return UID_UNKNOWN;
-        for (size_t i = 0; i < def->n_properties; i++)
-                if (gives_more(&user, &def->properties[i]))
+        for (size_t i = 0; i < def->rare->n_properties; i++)
+                if (gives_more(&user, &def->rare->properties[i]))
                         uid = UID_UNKNOWN;
         identity_done(&user);
         return uid;
@@ -61,7 +61,7 @@ int path_user_identity(const JobDef *def, const PathSource *s, Identity *ret) {
         uid_t uid = run_uid(def);
         int r;
 
-        if (s->kind == PATH_SPOOL || geteuid() != 0 || uid == 0 || def->unit)
+        if (s->kind == PATH_SPOOL || geteuid() != 0 || uid == 0 || def->rare->unit)
                 return 0;
         if (uid == UID_UNKNOWN) {
                 *ret = (Identity){ .uid = UID_NOBODY, .gid = (gid_t)UID_NOBODY };

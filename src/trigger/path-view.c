@@ -50,7 +50,7 @@ static char *message_of(const PathWatch *pw) {
 
 int path_view_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
         const JobPaths *p = trigger_get(base, job);
-        const PathDef *d = !p && job->def ? job->def->path_trigger : NULL;
+        const PathDef *d = !p && job->def ? job->def->rare->path_trigger : NULL;
         int r = 0;
 
         for (size_t i = 0; d && i < d->n_sources && r >= 0; i++)
@@ -186,7 +186,7 @@ typedef struct Telling {
 
 /* Which line of [Path] covers it, or why one that could does not. */
 static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {
-        const PathDef *d = pw->paths->def->path_trigger;
+        const PathDef *d = pw->paths->def->rare->path_trigger;
         const char *rest = path_below(pw->source->path, t->path), *key = path_kind_to_string(pw->source->kind);
         size_t n = rest ? strlen(rest) : 0;
         bool deep = rest && strchr(rest, '/');
@@ -277,7 +277,7 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
                 return r;
         if (v->state == BATCH_FILE_SETTLING)
                 return tell(t, "settle", "%s change for another %s (SettleSec=).",
-                            t->job->def->path_trigger->each ? "It must not" : "No watched file may",
+                            t->job->def->rare->path_trigger->each ? "It must not" : "No watched file may",
                             span_format(wait, usec_sub(v->until, now), USEC_PER_MSEC));
         if (batch_is_limited(t->paths->batch, now, &until, NULL))
                 return tell(t, "limit",
@@ -324,8 +324,8 @@ static int tell_batch(const Telling *t) {
         if (next > 0 && next < USEC_INFINITY)
                 return tell(t, "files", "%zu file%s; %s for another %s (SettleSec=).", n_waiting,
                             n_waiting == 1 ? " waits" : "s wait",
-                            t->job->def->path_trigger->each ? "the first one must not change"
-                                                            : "no watched file may change",
+                            t->job->def->rare->path_trigger->each ? "the first one must not change"
+                                                                  : "no watched file may change",
                             span_format(wait, next - now, USEC_PER_MSEC));
         return tell(t, "files", "%zu file%s for the job's next run.", n_waiting, n_waiting == 1 ? " waits" : "s wait");
 }
@@ -373,7 +373,7 @@ int path_view_explain(Trigger *base, const Job *job, const char *file, size_t n,
         };
         int r;
 
-        if (!job->def || !job->def->path_trigger || (file && !t.paths))
+        if (!job->def || !job->def->rare->path_trigger || (file && !t.paths))
                 return 0;
         r = file ? tell_file(&t) : tell_job(&t);
         return r < 0 ? r : 1;

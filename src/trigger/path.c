@@ -20,19 +20,23 @@
 
 /* --- who is to be looked at --- */
 
-/* One job a turn: others are to be heard in between. */
-static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+/* One job a turn: others are to be heard in between. The first one is looked at in the turn in which files changed. */
+static void on_worked(void *userdata) {
         PathTrigger *t = userdata;
         JobPaths *p = TAILQ_FIRST(&t->ready);
 
         if (!p)
-                return 0;
+                return;
         assert(p->is_ready);
         TAILQ_REMOVE(&t->ready, p, ready);
         p->is_ready = false;
         path_runs_pump(p);
         if (!TAILQ_EMPTY(&t->ready))
                 (void)sd_event_source_set_enabled(t->ready_source, SD_EVENT_ONESHOT);
+}
+
+static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        on_worked(userdata);
         return 0;
 }
 
@@ -204,14 +208,14 @@ static void make_directory(const PathDef *d, const PathWatch *pw) {
 static int open_watch(PathWatch *pw) {
         static const WatchOps ops = { .changed = on_changed, .gone = on_gone, .state_changed = on_state_changed };
         PathTrigger *t = pw->paths->trigger;
-        const PathDef *d = pw->paths->def->path_trigger;
+        const PathDef *d = pw->paths->def->rare->path_trigger;
         WatchDef def = watch_def(d, pw->source);
         int r;
 
         r = path_user_identity(pw->paths->def, pw->source, &pw->identity);
         def.identity = r > 0 ? &pw->identity : NULL;
         if (r >= 0 && !t->watcher)
-                r = watcher_new(&t->watcher, t->base.event);
+                r = watcher_new(&t->watcher, t->base.event, on_worked, t);
         if (r >= 0)
                 r = set_key(pw, &def);
         if (r < 0)
@@ -227,7 +231,7 @@ static int open_watch(PathWatch *pw) {
 
 /* One that cannot be watched does not keep the others from it; the state of the job says so. */
 static void add_watches(JobPaths *p) {
-        const PathDef *d = p->def->path_trigger;
+        const PathDef *d = p->def->rare->path_trigger;
         LogContext c = { .job = p->job->name };
 
         assert(!p->watches && p->n_watches == 0);
@@ -262,7 +266,7 @@ static void drop_watches(JobPaths *p) {
 /* --- the path triggers of a job --- */
 
 static BatchConfig batch_config(const JobDef *def) {
-        const PathDef *d = def->path_trigger;
+        const PathDef *d = def->rare->path_trigger;
 
         return (BatchConfig){
                 .settle = d->settle,
@@ -369,7 +373,7 @@ static void renew_job(JobPaths *p) {
         if (batch_set_config(p->batch, &config) < 0)
                 log_message(LOG_ERR, &c,
                             "Not enough memory for its new path settings; the previous ones stay in use.");
-        if (!path_def_watches_the_same(p->def->path_trigger, p->job->def->path_trigger) ||
+        if (!path_def_watches_the_same(p->def->rare->path_trigger, p->job->def->rare->path_trigger) ||
             !path_user_is_same(p->def, p->job->def) || has_failed_watch(p))
                 watch_anew(p);
         paths_mark_ready(p);
@@ -388,7 +392,7 @@ static void paths_remove_job(Trigger *t, Job *job) {
 }
 
 static int paths_set_job(Trigger *t, Job *job) {
-        bool wanted = !job->gone && job->def && job->def->enabled && job->def->path_trigger;
+        bool wanted = !job->gone && job->def && job->def->enabled && job->def->rare->path_trigger;
 
         if (!wanted)
                 paths_remove_job(t, job);

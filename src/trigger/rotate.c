@@ -284,7 +284,7 @@ static int open_log(Log *log) {
 
 static void log_look(Log *log) {
         JobLogs *l = log->line->logs;
-        uint64_t max = l->def->rotate->max_size, before;
+        uint64_t max = l->def->rare->rotate->max_size, before;
         _cleanup_close_ int fd = open_log(log);
         usec_t now = boottime_now(l);
         struct stat st;
@@ -351,7 +351,7 @@ static void log_fail(Log *log, const char *why) {
                         LOG_WARNING, &c,
                         "%s %s%s and %s, %s. The next run for it is requested in %s, and then less and less often.",
                         log->path, log->must_tell ? "was rotated" : "has reached MaxSize=",
-                        log->must_tell ? "" : size_format(size, l->def->rotate->max_size),
+                        log->must_tell ? "" : size_format(size, l->def->rare->rotate->max_size),
                         log->must_tell ? "its writer was not told" : "was not rotated", why,
                         span_format(span, pause, USEC_PER_SEC));
                 manager_job_changed(l->trigger->base.manager, l->job);
@@ -369,7 +369,7 @@ static bool is_left_out(const JobLogs *l, const char *path) {
         size_t n = strlen(path + 1);
         CopyName copy;
 
-        if (copy_name_parse(l->def->rotate, strrchr(path, '/') + 1, log, &copy))
+        if (copy_name_parse(l->def->rare->rotate, strrchr(path, '/') + 1, log, &copy))
                 return true;
         return path_filter_has_excluded_directory(l->exclude, path + 1, n) ||
                !path_filter_matches(l->exclude, path + 1, n, /* is_directory= */ false);
@@ -649,7 +649,7 @@ static JobLogs *logs_free(JobLogs *l) {
 DEFINE_CLEANUP(JobLogs, logs_free)
 
 static int logs_new(Rotations *t, Job *job) {
-        const RotateDef *d = job->def->rotate;
+        const RotateDef *d = job->def->rare->rotate;
         _cleanup_(logs_freep) JobLogs *l = calloc(1, sizeof(*l));
         int r;
 
@@ -688,7 +688,7 @@ static void remove_job(Trigger *t, Job *job) {
 }
 
 static bool wants_watch(const Job *job) {
-        return job_may_run(job) && job->def->rotate && job->def->rotate->max_size != SIZE_ENDLESS;
+        return job_may_run(job) && job->def->rare->rotate && job->def->rare->rotate->max_size != SIZE_ENDLESS;
 }
 
 /* Another definition begins anew: perhaps it is the one that mends what failed. */
@@ -800,7 +800,7 @@ static const char *tell_size(char buf[static TEXT_MAX], const Log *log) {
         char size[SIZE_TEXT_MAX], max[SIZE_TEXT_MAX];
 
         (void)snprintf(buf, TEXT_MAX, "%s of %s (MaxSize=)", size_format(size, log->size),
-                       size_format(max, log->line->logs->def->rotate->max_size));
+                       size_format(max, log->line->logs->def->rare->rotate->max_size));
         return buf;
 }
 
@@ -897,7 +897,7 @@ static int explain(Trigger *t, const Job *job, const char *file, size_t n, Expla
         char message[TEXT_MAX];
         int r = 0;
 
-        if (!job->def || !job->def->rotate || job->def->rotate->max_size == SIZE_ENDLESS || (file && !l))
+        if (!job->def || !job->def->rare->rotate || job->def->rare->rotate->max_size == SIZE_ENDLESS || (file && !l))
                 return 0;
         if (file)
                 r = explain_log(l, file, n, visit, userdata);

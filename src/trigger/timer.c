@@ -206,7 +206,7 @@ static void record_missed(Manager *m, const Job *job, const RunRequest *request,
                             "%s%" PRIu64
                             " occurrences since %s passed while vaktd or the machine was down, asleep or too busy.",
                             o->n_is_exact ? "" : "More than ", o->n,
-                            timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
+                            timestamp_format(since, o->since, job->def->zone, TIMESTAMP_PRETTY));
 }
 
 static void occurred(void *userdata, Job *job, const Occurrence *o) {
@@ -236,10 +236,10 @@ static usec_t get_stamp(void *userdata, const Job *job, const char *key) {
 
         if (ledger_get_stamp(t->base.ledger, job->name, key, &stamp) >= 0)
                 return stamp;
-        if (!strchr(key, '=') || !job->def || job->def->once_since == 0)
+        if (!strchr(key, '=') || !job->def || job->def->rare->once_since == 0)
                 return USEC_INFINITY;
         /* Whether its time was used is not known before the ledger can be read: what is past waits for that. */
-        return ledger_is_unread(t->base.ledger) ? turn_now(t->base.event).realtime : job->def->once_since;
+        return ledger_is_unread(t->base.ledger) ? turn_now(t->base.event).realtime : job->def->rare->once_since;
 }
 
 static void set_stamp(void *userdata, const Job *job, const char *key, usec_t stamp) {
@@ -442,12 +442,25 @@ static int timers_explain(Trigger *base, const Job *job, const char *file, size_
         return r < 0 ? r : 1;
 }
 
+static bool is_anchored(const JobDef *d) {
+        bool is_interval = false;
+
+        for (size_t i = 0; i < d->n_triggers && !is_interval; i++)
+                is_interval = d->triggers[i].type == TRIGGER_INTERVAL;
+        return is_interval && d->rare->timer.anchor != USEC_INFINITY;
+}
+
 static int timers_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
+        char anchor[TIMESTAMP_TEXT_MAX];
         int r = 0;
 
         for (size_t i = 0; job->def && i < job->def->n_triggers && r >= 0; i++)
                 r = visit(trigger_type_to_string(job->def->triggers[i].type), job->def->triggers[i].expression, "", "",
                           userdata);
+        if (r >= 0 && job->def && is_anchored(job->def))
+                r = visit("Anchor",
+                          timestamp_format(anchor, job->def->rare->timer.anchor, job->def->zone, TIMESTAMP_PRETTY), "",
+                          "", userdata);
         return r;
 }
 

@@ -96,7 +96,11 @@ int file_create(int dir_fd, const char *name, mode_t mode, const void *data, siz
         if (r >= 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || linkat(dir_fd, temporary, dir_fd, name, 0) < 0))
                 r = -errno;
         (void)unlinkat(dir_fd, temporary, 0);
-        return r >= 0 && fsync(dir_fd) < 0 ? -errno : r;
+        if (r >= 0 && fsync(dir_fd) < 0) {
+                r = -errno;
+                (void)unlinkat(dir_fd, name, 0);
+        }
+        return r;
 }
 
 int make_directories(const char *path, mode_t mode) {

@@ -22,7 +22,7 @@ ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size);
 int file_write_atomically(int dir_fd, const char *name, mode_t mode, const void *data, size_t n);
 
 /* Makes a file that is not there yet (-EEXIST): as a whole, even after a power failure, and with this mode, whatever
- * the umask. dir_fd is open for reading. */
+ * the umask; or, with an error, none. dir_fd is open for reading. */
 int file_create(int dir_fd, const char *name, mode_t mode, const void *data, size_t n);
 
 /* The entries of an open directory, from the first one. NULL, with errno. */

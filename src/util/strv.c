@@ -91,11 +91,14 @@ int strv_extendf(char ***l, const char *format, ...) {
 }
 
 char **strv_copy(char *const *l) {
-        _cleanup_(strv_freep) char **copy = NULL;
+        size_t n = strv_length(l);
+        _cleanup_(strv_freep) char **copy = n > 0 ? calloc(n + 1, sizeof(char *)) : NULL;
 
-        STRV_FOREACH(s, l)
-                if (strv_extend(&copy, *s) < 0)
+        for (size_t i = 0; copy && i < n; i++) {
+                copy[i] = strdup(l[i]);
+                if (!copy[i])
                         return NULL;
+        }
         return TAKE_PTR(copy);
 }
 

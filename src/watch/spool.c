@@ -53,6 +53,10 @@ struct Spool {
         uint64_t last_id;
         int n_failed;
         char *problem;
+        GuardedDirectory at; /* the spool and its claims, while they are open: see spool_keep_open() */
+        int claims_fd;
+        bool is_remote;
+        bool is_kept_open;
 };
 
 void spool_item_done(SpoolItem *i) {
@@ -88,15 +92,17 @@ static int open_directory(int dir_fd, const char *name) {
 }
 
 /* The same for files: -EBUSY, as rename(2) says it of what has something mounted on it. */
-static int look_at(int dir_fd, const char *name, struct stat *ret) {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        struct statx s;
+static int look_at(const Spool *s, int dir_fd, const char *name, struct stat *ret) {
+        struct statx now;
+        int r;
 
-        if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &s) < 0)
-                return -errno;
-        if (s.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+        r = stat_entry(dir_fd, name, s->is_remote, &now);
+        if (r < 0)
+                return r;
+        if (now.stx_attributes & STATX_ATTR_MOUNT_ROOT)
                 return -EBUSY;
-        return fstat(fd, ret) < 0 ? -errno : 0;
+        stat_from_statx(&now, ret);
+        return 0;
 }
 
 static int open_pinned(Spool *s, const char *path, Pin *pin, GuardedDirectory *ret) {
@@ -115,9 +121,21 @@ static int open_pinned(Spool *s, const char *path, Pin *pin, GuardedDirectory *r
         return 0;
 }
 
+static void close_all(Spool *s) {
+        guarded_close(&s->at);
+        s->claims_fd = safe_close(s->claims_fd);
+}
+
+void spool_keep_open(Spool *s, bool on) {
+        s->is_kept_open = on;
+        if (!on)
+                close_all(s);
+}
+
 /* One step of work in a spool: what is open for it, and as who it is done. */
 typedef struct Step {
-        GuardedDirectory at; /* the spool */
+        Spool *spool;
+        GuardedDirectory at; /* the spool's, as is claims */
         int claims;
         Identity owner; /* of the spool, when it is another user's */
         IdentityScope scope;
@@ -128,8 +146,8 @@ typedef struct Step {
 
 static void step_end(Step *step) {
         identity_restore(&step->scope);
-        guarded_close(&step->at);
-        step->claims = safe_close(step->claims);
+        if (step->spool && !step->spool->is_kept_open)
+                close_all(step->spool);
 }
 
 static int check_claims(Spool *s, const Step *step, int fd) {
@@ -139,7 +157,9 @@ static int check_claims(Spool *s, const Step *step, int fd) {
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        is = user_name(st.st_uid);
+        if (st.st_uid == wanted && !(st.st_mode & 022) && st.st_dev == step->at.device)
+                return 0;
+        is = user_name(st.st_uid); /* the table of users is read for a message only */
         should = user_name(wanted);
         if (st.st_uid != wanted)
                 return refuse(s, -EPERM,
@@ -148,9 +168,7 @@ static int check_claims(Spool *s, const Step *step, int fd) {
         if (st.st_mode & 022)
                 return refuse(s, -EPERM, "%s/%s is writable by other users than %s: run chmod 0711 on it", s->path,
                               s->claims, strempty(should));
-        if (st.st_dev != step->at.device)
-                return refuse(s, -EXDEV, "%s/%s is on another file system than the spool", s->path, s->claims);
-        return 0;
+        return refuse(s, -EXDEV, "%s/%s is on another file system than the spool", s->path, s->claims);
 }
 
 /* Made anew where it is gone. In a directory of ours that others can write, too, we make it ourselves: in one call, by
@@ -176,7 +194,7 @@ static int open_claims(Spool *s, Step *step) {
                 r = -errno;
         if (r < 0)
                 return r;
-        step->claims = TAKE_FD(fd);
+        s->claims_fd = TAKE_FD(fd);
         return 0;
 }
 
@@ -186,8 +204,8 @@ static int enter_owner(Spool *s, Step *step) {
 
         if (step->at.is_trusted)
                 return 0;
-        owner = user_name(step->at.uid);
         if (s->run_uid == UID_UNKNOWN || s->run_uid != step->at.uid) {
+                owner = user_name(step->at.uid);
                 runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more privileges,")
                                                  : user_name(s->run_uid);
                 return refuse(
@@ -198,21 +216,33 @@ static int enter_owner(Spool *s, Step *step) {
         }
         step->owner = (Identity){ .uid = step->at.uid, .gid = step->at.gid };
         r = identity_enter(&step->scope, &step->owner);
-        if (r == -EPERM)
-                return refuse(s, r, "%s belongs to %s, and vaktd may not act as that user (CAP_SETUID, CAP_SETGID)",
-                              s->path, strempty(owner));
-        return r;
+        if (r != -EPERM)
+                return r;
+        owner = user_name(step->at.uid);
+        return refuse(s, r, "%s belongs to %s, and vaktd may not act as that user (CAP_SETUID, CAP_SETGID)", s->path,
+                      strempty(owner));
 }
 
 static int step_begin(Spool *s, Step *step) {
-        int r;
+        FileSystemTraits traits = {};
+        int r = 0;
 
-        assert(!step->scope.is_entered && step->claims < 0); /* each step is begun once, as ourselves */
+        assert(!step->scope.is_entered && !step->spool); /* each step is begun once, as ourselves */
         s->problem = mfree(s->problem);
-        r = open_pinned(s, s->path, &s->pin, &step->at);
+        step->spool = s;
+        if (s->at.fd < 0) {
+                r = open_pinned(s, s->path, &s->pin, &s->at);
+                if (r >= 0)
+                        r = file_system_traits(s->at.fd, &traits);
+                s->is_remote = traits.is_remote;
+        }
+        step->at = s->at;
         if (r >= 0)
                 r = enter_owner(s, step);
-        return r < 0 ? r : open_claims(s, step);
+        if (r >= 0 && s->claims_fd < 0)
+                r = open_claims(s, step);
+        step->claims = s->claims_fd;
+        return r < 0 ? r : 0;
 }
 
 static const char *directory_name(char buf[static DIRECTORY_MAX], uint64_t id, unsigned attempt) {
@@ -249,7 +279,7 @@ static int directory_name_parse(const char *name, uint64_t *ret_id, unsigned *re
 
 /* Without replacing what is there, also where the file system does not know how: then there is a moment in which
  * somebody could lose a file that he makes with this very name. */
-static int rename_into(int from_fd, const char *from, int to_fd, const char *to) {
+static int rename_into(const Spool *s, int from_fd, const char *from, int to_fd, const char *to) {
         struct stat st;
         int r;
 
@@ -257,7 +287,7 @@ static int rename_into(int from_fd, const char *from, int to_fd, const char *to)
                 return 0;
         if (errno != EINVAL)
                 return -errno;
-        r = look_at(to_fd, to, &st);
+        r = look_at(s, to_fd, to, &st);
         if (r != -ENOENT)
                 return r < 0 ? r : -EEXIST;
         return renameat(from_fd, from, to_fd, to) < 0 ? -errno : 0;
@@ -282,10 +312,12 @@ static int each_name(int dir_fd, int (*visit)(void *userdata, int dir_fd, const 
 /* Who takes a file out of a directory, or puts one in: its owner; and where others can write it, too, the owner of the
  * file. True: somebody else than we. */
 static bool mover_of(const GuardedDirectory *d, const struct stat *file, Identity *ret) {
-        if (geteuid() != 0)
-                return false;
         *ret = (Identity){ .uid = d->is_trusted ? file->st_uid : d->uid, .gid = d->gid };
-        return (!d->is_trusted || d->is_shared) && ret->uid != 0;
+        return ret->uid != 0;
+}
+
+static bool may_be_moved_by_others(const GuardedDirectory *d) {
+        return geteuid() == 0 && (!d->is_trusted || d->is_shared);
 }
 
 /* Lends an item's directory, which is ours, to who moves the item in or out. Without access control lists it is open
@@ -306,7 +338,7 @@ static int take_back(int item_fd) {
 }
 
 /* Moves between an item's directory and the spool, or where it goes to. In a spool of another user's, all is his, and
- * we are him already. */
+ * we are him already. 1: the item's directory was lent for that. */
 static int move_as(Spool *s, const Step *step, const GuardedDirectory *other, int item_fd, bool out_of_item,
                    const char *from, const char *to) {
         int from_fd = out_of_item ? item_fd : other->fd, to_fd = out_of_item ? other->fd : item_fd, r, q;
@@ -314,20 +346,22 @@ static int move_as(Spool *s, const Step *step, const GuardedDirectory *other, in
         struct stat st;
         Identity mover;
 
-        r = look_at(from_fd, from, &st);
+        if (step->scope.is_entered || !may_be_moved_by_others(other))
+                return rename_into(s, from_fd, from, to_fd, to);
+        r = look_at(s, from_fd, from, &st);
         if (r < 0)
                 return r;
-        if (step->scope.is_entered || !mover_of(other, &st, &mover))
-                return rename_into(from_fd, from, to_fd, to);
+        if (!mover_of(other, &st, &mover))
+                return rename_into(s, from_fd, from, to_fd, to);
         r = lend(item_fd, &mover, &st);
         if (r < 0)
                 return r;
         r = identity_enter(&scope, &mover);
         if (r >= 0)
-                r = rename_into(from_fd, from, to_fd, to);
+                r = rename_into(s, from_fd, from, to_fd, to);
         identity_restore(&scope);
         q = take_back(item_fd);
-        return r < 0 ? r : q;
+        return r < 0 ? r : q < 0 ? q : 1;
 }
 
 /* --- claiming --- */
@@ -346,7 +380,7 @@ static int check_file(const Step *step, int dir_fd, const char *name, usec_t now
         struct stat st;
         int r;
 
-        r = look_at(dir_fd, name, &st);
+        r = look_at(step->spool, dir_fd, name, &st);
         if (r < 0)
                 return r;
         if (!S_ISREG(st.st_mode))
@@ -367,16 +401,17 @@ static int remove_other(void *userdata, int dir_fd, const char *name) {
 /* Who opened it just before it was renamed is seen only now, and so is what was put in its place just then: that goes
  * back. Should its name be taken again, a file that is only being written stays claimed, and the next opening of the
  * spool finds it; anything else is put aside for good. */
-static int claim_check(Spool *s, const Step *step, const char *name, int item_fd, const char *directory, usec_t now) {
+static int claim_check(Spool *s, const Step *step, const char *name, int item_fd, bool was_lent, const char *directory,
+                       usec_t now) {
         char rest[DIRECTORY_MAX];
         int r = check_file(step, item_fd, name, now);
 
         if (r >= 0)
-                return each_name(item_fd, remove_other, (char *)name);
+                return was_lent ? each_name(item_fd, remove_other, (char *)name) : 0;
         if (r == -ENOENT || move_as(s, step, &step->at, item_fd, /* out_of_item= */ true, name, name) >= 0)
                 return r;
         if (r != -EBUSY)
-                (void)rename_into(step->claims, directory, step->claims,
+                (void)rename_into(s, step->claims, directory, step->claims,
                                   directory_name_of(rest, s->last_id, REST_TEXT));
         return r;
 }
@@ -415,7 +450,7 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
         s->last_id = id;
         r = move_as(s, &step, &step.at, item_fd, /* out_of_item= */ false, name, name);
         if (r >= 0)
-                r = claim_check(s, &step, name, item_fd, directory, now_realtime);
+                r = claim_check(s, &step, name, item_fd, /* was_lent= */ r > 0, directory, now_realtime);
         else if (r != -ENOENT)
                 (void)refuse(s, r, "%s: a file in it cannot be moved: %s", s->path,
                              strerror(-r)); /* all may read this */
@@ -479,7 +514,8 @@ static int remove_item_directory(const Step *step, const SpoolItem *i, const cha
                 return 0;
         if (errno != ENOTEMPTY && errno != EEXIST)
                 return -errno;
-        return rename_into(step->claims, directory, step->claims, directory_name_of(rest, i->id, REST_TEXT));
+        return rename_into(step->spool, step->claims, directory, step->claims,
+                           directory_name_of(rest, i->id, REST_TEXT));
 }
 
 typedef struct Target {
@@ -563,7 +599,7 @@ static int spool_leave(Spool *s, const SpoolItem *i, Target target) {
         if (r < 0)
                 return refuse_errno(s, r, s->path);
         r = target.path ? move_to(s, &step, item_fd, i, &target) : unlinkat(item_fd, i->name, 0) < 0 ? -errno : 0;
-        if (r == -ENOENT && look_at(item_fd, i->name, &st) == -ENOENT) {
+        if (r == -ENOENT && look_at(s, item_fd, i->name, &st) == -ENOENT) {
                 gone = true;
                 r = 0;
         }
@@ -582,7 +618,7 @@ static int spool_rename_item(Spool *s, const SpoolItem *i, const char *to) {
         int r;
 
         r = step_begin(s, &step);
-        return r < 0 ? r : rename_into(step.claims, directory_name(directory, i->id, i->attempt), step.claims, to);
+        return r < 0 ? r : rename_into(s, step.claims, directory_name(directory, i->id, i->attempt), step.claims, to);
 }
 
 int spool_fail(Spool *s, const SpoolItem *i) {
@@ -651,8 +687,8 @@ static int take_name(void *userdata, int dir_fd, const char *name) {
         if (find->list->n_names++ >= NAMES_MAX)
                 return -E2BIG;
         /* Of several, the first by name: which one is the item cannot be told any more. */
-        if (look_at(dir_fd, name, &st) < 0 || !S_ISREG(st.st_mode) || !may_be_linked(&find->list->step->at, &st) ||
-            (find->name && strcmp(name, find->name) >= 0))
+        if (look_at(find->list->spool, dir_fd, name, &st) < 0 || !S_ISREG(st.st_mode) ||
+            !may_be_linked(&find->list->step->at, &st) || (find->name && strcmp(name, find->name) >= 0))
                 return 0;
         free(find->name);
         find->name = strdup(name);
@@ -712,7 +748,7 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
         }
         /* Made and not filled, or emptied and not removed; or what is in it is no item. */
         if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && (errno == ENOTEMPTY || errno == EEXIST))
-                (void)rename_into(dir_fd, name, dir_fd, directory_name_of(rest, item.id, REST_TEXT));
+                (void)rename_into(l->spool, dir_fd, name, dir_fd, directory_name_of(rest, item.id, REST_TEXT));
         return 0;
 }
 
@@ -778,6 +814,7 @@ static int spool_new(Spool **ret, const SpoolConfig *config) {
 
         if (!s)
                 return -ENOMEM;
+        s->at.fd = s->claims_fd = -EBADF;
         s->last_id = config->min_id;
         s->run_uid = config->run_uid;
         s->path = strdup(config->path);
@@ -812,6 +849,7 @@ int spool_open(Spool **ret, const SpoolConfig *config, char **reterr) {
 Spool *spool_free(Spool *s) {
         if (!s)
                 return NULL;
+        close_all(s);
         free(s->path);
         free(s->claims);
         free(s->done);

@@ -64,6 +64,10 @@ DEFINE_CLEANUP(Spool, spool_free)
 /* Why the last function that returned an error did so, for people, as *reterr of spool_open(). */
 const char *spool_problem(const Spool *s) _pure_;
 
+/* While on, the spool's directories stay open between two calls of the functions below, so that what many have to find
+ * is found once. Only for a moment: what is open keeps its file system from being unmounted. */
+void spool_keep_open(Spool *s, bool on);
+
 /* All functions below: -ESTALE: the spool, or where the item is to go, is not the directory any more that it was when
  * the spool was opened. Open it again. */
 

@@ -47,18 +47,7 @@ int stat_with_birth(int dir_fd, const char *name, bool is_remote, struct stat *r
                 return r;
         const uint64_t birth[] = { (uint64_t)s.stx_btime.tv_sec, s.stx_btime.tv_nsec };
 
-        *ret = (struct stat){
-                .st_dev = makedev(s.stx_dev_major, s.stx_dev_minor),
-                .st_ino = s.stx_ino,
-                .st_mode = s.stx_mode,
-                .st_nlink = s.stx_nlink,
-                .st_uid = s.stx_uid,
-                .st_gid = s.stx_gid,
-                .st_rdev = makedev(s.stx_rdev_major, s.stx_rdev_minor),
-                .st_size = (off_t)s.stx_size,
-                .st_mtim = { .tv_sec = s.stx_mtime.tv_sec, .tv_nsec = s.stx_mtime.tv_nsec },
-                .st_ctim = { .tv_sec = s.stx_ctime.tv_sec, .tv_nsec = s.stx_ctime.tv_nsec },
-        };
+        stat_from_statx(&s, ret);
         *ret_birth = s.stx_mask & STATX_BTIME ? (uint32_t)hash_bytes(BIRTH_KEY, birth, sizeof(birth)) | 1 : 0;
         return 0;
 }

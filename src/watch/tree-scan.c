@@ -91,14 +91,19 @@ static void scan_subscribe(Tree *t, Directory *f, int fd) {
         tree_set_directory_flag(t, f, DIRECTORY_POLLED, polled || r < 0);
 }
 
-/* Another inode than last time means that all below may be another one, too. */
+/* Another inode than last time means that all below may be another one, too. On the device of its parent, which has
+ * been asked before, it is on the same file system. */
 static int scan_identify(Tree *t, Directory *f, int fd) {
+        const Directory *parent = f->parent;
         FileSystemTraits traits = {};
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        (void)file_system_traits(fd, &traits);
+        if (parent && (parent->flags & DIRECTORY_READ) && parent->device == st.st_dev)
+                traits.is_remote = parent->flags & DIRECTORY_REMOTE;
+        else
+                (void)file_system_traits(fd, &traits);
         tree_set_directory_flag(t, f, DIRECTORY_REMOTE, traits.is_remote);
         if (f->inode != st.st_ino || f->device != st.st_dev) {
                 if (f->inode != 0)

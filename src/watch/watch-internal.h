@@ -26,6 +26,10 @@ struct Watcher {
         struct WatchList watches, work;
         TAILQ_HEAD(, Tree) retired;
         bool overflowed, fan_overflowed;
+        bool is_at_work;                /* a turn is under way */
+        void (*take_turn)(Watcher *w);  /* such a turn */
+        void (*worked)(void *userdata); /* see watcher_new() */
+        void *userdata;
         usec_t now_realtime, now_monotonic; /* of this turn of the loop */
 };
 
@@ -58,7 +62,8 @@ void watcher_drop_fan(Watcher *w);
 /* Reads what has been heard up to now; true when there is something to look at then. */
 bool watcher_hear(Watcher *w);
 
-/* There is something to do for it. */
+/* There is something to do, for it or for all. */
+void watcher_wake(Watcher *w);
 void watch_wake(Watch *w);
 
 /* Looks at files as who the watch sees them for, until the scope ends. What is called through WatchOps is called as

@@ -10,8 +10,7 @@
 #include "util/log.h"
 #include "watch/watch-internal.h"
 
-#define DRAIN_MAX      (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
-#define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
+#define DRAIN_MAX (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
 
 /* --- a watch --- */
 
@@ -39,14 +38,18 @@ void watch_report_gone(Watch *w, const Change *c) {
         w->ops->gone(w->userdata, w, c);
 }
 
-void watch_wake(Watch *w) {
-        Watcher *watcher = w->watcher;
+/* A turn that is under way sees at its end what is left. */
+void watcher_wake(Watcher *w) {
+        if (!w->is_at_work)
+                (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+}
 
+void watch_wake(Watch *w) {
         if (!w->queued) {
                 w->queued = true;
-                TAILQ_INSERT_TAIL(&watcher->work, w, work);
+                TAILQ_INSERT_TAIL(&w->watcher->work, w, work);
         }
-        (void)sd_event_source_set_enabled(watcher->work_source, SD_EVENT_ON);
+        watcher_wake(w->watcher);
 }
 
 void watch_set_state(Watch *w, WatchState state) {
@@ -63,11 +66,14 @@ void watch_set_state(Watch *w, WatchState state) {
 
 /* --- the queue of inotify --- */
 
-/* Reading comes before all else, so where somebody writes all the time there would be nothing else: after it, the
- * others have a turn each, then the work, and only then it is time to read again. */
-static void watcher_let_others_in(Watcher *w, sd_event_source *reading) {
-        (void)sd_event_source_set_enabled(reading, SD_EVENT_OFF);
-        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+/* What was read is worked on at once. What is left from earlier turns has turns of its own: then it is only read here,
+ * so that two turns do not follow each other. */
+static void watcher_work_on(Watcher *w) {
+        int enabled = SD_EVENT_OFF;
+
+        (void)sd_event_source_get_enabled(w->work_source, &enabled);
+        if (enabled == SD_EVENT_OFF)
+                w->take_turn(w);
 }
 
 static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -76,7 +82,7 @@ static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata
 
         if (r < 0)
                 log_error_errno(r, "Cannot read inotify events, ignoring: %m");
-        watcher_let_others_in(w, s);
+        watcher_work_on(w);
         return 0;
 }
 
@@ -86,7 +92,7 @@ int watcher_start_queue(Watcher *w) {
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(w->queue_source, "watch-events");
-        return sd_event_source_set_priority(w->queue_source, DRAIN_PRIORITY);
+        return 0;
 }
 
 /* --- fanotify --- */
@@ -103,7 +109,7 @@ static int on_fan(sd_event_source *s, int fd, uint32_t revents, void *userdata) 
         Watcher *w = userdata;
 
         (void)watcher_drain_fan(w, now_clock(CLOCK_MONOTONIC));
-        watcher_let_others_in(w, s);
+        watcher_work_on(w);
         return 0;
 }
 
@@ -123,7 +129,7 @@ static void on_fan_overflow(void *userdata) {
                 log_notice("Files changed faster than events could be read; scanning the trees that are watched "
                            "with fanotify.");
         w->fan_overflowed = true;
-        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+        watcher_wake(w);
 }
 
 static int watcher_start_fan(Watcher *w) {
@@ -135,7 +141,7 @@ static int watcher_start_fan(Watcher *w) {
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(w->fan_source, "watch-fanotify");
-        return sd_event_source_set_priority(w->fan_source, DRAIN_PRIORITY);
+        return 0;
 }
 
 static void watcher_stop_fan(Watcher *w) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The turns in which everything about files is done. Reading the kernel's queue has a priority above all else and
- * takes microseconds; what was read is worked off in slices of WORK_SLICE, and in between the loop may read again. So
- * a tree of any size, or a storm of changes, delays neither other clients nor the reading.
+/* The turns in which everything about files is done. Reading the kernel's queue takes microseconds, and what was read
+ * is worked on in the same turn, so that one change is reported in the turn that hears of it. What is left then is
+ * worked off in slices of WORK_SLICE, and in between the loop reads again and has a turn for everybody else. So a tree
+ * of any size, or a storm of changes, delays neither other clients nor the reading.
  *
  * The mount table is watched for all: when it changes, every path is looked up again. */
 
@@ -123,27 +124,32 @@ static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
         return watcher_work_retired(w) || worked;
 }
 
-static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Watcher *w = userdata;
+static void watcher_take_turn(Watcher *w) {
         uint64_t steps_until = steps_taken + WORK_STEPS;
         usec_t until;
         Watch *watch;
+        bool more;
 
-        (void)sd_event_source_set_enabled(w->queue_source, SD_EVENT_ON);
-        if (w->fan_source)
-                (void)sd_event_source_set_enabled(w->fan_source, SD_EVENT_ON);
+        assert(!w->is_at_work);
+        w->is_at_work = true;
         watcher_read_clocks(w);
         until = usec_add(w->now_monotonic, WORK_SLICE);
         if (w->overflowed || w->fan_overflowed)
                 watcher_repair(w);
-        do {
-                if (!watcher_work_some(w, steps_until)) {
-                        (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
-                        return 0;
-                }
-        } while (steps_taken < steps_until && now_clock(CLOCK_MONOTONIC) < until);
+        do
+                more = watcher_work_some(w, steps_until);
+        while (more && steps_taken < steps_until && now_clock(CLOCK_MONOTONIC) < until);
         TAILQ_FOREACH(watch, &w->work, work)
                 watch_rest(watch);
+        w->is_at_work = false;
+        more = more || !watcher_is_idle(w);
+        (void)sd_event_source_set_enabled(w->work_source, more ? SD_EVENT_ON : SD_EVENT_OFF);
+        if (w->worked)
+                w->worked(w->userdata);
+}
+
+static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        watcher_take_turn(userdata);
         return 0;
 }
 
@@ -153,7 +159,11 @@ static void on_overflow(void *userdata) {
         if (!w->overflowed)
                 log_notice("Files changed faster than events could be read; scanning all watched files.");
         w->overflowed = true;
-        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+        watcher_wake(w);
+}
+
+bool watcher_is_at_work(const Watcher *w) {
+        return w->is_at_work;
 }
 
 bool watcher_is_idle(const Watcher *w) {
@@ -237,7 +247,7 @@ static int watcher_watch_mounts(Watcher *w) {
 
 /* --- the watcher --- */
 
-int watcher_new(Watcher **ret, sd_event *event) {
+int watcher_new(Watcher **ret, sd_event *event, void (*worked)(void *userdata), void *userdata) {
         static const EventQueueOps ops = { .overflowed = on_overflow, .unknown = on_unknown };
         _cleanup_(watcher_freep) Watcher *w = NULL;
         int r;
@@ -249,6 +259,9 @@ int watcher_new(Watcher **ret, sd_event *event) {
         TAILQ_INIT(&w->work);
         TAILQ_INIT(&w->retired);
         w->event = sd_event_ref(event);
+        w->take_turn = watcher_take_turn;
+        w->worked = worked;
+        w->userdata = userdata;
         r = event_queue_new(&w->queue, &ops, w);
         if (r >= 0)
                 r = watcher_start_queue(w);
@@ -370,7 +383,7 @@ Watch *watch_free(Watch *w) {
         if (w->tree) {
                 tree_retire(w->tree);
                 TAILQ_INSERT_TAIL(&w->watcher->retired, w->tree, retired);
-                (void)sd_event_source_set_enabled(w->watcher->work_source, SD_EVENT_ON);
+                watcher_wake(w->watcher);
         }
         (void)path_condition_free(w->condition);
         watch_unqueue(w);

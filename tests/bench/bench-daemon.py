@@ -1,26 +1,28 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a daemon costs that has nothing to do: start to READY=1, memory, wake-ups, reload.
+"""What a daemon costs that has nothing to do: start to READY=1, memory and who holds it, a list of its jobs, reload,
+wake-ups.
 
-usage: bench-daemon.py VAKTD [JOBS...]      (default: 10 10000)
+usage: bench-daemon.py BUILDDIR [ROW...]      (rows of table.py; default: all, and wake-ups and reloads)
 VAKT_BENCH_IDLE=60 seconds are spent idle for the wake-ups."""
 
 import os
-import shutil
+import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 
+import common
+
 IDLE_SECONDS = float(os.environ.get("VAKT_BENCH_IDLE", "60"))
+FEW, MANY = 10, common.size(10000)
 
 JOB = """[Job]
 Description=Job number {n} of the benchmark
 
 [Timer]
-OnInterval=12h
+OnCalendar=*-*-* 3:00
 
 [Run]
 Exec=/usr/bin/env true --number {n}
@@ -28,58 +30,37 @@ TimeoutSec=10min
 """
 
 
-class Daemon:
-    def __init__(self, vaktd, n_jobs):
-        self.directory = tempfile.mkdtemp(prefix="vakt-bench-")
-        os.mkdir(f"{self.directory}/jobs", 0o755)
-        for n in range(n_jobs):
-            self.write_job(n)
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(f"{self.directory}/notify")
-        self.notify.settimeout(120)
-        begin = time.monotonic()
-        self.process = subprocess.Popen(
-            [vaktd, "--no-bus", f"--config={self.directory}/vaktd.conf", f"--jobs-dir={self.directory}/jobs",
-             f"--state-dir={self.directory}/state", f"--socket={self.directory}/control"],
-            env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"{self.directory}/notify"},
-            stderr=subprocess.DEVNULL)
-        self.wait_for("READY=1")
-        self.start_seconds = time.monotonic() - begin
-
-    def write_job(self, n, extra=""):
-        path = f"{self.directory}/jobs/job{n:06}.job"
-        with open(path, "w", encoding="utf-8") as f:
-            f.write(JOB.format(n=n) + extra)
-        os.chmod(path, 0o644)
-
-    def wait_for(self, word):
-        while word not in self.notify.recv(4096).decode():
-            pass
+class Daemon(common.Daemon):
+    def __init__(self, build, n_jobs):
+        super().__init__(build, {f"job{n:06}": JOB.format(n=n) for n in range(n_jobs)})
 
     def reload_seconds(self):
-        begin = time.monotonic()
-        self.process.send_signal(signal.SIGHUP)
-        self.wait_for("RELOADING=1")
-        self.wait_for("READY=1")
-        return time.monotonic() - begin
+        return self.until_ready(lambda: self.process.send_signal(signal.SIGHUP))
 
-    def memory(self, field="Pss"):
-        with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as f:
-            for line in f:
-                if line.startswith(f"{field}:"):
-                    return int(line.split()[1]) * 1024
-        return 0
+    def memory(self):
+        time.sleep(1)  # pages of the start are settled; nothing is waited for
+        return common.pss(self.process.pid)
+
+    def list_seconds(self):
+        begin = time.monotonic()
+        self.vaktctl("list", stdout=subprocess.DEVNULL)
+        return time.monotonic() - begin
 
     def switches(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
             return sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
-        self.notify.close()
-        shutil.rmtree(self.directory)
-        return self.process.returncode
+
+class CountedDaemon(Daemon):
+    wrapper = "valgrind", "--quiet", "--tool=massif", "--massif-out-file=/dev/null"
+
+    def allocations(self):
+        """Bytes in use by the function that has allocated them, the most first."""
+        snapshot = f"{self.directory}/snapshot"
+        subprocess.run(["vgdb", f"--pid={self.process.pid}", "detailed_snapshot", snapshot], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(snapshot, encoding="utf-8") as f:
+            return re.findall(r"^ n\d+: (\d+) 0x\w+: (\S+)", f.read(), re.MULTILINE)
 
 
 def read_all_seconds(directory):
@@ -91,32 +72,56 @@ def read_all_seconds(directory):
     return time.monotonic() - begin
 
 
-def main():
-    vaktd = sys.argv[1]
-    counts = [int(a) for a in sys.argv[2:]] or [10, 10000]
-    pss = {}
-    for n in counts:
-        d = Daemon(vaktd, n)
-        try:
-            time.sleep(1)  # pages of the start are settled; nothing is waited for
-            pss[n] = d.memory()
-            print(f"{n} jobs: start to READY {d.start_seconds * 1000:.1f} ms, PSS idle {pss[n] / 1024:.0f} KiB")
+def measure_once(build, few):
+    """few: memory of a daemon with few jobs, before and after a list."""
+    with Daemon(build, MANY) as d:
+        d.stop()  # the first start has a ledger to make, and the files are not in the cache
+        common.sample("ready", "read-files", read_all_seconds(f"{d.directory}/jobs") * 1e3)
+        common.sample("ready", "vaktd", d.start() * 1e3)
+        common.sample("memory", "vaktd", (d.memory() - few[0]) / (MANY - FEW))
+        transfer = common.call(f"{build}/tests/bench/bench-client", "list", d.socket, 1)
+        common.sample("list", "transfer", int(transfer) / 1e3)
+        common.sample("list", "vaktd", d.list_seconds() * 1e3)
+        common.sample("memory-listed", "vaktd", (d.memory() - few[1]) / (MANY - FEW))
+
+
+def measure_rest(build):
+    for n in (FEW, MANY):
+        with Daemon(build, n) as d:
             limit = read_all_seconds(f"{d.directory}/jobs")
-            d.write_job(0, "Overlap=skip\n")
-            one = d.reload_seconds()
-            none = d.reload_seconds()
+            common.write(f"{d.directory}/jobs/job{0:06}.job", JOB.format(n=0) + "Overlap=skip\n")
+            one, none = d.reload_seconds(), d.reload_seconds()
             print(f"{n} jobs: reload with one changed {one * 1000:.1f} ms, with none {none * 1000:.1f} ms, "
                   f"reading all files {limit * 1000:.1f} ms (ratio {one / limit:.2f})")
             before = d.switches()
             time.sleep(IDLE_SECONDS)
             print(f"{n} jobs: {d.switches() - before} wake-ups in {IDLE_SECONDS:.0f} idle seconds")
-        finally:
-            status = d.stop()
-        if status != 0:
-            sys.exit(f"vaktd ended with {status}")
-    if len(counts) > 1:
-        a, b = counts[0], counts[-1]
-        print(f"bytes a job: {(pss[b] - pss[a]) / (b - a):.0f}")
+            d.stop()
+
+
+def print_allocations(build):
+    with CountedDaemon(build, MANY) as d:
+        d.stop()
+        d.start()
+        time.sleep(1)
+        for n, function in d.allocations():
+            if int(n) >= MANY:
+                print(f"{MANY} jobs: {int(n) / MANY:.0f} bytes a job in {function}()")
+        d.stop()
+
+
+def main():
+    build, rows = sys.argv[1], sys.argv[2:]
+    common.exit_on_sigterm()
+    with Daemon(build, FEW) as d:
+        few = d.memory()
+        d.list_seconds()
+        few = few, d.memory()
+    for _ in range(common.rounds(3)):
+        measure_once(build, few)
+    if not rows:
+        measure_rest(build)
+        print_allocations(build)
 
 
 main()

@@ -23,6 +23,7 @@
 #define LIST_LIMIT 100U
 #define LIST_TIMES 500U
 
+#define SINGLE_RUNS 20000U
 #define RELOAD_JOBS 10000U
 
 typedef struct Times {
@@ -234,6 +235,40 @@ static Figure ledger_write(unsigned keep) {
         ledger_close(w.ledger);
         sd_event_unref(event);
         return f;
+}
+
+/* Runs that come one at a time: requested and started in one commit, and ended in the next one. */
+static void bench_single_runs(void) {
+        RunRecord r = RUN_RECORD_INIT;
+        char name[16];
+        Times start;
+        Ledger *l;
+
+        remove_files();
+        l = open_ledger(NULL);
+        r.host = (char *)"machine";
+        r.scheduled = r.requested = r.started = now_realtime();
+        start = times_now();
+        for (unsigned i = 0; i < SINGLE_RUNS; i++) {
+                job_name(name, i * 7);
+                r.job = name;
+                r.state = RUN_STARTING;
+                r.result = RUN_RESULT_NONE;
+                r.ended = 0;
+                if (ledger_add(l, &r) < 0 || ledger_set_stamp(l, name, "runs", i) < 0 || ledger_commit(l) < 0)
+                        give_up("ledger_add");
+                r.state = RUN_DONE;
+                r.result = RUN_RESULT_SUCCESS;
+                r.ended = r.started;
+                r.cpu = 1234;
+                if (ledger_update(l, &r) < 0 || ledger_commit(l) < 0)
+                        give_up("ledger_update");
+                (void)ledger_upkeep(l, r.started, r.started);
+        }
+        start = times_since(start);
+        printf("a run of two commits               %7.1f us of processor time, %.1f us\n",
+               (double)start.cpu / SINGLE_RUNS, (double)start.wall / SINGLE_RUNS);
+        ledger_close(l);
 }
 
 /* --- lists --- */
@@ -457,6 +492,7 @@ int main(int argc, char *argv[]) {
         print_write("bare SQLite insert", &bare, &bare);
         print_write("ledger, all kept", &kept, &bare);
         print_write("ledger, 9 of 10 pruned", &pruned, &bare);
+        bench_single_runs();
         bench_lists();
         bench_recovery();
         bench_reload();

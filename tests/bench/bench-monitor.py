@@ -23,15 +23,17 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
+
+import common
+from common import Box, call, quantile, start_service as start_vaktd, write
 
 SECONDS = int(os.environ.get("VAKT_BENCH_SECONDS", "240"))
 ROUNDS = int(os.environ.get("VAKT_BENCH_ROUNDS", "3"))
 SETTLE_SECONDS = 60
 CYCLE = 30
 GIVE_UP_SECONDS = 4 * CYCLE
-PLACE, JOBS = "/run/bench", "/etc/vaktd/jobs.d"
+PLACE = "/run/bench"
 FILES, DISKS, PROCESSES, PORTS, UNITS = 10, 10, 10, 5, 40
 
 STAMP = f"""#!/bin/sh
@@ -44,21 +46,6 @@ if systemctl -q is-failed broken.service; then told unit; else rm -f {PLACE}/tol
 used=$(df --output=pcent {PLACE}/disk0 | tail -n 1 | tr -dc 0-9)
 if [ "$used" -gt 90 ]; then told disk; else rm -f {PLACE}/told.disk; fi
 """
-
-
-def call(*command, **settings):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **settings).stdout
-
-
-def write(path, text, mode=0o644):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    os.chmod(path, mode)
-
-
-def quantile(values, q):
-    return sorted(values)[min(len(values) - 1, int(len(values) * q))]
 
 
 # --- the checks, once for each ---
@@ -117,15 +104,6 @@ def prepare():
     call("systemd-run", "--quiet", "--unit=listener", "python3", "-c", listen)
 
 
-def start_vaktd(jobs):
-    subprocess.run(["systemctl", "stop", "vaktd.service", "vaktd.socket"], check=True)
-    shutil.rmtree(JOBS, ignore_errors=True)
-    shutil.rmtree("/var/lib/vaktd", ignore_errors=True)
-    for name, text in jobs.items():
-        write(f"{JOBS}/{name}.job", text)
-    call("systemctl", "start", "vaktd.service")
-
-
 def start_monit(checks):
     settings = [f"set daemon {CYCLE}", f"set pidfile {PLACE}/monit.pid", f"set idfile {PLACE}/monit.id",
                 f"set statefile {PLACE}/monit.state", f"set logfile {PLACE}/monit.log"]
@@ -169,11 +147,7 @@ def cpu_seconds(unit):
 
 
 def pss(unit):
-    n = 0
-    for pid in pids(unit):
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-            n += next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
-    return n
+    return sum(common.pss(pid) for pid in pids(unit)) // 1024
 
 
 # --- the parts ---
@@ -295,25 +269,13 @@ def cost():
 
 
 def outside(build, parts):
-    here = os.path.dirname(os.path.abspath(__file__))
-    program, name = f"{here}/../system/box", f"bench-monitor-{os.getpid()}"
-    if os.geteuid() != 0 or not shutil.which("systemd-nspawn"):
-        print("skipped, it needs root and systemd-nspawn")
+    if Box.why_not():
+        print(f"skipped: {Box.why_not()}")
         return
-    environment = dict(os.environ, VAKT_BOX_OWNER=str(os.getpid()))
-    with tempfile.TemporaryDirectory(prefix="vakt-bench-") as directory:
-        os.chmod(directory, 0o755)
-        call("apt-get", "-qq", "download", "monit", cwd=directory, stderr=subprocess.DEVNULL)
-        subprocess.run([program, "up", name, build], check=True, env=environment)
-        try:
-            root = call(program, "root", name).strip()
-            call("dpkg-deb", "--extract", glob.glob(f"{directory}/monit_*.deb")[0], f"{directory}/monit")
-            shutil.copy(f"{directory}/monit/usr/bin/monit", f"{root}/usr/bin/monit")
-            shutil.copy(__file__, f"{root}/opt/vaktd-tests/bench-monitor.py")
-            subprocess.run([program, "run", name, "env", f"VAKT_BENCH_SECONDS={SECONDS}", f"VAKT_BENCH_ROUNDS={ROUNDS}",
-                            "python3", "/opt/vaktd-tests/bench-monitor.py", "--inside", *parts], check=True)
-        finally:
-            subprocess.run([program, "down", name], check=True)
+    with Box(build) as box:
+        if not box.add("monit"):
+            sys.exit("monit cannot be downloaded.")
+        box.run("bench-monitor.py", "--inside", *parts, VAKT_BENCH_SECONDS=SECONDS, VAKT_BENCH_ROUNDS=ROUNDS)
 
 
 def main():

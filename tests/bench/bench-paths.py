@@ -3,18 +3,20 @@
 """Path triggers of the whole daemon beside the watchers that Debian has, in turns in one run, on tmpfs:
 
   setup    50,000 directories until the watcher is quiet, beside a bare walk with inotify_add_watch(2); its memory then;
-           and its processor time and wake-ups in VAKT_BENCH_IDLE=30 seconds in which nothing happens
-  latency  a file that is there is written and closed: until the command that is run for it begins
-  burst    100,000 files into 1,000 directories, 20,000 into 2,000 new nested ones: files a second until all are reported,
-           and how many never were; and 2,000 files, one run for each
-  box      latency once more, by units: vaktd beside a path unit, in a booted systemd (root; tests/system/box)
+           and, with VAKT_BENCH_IDLE=30, its processor time and wake-ups in so many seconds in which nothing happens
+  change   a file that is there is written and closed: until the command that is run for it begins
+  nest     20,000 files into 2,000 new nested directories: until all are reported, beside the one who writes them
+  spool    2,000 files are moved into a spool: one run for each, 8 at once
+  files    100,000 files into 1,000 directories: as nest
+  each     2,000 files, one run for each
+  box      change once more, by units: vaktd beside a path unit, in a booted systemd (root; tests/system/box)
 
-usage: bench-paths.py BUILDDIR [PART...]      (default: all; VAKT_BENCH_ROUNDS=3 rounds, VAKT_BENCH_DIRECTORIES=50000;
+usage: bench-paths.py BUILDDIR [ROW...]      (default: all but box; a row of table.py or one of these;
 VAKT_BENCH_ONLY=vaktd: only those with that in their name)
 
-Peers that are not in PATH are skipped: inotifywait, incrond, watchman, fswatch, entr. Quiet is who sleeps in all threads
-and used less than 2 ms of processor time in 0.3 s; set-up is over when that began. Reported is who has
-handed the name to a command."""
+"vaktd" is the backend of the service as it is installed, inotify; "-fanotify" what CAP_SYS_ADMIN permits. Peers that are not
+in PATH are skipped: inotifywait, incrond, watchman, fswatch, entr. Quiet is who sleeps in all threads and used less than 2 ms
+of processor time in 0.3 s; set-up is over when that began. Reported is who has handed the name to a command."""
 
 import json
 import os
@@ -27,27 +29,20 @@ import tempfile
 import threading
 import time
 
-ROUNDS = int(os.environ.get("VAKT_BENCH_ROUNDS", "3"))
-DIRECTORIES = int(os.environ.get("VAKT_BENCH_DIRECTORIES", "50000"))
+from common import Box, Daemon, call, exit_on_sigterm, pss, quantile, rounds, sample, size, skip, write
+
+ROUNDS = rounds(3)
+DIRECTORIES = size(50000)
 ONLY = os.environ.get("VAKT_BENCH_ONLY", "")
-IDLE_SECONDS = float(os.environ.get("VAKT_BENCH_IDLE", "30"))
-CHANGES = 150
-PAUSE_SECONDS = 0.1  # between two changes: whoever still works on the last one is not measured with it
+IDLE_SECONDS = float(os.environ.get("VAKT_BENCH_IDLE", "0"))
+CHANGES = size(200)
+PAUSE_SECONDS = 0.03  # between two changes: whoever still works on the last one is not measured with it
 GIVE_UP_CHANGES = 5  # without a run
 QUIET_SECONDS, QUIET_USAGE_NSEC = 0.3, 2_000_000
 REST_SECONDS = 5  # after set-up, before idle is measured: vaktd writes down a second later what it has seen
 STUCK_SECONDS = 10  # nothing new is reported for so long: what is missing now is lost
-BURST_DIRECTORIES, BURST_FILES = 1000, 100000
-NEST_DIRECTORIES, NEST_FILES = 2000, 20000
-EACH_FILES = 2000
-
-
-def quantile(values, q):
-    return sorted(values)[min(len(values) - 1, int(len(values) * q))]
-
-
-def load():
-    return os.getloadavg()[0]
+FILES = {"files": (size(1000), size(100000)), "nest": (size(2000), size(20000))}
+EACH_FILES, SPOOL_FILES, AT_ONCE = size(2000), size(2000), 8
 
 
 class Place:
@@ -55,6 +50,7 @@ class Place:
 
     def __init__(self, helper, vaktd=None):
         self.helper, self.vaktd = helper, vaktd
+        self.what_runs = None  # other than to send a stamp
         self.directory = tempfile.mkdtemp(prefix="vakt-bench-paths-", dir="/dev/shm")
         self.state = tempfile.mkdtemp(prefix="vakt-bench-paths-")  # the ledger is on a disk, where it would be
         self.sock_path = f"{self.directory}/stamps"
@@ -78,7 +74,7 @@ class Place:
         return int(stamp), path
 
     def call(self, *arguments):
-        return int(subprocess.check_output([self.helper, *map(str, arguments)]))
+        return int(call(self.helper, *arguments))
 
     def close(self):
         self.sock.close()
@@ -124,11 +120,6 @@ def quiet_since(pid):
     return since
 
 
-def pss(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
-
-
 def count_watches(pid):
     n = 0
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
@@ -168,7 +159,7 @@ class Watcher:
         if self.action == "nothing":
             return ["/bin/true"]
         if self.action == "stamp":
-            return [self.place.helper, "stamp", self.place.sock_path]
+            return self.place.what_runs or [self.place.helper, "stamp", self.place.sock_path]
         return [self.place.helper, "collect", self.log]
 
     def pipe(self, command):
@@ -194,34 +185,24 @@ class Watcher:
 
 
 class Vaktd(Watcher):
-    name, backend = "vaktd", "auto"
-    each = False
+    name, backend = "vaktd", "inotify"
+    kind, more = "PathChanged={tree}\nRecursive=yes\nBackend={backend}", ""
     again = False  # with the state of the last one
 
     def job(self):
-        name = " ${VAKT_PATH}" if self.action == "stamp" else ""
-        lines = [f"[Path]\nPathChanged={self.tree}\nRecursive=yes\nTriggerLimitBurst=0\n"
-                 f"Backend={self.backend}",
-                 "Batch=each" if self.action == "stamp" else "Batch=all",
-                 f"[Run]\nExec={' '.join(self.command())}{name}"]
-        if self.each:
-            lines += ["Overlap=parallel", "MaxParallel=8"]
-        return "\n".join(lines) + "\n"
+        name, batch = (" ${VAKT_PATH}", "each") if self.action == "stamp" else ("", "all")
+        return (f"[Path]\n{self.kind.format(tree=self.tree, backend=self.backend)}\nTriggerLimitBurst=0\nBatch={batch}\n"
+                f"[Run]\nExec={' '.join(self.command())}{name}\n{self.more}")
 
     def start(self):
-        jobs = f"{self.own}/jobs"
-        os.mkdir(jobs, 0o755)
-        with open(f"{jobs}/bench.job", "w", encoding="utf-8") as f:
-            f.write(self.job())
-        os.chmod(f"{jobs}/bench.job", 0o644)
+        state = f"{self.place.state}/vaktd"
         if not self.again:
-            shutil.rmtree(f"{self.place.state}/vaktd", ignore_errors=True)
-        build = self.place.vaktd
+            shutil.rmtree(state, ignore_errors=True)
+        self.daemon = Daemon(self.place.vaktd, {"bench": self.job()}, self.own)
         self.began = time.monotonic()
-        return self.run(
-            [f"{build}/src/vaktd", "--no-bus", "--executor=child", f"--config={self.own}/vaktd.conf",
-             f"--jobs-dir={jobs}", f"--state-dir={self.place.state}/vaktd", f"--socket={self.own}/control"],
-            env={"PATH": os.environ["PATH"], "VAKTD_PROGRAM_DIR": f"{build}/src/exec"}).pid
+        self.daemon.start(state)
+        self.processes.append(self.daemon.process)
+        return self.daemon.process.pid
 
     @classmethod
     def is_there(cls):
@@ -229,33 +210,35 @@ class Vaktd(Watcher):
 
 
 class VaktdAgain(Vaktd):
-    name = "vaktd, second start"
+    name = "vaktd-again"
     actions = ("nothing",)
     again = True
 
 
-class VaktdInotify(Vaktd):
-    """With CAP_SYS_ADMIN, as here, auto may be fanotify: this is what the service has as it is installed."""
-
-    name, backend = "vaktd, Backend=inotify", "inotify"
+class VaktdFanotify(Vaktd):
+    name, backend = "vaktd-fanotify", "auto"
 
 
-class VaktdInotifyAgain(VaktdInotify):
-    name = "vaktd, Backend=inotify, second start"
+class VaktdFanotifyAgain(VaktdFanotify):
+    name = "vaktd-fanotify-again"
     actions = ("nothing",)
     again = True
 
 
 class VaktdEach(Vaktd):
-    name = "vaktd, 8 at once"
+    name = "vaktd-8"
     actions = ()
-    each = True
+    more = f"Overlap=parallel\nMaxParallel={AT_ONCE}\n"
+
+
+class VaktdSpool(VaktdEach):
+    name, kind = "vaktd", "Spool={tree}"
 
 
 class Bare(Watcher):
     """The limit for a change: no name, no tree, no outcome, nothing remembered."""
 
-    name = "bare inotify and posix_spawn"
+    name = "bare-inotify"
     actions = ("stamp",)
 
     def start(self):
@@ -345,12 +328,20 @@ class Entr(Watcher):
         return entr.pid
 
 
-WATCHERS = [Vaktd, VaktdAgain, VaktdInotify, VaktdInotifyAgain, VaktdEach, Bare, Inotifywait, Fswatch, Incron,
-            Watchman, Entr]
+WATCHERS = [Bare, Vaktd, Inotifywait, VaktdAgain, VaktdFanotify, VaktdFanotifyAgain, VaktdEach, Fswatch, Incron, Watchman,
+            Entr]
 
 
 def those_that_can(action):
     return [w for w in WATCHERS if action in w.actions and w.is_there() and (w is Bare or ONLY in w.name)]
+
+
+def report(row, kind, figure, limit=None, beside=0):
+    """A variant of vaktd has a row of its own, with the limit."""
+    variant = kind.name.removeprefix("vaktd") if kind.name.startswith("vaktd") else None
+    if limit and variant is not None:
+        sample(row + variant, limit, beside)
+    sample(row + (variant or ""), kind.name if variant is None else "vaktd", figure)
 
 
 # --- set-up, memory, idle ---
@@ -363,40 +354,29 @@ def make_tree(place, n):
     return tree
 
 
-def measure_idle(watcher):
+def show_idle(kind, pid):
+    print(f"set-up: {kind.name}: PSS {pss(pid) / 2**20:.1f} MiB, {count_watches(pid)} watches", end="")
     time.sleep(REST_SECONDS)
-    before = schedstat(watcher.pid)
+    before = schedstat(pid)
     time.sleep(IDLE_SECONDS)
-    after = schedstat(watcher.pid)
-    return (after[0] - before[0]) / 1e6, after[1] - before[1]
+    after = schedstat(pid)
+    print(f"; at rest {pss(pid) / 2**20:.1f} MiB, {(after[0] - before[0]) / 1e6:.1f} ms of processor and "
+          f"{after[1] - before[1]} wake-ups in {IDLE_SECONDS:.0f} s idle", flush=True)
 
 
 def setup(place):
     tree = make_tree(place, DIRECTORIES)
     place.call("walk", tree)
-    rows = {}
     for i in range(ROUNDS):
         for kind in those_that_can("nothing"):
-            bare = place.call("walk", tree) / 1e6  # right before: on a shared machine it differs by half in a minute
+            bare = place.call("walk", tree)  # right before: on a shared machine it differs by half in a minute
             watcher = kind(place, tree, "nothing")
             try:
-                seconds = watcher.wait_until_ready()
-                memory = pss(watcher.pid)
-                watches = count_watches(watcher.pid)
-                idle = measure_idle(watcher) if i == ROUNDS - 1 else None
-                later = pss(watcher.pid)
+                report("setup", kind, watcher.wait_until_ready() * 1e3, "walk", bare / 1e3)
+                if IDLE_SECONDS and i == ROUNDS - 1:
+                    show_idle(kind, watcher.pid)
             finally:
                 watcher.stop()
-            rows.setdefault(kind.name, []).append((seconds, seconds / bare, memory, later, watches, idle))
-        print(f"# round {i + 1}: the last bare walk {bare:.3f} s, load {load():.1f}", flush=True)
-    for name, row in rows.items():
-        best = min(row)
-        print(f"set-up, {DIRECTORIES} directories: {name}: {best[0]:.3f} s, ratio to the bare walk "
-              f"{quantile([r[1] for r in row], .5):.2f} of {', '.join(f'{r[1]:.2f}' for r in row)}; "
-              f"PSS {min(r[2] for r in row) / 1024:.1f} MiB, "
-              f"at rest {row[-1][3] / 1024:.1f}; {row[-1][4]} watches; "
-              f"{row[-1][5][0]:.1f} ms of processor and {row[-1][5][1]} wake-ups in {IDLE_SECONDS:.0f} s idle",
-              flush=True)
     shutil.rmtree(tree)
 
 
@@ -429,35 +409,26 @@ def measure_changes(place, path, n, pause):
     return took, lost
 
 
-def report_latency(title, took, lost, limit):
-    if not took:
-        print(f"latency: {title}: nothing came")
-        return
-    print(f"latency: {title}: p50 {quantile(took, .5) / 1000:.2f} ms, p99 {quantile(took, .99) / 1000:.2f}, "
-          f"max {max(took) / 1000:.2f} ({len(took)} changes, {lost} without a run)"
-          + (f", ratio of the medians {quantile(took, .5) / quantile(limit, .5):.2f}" if limit else ""), flush=True)
+def report_changes(row, kind, took, lost):
+    if took:
+        report(f"{row}-p50", kind, quantile(took, .5))
+        report(f"{row}-p99", kind, quantile(took, .99))
+    if lost:
+        print(f"{row}: {kind.name}: {lost} changes without a run", flush=True)
 
 
-def latency(place):
+def changes(place):
     tree = place.new("tree")
     path = f"{tree}/file"
-    with open(path, "w", encoding="ascii"):
-        pass
-    rows = {}
-    for i in range(ROUNDS):
+    write(path, "")
+    for _ in range(ROUNDS):
         for kind in those_that_can("stamp"):
             watcher = kind(place, tree, "stamp")
             try:
                 watcher.wait_until_ready()
-                took, lost = measure_changes(place, path, CHANGES, PAUSE_SECONDS)
+                report_changes("change", kind, *measure_changes(place, path, CHANGES, PAUSE_SECONDS))
             finally:
                 watcher.stop()
-            row = rows.setdefault(kind.name, ([], [0], []))
-            row[0].extend(took)
-            row[1][0] += lost
-        print(f"# round {i + 1}: load {load():.1f}", flush=True)
-    for name, row in rows.items():
-        report_latency(name, row[0], row[1][0], rows[Bare.name][0])
     shutil.rmtree(tree)
 
 
@@ -494,9 +465,10 @@ class Log:
         return since
 
 
-def burst_once(place, kind, what, n_directories, n_files):
+def burst_once(place, kind, row, n_directories, n_files):
+    """Seconds until all were reported, and of the writer; how many never were."""
     tree = place.new("tree")
-    if what == "burst":
+    if row == "files":
         for i in range(n_directories):
             os.mkdir(f"{tree}/directory-{i}")
     log = Log(f"{place.directory}/names")
@@ -505,7 +477,8 @@ def burst_once(place, kind, what, n_directories, n_files):
     try:
         watcher.wait_until_ready()
         begin = time.monotonic()
-        thread = threading.Thread(target=lambda: writer.update(us=place.call(what, tree, n_directories, n_files)))
+        thread = threading.Thread(target=lambda: writer.update(
+            us=place.call("nest" if row == "nest" else "burst", tree, n_directories, n_files)))
         thread.start()
         end = log.wait_for(n_files)
         thread.join()
@@ -514,7 +487,17 @@ def burst_once(place, kind, what, n_directories, n_files):
         if os.path.exists(log.path):
             os.unlink(log.path)
     shutil.rmtree(tree)
-    return end - begin, writer["us"] / 1e6, n_files - len(log.names), log.reports - len(log.names)
+    return end - begin, writer["us"] / 1e6, n_files - len(log.names)
+
+
+def burst(place, row):
+    for _ in range(ROUNDS):
+        for kind in those_that_can("collect"):
+            took, writer, lost = burst_once(place, kind, row, *FILES[row])
+            if lost:
+                skip(row, kind.name, f"lost {lost} of {FILES[row][1]} files")
+            else:
+                report(row, kind, took * 1e3, "writer", writer * 1e3)
 
 
 def each_once(place, kind):
@@ -541,23 +524,80 @@ def each_once(place, kind):
     return EACH_FILES / (end - begin), EACH_FILES - len(names)
 
 
-def burst(place):
-    for what, n_directories, n_files in (("burst", BURST_DIRECTORIES, BURST_FILES), ("nest", NEST_DIRECTORIES, NEST_FILES)):
-        rows = {}
-        for i in range(ROUNDS):
-            for kind in those_that_can("collect"):
-                rows.setdefault(kind.name, []).append(burst_once(place, kind, what, n_directories, n_files))
-            print(f"# round {i + 1}: load {load():.1f}", flush=True)
-        for name, row in rows.items():
-            print(f"{what}, {n_files} files in {n_directories} directories: {name}: lost {[r[2] for r in row]}, "
-                  f"reported again {[r[3] for r in row]}, "
-                  f"{', '.join(f'{(n_files - r[2]) / r[0]:.0f}' for r in row)} files/s; "
-                  f"time beside that of the writer "
-                  f"{', '.join(f'{r[0] / r[1]:.2f}' for r in row)}", flush=True)
+def each(place):
     for kind in (Vaktd, VaktdEach, Inotifywait, Incron):
         if kind.is_there():
             rate, lost = each_once(place, kind)
             print(f"one run for each of {EACH_FILES} files: {kind.name}: {rate:.0f} runs/s, {lost} lost", flush=True)
+
+
+# --- a spool ---
+
+
+class InotifywaitXargs(Inotifywait):
+    name = "inotifywait-xargs"
+
+    def start(self):
+        watcher = self.run(["inotifywait", "-q", "-m", "-e", "moved_to", "--format", "%w%f", self.tree],
+                           stdout=subprocess.PIPE)
+        self.run(["xargs", "-P", str(AT_ONCE), "-n", "1", *self.command()], stdin=watcher.stdout)
+        watcher.stdout.close()
+        return watcher.pid
+
+
+def fill_spool(place, spool):
+    """Returns when it began, in µs."""
+    ready = place.new("ready")
+    for i in range(SPOOL_FILES):
+        write(f"{ready}/file-{i}", "x")
+    began = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    for name in os.listdir(ready):
+        os.rename(f"{ready}/{name}", f"{spool}/{name}")
+    return began
+
+
+def count_notes(path):
+    """How many there are, and the last of them."""
+    try:
+        with open(path, encoding="ascii") as f:
+            notes = f.read().split("\n")[:-1]
+    except FileNotFoundError:
+        return 0, 0
+    return len(notes), int(max(notes, default="0"))
+
+
+def spool_once(place, kind):
+    """Items a second, from the first one that is there to the begin of the last run; 0 if some had none."""
+    tree, notes = place.new("tree"), f"{place.directory}/notes"
+    if os.path.exists(notes):
+        os.unlink(notes)
+    place.what_runs = [f"{place.helper}-static", "note", notes]
+    if kind is None:
+        fill_spool(place, tree)
+        began = int(call(place.helper, "drain", tree, AT_ONCE, *place.what_runs).split()[0])
+    else:
+        watcher = kind(place, tree, "stamp")
+        try:
+            watcher.wait_until_ready()
+            began = fill_spool(place, tree)
+            give_up = time.monotonic() + STUCK_SECONDS
+            while count_notes(notes)[0] < SPOOL_FILES and time.monotonic() < give_up:
+                time.sleep(0.01)
+        finally:
+            watcher.stop()
+    place.what_runs = None
+    n, last = count_notes(notes)
+    return n * 1e6 / (last - began) if n == SPOOL_FILES else 0
+
+
+def spool(place):
+    for _ in range(ROUNDS):
+        for name, kind in (("spawn-loop", None), ("vaktd", VaktdSpool), ("inotifywait-xargs", InotifywaitXargs)):
+            rate = spool_once(place, kind) if kind is None or kind.is_there() else None
+            if rate:
+                sample("spool", name, rate)
+            else:
+                skip("spool", name, "not installed" if rate is None else f"not all {SPOOL_FILES} items had a run")
 
 
 # --- by units ---
@@ -584,16 +624,9 @@ Exec={command}
 """
 
 
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-
-
 def inside(helper):
     """In the box: the same file, the same command; the one or the other watches."""
     place = Place(helper)
-    rows = {"a path unit": [], "vaktd, unit executor": []}
     path = f"{place.directory}/file"
     command = f"{helper} stamp {place.sock_path}"
     write(path, "")
@@ -603,55 +636,46 @@ def inside(helper):
     subprocess.run(["systemctl", "daemon-reload"], check=True)
     try:
         for _ in range(ROUNDS):
-            for unit, name in (("bench.path", "a path unit"), ("vaktd.service", "vaktd, unit executor")):
+            for unit, name in (("bench.path", "path-unit"), ("vaktd.service", "vaktd")):
                 subprocess.run(["systemctl", "start", unit], check=True)
                 time.sleep(1)
-                rows[name].append(measure_changes(place, path, CHANGES // 2, 2 * PAUSE_SECONDS))
+                took, lost = measure_changes(place, path, CHANGES // 2, 2 * PAUSE_SECONDS)
+                print(f"unit-change: {name}: {lost} changes without a run")
+                sample("unit-change-p50", name, quantile(took, .5))
+                sample("unit-change-p99", name, quantile(took, .99))
                 subprocess.run(["systemctl", "stop", unit], check=True)
-            print(f"# box: load {load():.1f}", flush=True)
     finally:
         place.close()
-    limit = sum((r[0] for r in rows["a path unit"]), [])
-    for name, row in rows.items():
-        report_latency(name, sum((r[0] for r in row), []), sum(r[1] for r in row), limit)
 
 
 def box(build):
-    here = os.path.dirname(os.path.abspath(__file__))
-    program, name = f"{here}/../system/box", f"bench-paths-{os.getpid()}"
-    if os.geteuid() != 0 or not shutil.which("systemd-nspawn"):
-        print("box: skipped, it needs root and systemd-nspawn")
+    if Box.why_not():
+        skip("unit-change", "vaktd", Box.why_not())
         return
-    environment = os.environ | {"VAKT_BOX_OWNER": str(os.getpid())}
-    subprocess.run([program, "up", name, build], check=True, env=environment)
-    try:
-        root = subprocess.check_output([program, "root", name], text=True).strip()
-        for file in (__file__, f"{build}/tests/bench/bench-paths-helper"):
-            shutil.copy(file, f"{root}/opt/vaktd-tests/")
-        subprocess.run([program, "run", name, "env", f"VAKT_BENCH_ROUNDS={ROUNDS}", "/opt/vaktd-tests/bench-paths.py",
-                        "--inside", "/opt/vaktd-tests/bench-paths-helper"], check=True)
-    finally:
-        subprocess.run([program, "down", name], check=True, env=environment)
+    with Box(build) as machine:
+        machine.run("bench-paths.py", "--inside", "/opt/vaktd-tests/bench-helper")
 
 
 def main():
+    exit_on_sigterm()
     if sys.argv[1] == "--inside":
         inside(sys.argv[2])
         return
-    build = os.path.abspath(sys.argv[1])
-    parts = sys.argv[2:] or ["setup", "latency", "burst", "box"]
-    for kind in WATCHERS:
-        if not kind.is_there():
-            print(f"# {kind.name} is not in PATH, skipped")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    place = Place(f"{build}/tests/bench/bench-paths-helper", build)
+    build, rows = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    for row in rows:
+        for kind in (Inotifywait, Watchman):
+            if not kind.is_there() and (kind is Inotifywait or row.startswith("nest")):
+                skip(row, kind.name, "not installed")
+    parts = {"setup": setup, "change": changes, "nest": lambda p: burst(p, "nest"), "files": lambda p: burst(p, "files"),
+             "spool": spool, "each": each}
+    place = Place(f"{build}/tests/bench/bench-helper", build)
     try:
-        for part, run in (("setup", setup), ("latency", latency), ("burst", burst)):
-            if part in parts:
+        for name, run in parts.items():
+            if not rows or any(row.startswith(name) for row in rows):
                 run(place)
     finally:
         place.close()
-    if "box" in parts:
+    if "box" in rows:
         box(build)
 
 

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs per second of /bin/true: the whole way from request to outcome (admission, queue, child executor, ledger)
- * beside a bare loop of posix_spawn(3) and a pidfd each on the same sd-event, the same number in flight, in turns in
- * one process. Prints the ratio. */
+/* Runs per second: the whole way from request to outcome (admission, queue, child executor, ledger) beside a bare loop
+ * of posix_spawn(3) and a pidfd each on the same sd-event, the same number in flight, in turns in one process. Once
+ * for /bin/true, of which the dynamic linker takes the larger part, and once for a static program that does nothing;
+ * with the ledger in $TMPDIR, and on tmpfs. A line "sample ROW WHO FIGURE" for each round, in runs per second, and the
+ * processor time that this process alone has used, which repeats on a busy machine.
+ *
+ *     bench-runs [RUNS-PER-ROUND] [ROW…] */
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -17,9 +23,42 @@
 #include "util/log.h"
 
 #define IN_FLIGHT 8
-#define ROUNDS    5
 
-static unsigned per_round = 2000;
+static const struct {
+        const char *name;
+        bool is_noop, on_tmpfs;
+} all_rows[] = {
+        { "runs-true", false, false },
+        { "runs-noop", true, false },
+        { "runs-tmpfs-true", false, true },
+        { "runs-tmpfs-noop", true, true },
+};
+
+static unsigned per_round = 2000, n_rounds = 5;
+static char *program;
+
+typedef struct Cost {
+        usec_t wall, cpu; /* µs; cpu: of this process */
+} Cost;
+
+static usec_t own_cpu(void) {
+        struct rusage u;
+
+        if (getrusage(RUSAGE_SELF, &u) < 0)
+                abort();
+        return (usec_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * USEC_PER_SEC +
+               (usec_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+/* Starts the first runs, and lets each start another one until there were enough. */
+static Cost measure(sd_event *event, void (*start)(void *userdata), void *userdata) {
+        usec_t cpu = own_cpu(), begin = now_clock(CLOCK_MONOTONIC);
+
+        for (unsigned i = 0; i < IN_FLIGHT; i++)
+                start(userdata);
+        (void)sd_event_loop(event);
+        return (Cost){ .wall = now_clock(CLOCK_MONOTONIC) - begin, .cpu = own_cpu() - cpu };
+}
 
 /* --- the limit: spawn and wait, nothing else --- */
 
@@ -29,7 +68,7 @@ typedef struct Bare {
         posix_spawnattr_t attributes;
 } Bare;
 
-static void bare_start(Bare *b);
+static void bare_start(void *userdata);
 
 static int on_bare_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
         Bare *b = userdata;
@@ -43,8 +82,9 @@ static int on_bare_child(sd_event_source *s, const siginfo_t *si, void *userdata
         return 0;
 }
 
-static void bare_start(Bare *b) {
-        static char *const argv[] = { (char *)"/bin/true", NULL };
+static void bare_start(void *userdata) {
+        Bare *b = userdata;
+        char *const argv[] = { program, NULL };
         sd_event_source *s = NULL;
         pid_t pid;
 
@@ -54,10 +94,10 @@ static void bare_start(Bare *b) {
         b->n_started++;
 }
 
-static usec_t bare_round(void) {
+static Cost bare_round(void) {
         Bare b = {};
         sigset_t all, none;
-        usec_t begin;
+        Cost cost;
 
         sigfillset(&all);
         sigemptyset(&none);
@@ -66,14 +106,10 @@ static usec_t bare_round(void) {
         posix_spawnattr_setflags(&b.attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
         posix_spawnattr_setsigmask(&b.attributes, &none);
         posix_spawnattr_setsigdefault(&b.attributes, &all);
-        begin = now_clock(CLOCK_MONOTONIC);
-        for (unsigned i = 0; i < IN_FLIGHT; i++)
-                bare_start(&b);
-        (void)sd_event_loop(b.event);
-        begin = now_clock(CLOCK_MONOTONIC) - begin;
+        cost = measure(b.event, bare_start, &b);
         posix_spawnattr_destroy(&b.attributes);
         sd_event_unref(b.event);
-        return begin;
+        return cost;
 }
 
 /* --- vaktd --- */
@@ -84,7 +120,8 @@ typedef struct Full {
         unsigned n_requested, n_ended;
 } Full;
 
-static void full_request(Full *f) {
+static void full_request(void *userdata) {
+        Full *f = userdata;
         RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
         const RunRecord *record;
 
@@ -105,7 +142,7 @@ static void on_finished(void *userdata, const RunRecord *r) {
                 (void)sd_event_exit(f->event, 0);
 }
 
-static usec_t full_round(const char *directory) {
+static Cost full_round(const char *directory) {
         char config[256];
         char *dirs[] = { (char *)directory, NULL };
         ManagerOptions o = {
@@ -119,58 +156,99 @@ static usec_t full_round(const char *directory) {
         };
         Full f = {};
         ManagerObserver observer = { .run_finished = on_finished, .userdata = &f };
-        usec_t begin;
+        Cost cost;
 
         (void)snprintf(config, sizeof(config), "%s/vaktd.conf", directory);
         if (sd_event_new(&f.event) < 0 || manager_new(&f.m, f.event, &o) < 0 || manager_observe(f.m, &observer) < 0 ||
             manager_start(f.m) < 0)
                 abort();
-        begin = now_clock(CLOCK_MONOTONIC);
-        for (unsigned i = 0; i < IN_FLIGHT; i++)
-                full_request(&f);
-        (void)sd_event_loop(f.event);
-        begin = now_clock(CLOCK_MONOTONIC) - begin;
+        cost = measure(f.event, full_request, &f);
         manager_free(f.m);
         sd_event_unref(f.event);
-        return begin;
+        return cost;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
         return remove(path);
 }
 
-int main(int argc, char *argv[]) {
-        char directory[] = "/tmp/vakt-bench-runs-XXXXXX", path[64];
-        usec_t bare = 0, full = 0;
-        sigset_t set;
+static void write_job(const char *directory) {
+        char path[PATH_MAX];
         FILE *job;
-        int null_fd;
 
-        if (argc > 1)
-                per_round = (unsigned)atoi(argv[1]);
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        if (!mkdtemp(directory))
-                return EXIT_FAILURE;
         (void)snprintf(path, sizeof(path), "%s/true.job", directory);
         job = fopen(path, "we");
         if (!job)
-                return EXIT_FAILURE;
-        (void)fputs("[Run]\nExec=/bin/true\nOverlap=parallel\nQueueMax=1000\n", job);
+                abort();
+        (void)fprintf(job, "[Run]\nExec=%s\nOverlap=parallel\nQueueMax=1000\n", program);
         (void)fchmod(fileno(job), 0644);
         (void)fclose(job);
+}
 
+static Cost print_cost(const char *row, const char *who, Cost cost) {
+        printf("sample %s %s %.0f\n", row, who, per_round * 1e6 / (double)cost.wall);
+        (void)fflush(stdout);
+        return cost;
+}
+
+static void compare(const char *row, const char *parent) {
+        usec_t bare = 0, full = 0;
+        char directory[PATH_MAX];
+
+        (void)snprintf(directory, sizeof(directory), "%s/vakt-bench-runs-XXXXXX", parent);
+        if (!mkdtemp(directory))
+                abort();
+        write_job(directory);
+        for (unsigned i = 0; i < n_rounds; i++) {
+                bare += print_cost(row, "spawn-loop", bare_round()).cpu;
+                full += print_cost(row, "vaktd", full_round(directory)).cpu;
+        }
+        printf("%s: processor time a run: the loop %.1f µs, vaktd %.1f µs, without their children\n", row,
+               (double)bare / (per_round * n_rounds), (double)full / (per_round * n_rounds));
+        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void find_noop(char *buf) {
+        ssize_t n = readlink("/proc/self/exe", buf, PATH_MAX - sizeof("/bench-noop"));
+
+        if (n < 0)
+                abort();
+        buf[n] = '\0';
+        (void)strcpy(strrchr(buf, '/'), "/bench-noop");
+}
+
+static bool is_wanted(char *const *rows, const char *row) {
+        for (char *const *r = rows; *r; r++)
+                if (streq(*r, row))
+                        return true;
+        return !rows[0];
+}
+
+int main(int argc, char *argv[]) {
+        const char *divisor = getenv("VAKT_BENCH_DIVISOR"), *rounds = getenv("VAKT_BENCH_ROUNDS");
+        char noop[PATH_MAX], **rows = argv + 1;
+        sigset_t set;
+        int null_fd;
+
+        if (argc > 1 && atoi(argv[1]) > 0) {
+                per_round = (unsigned)atoi(argv[1]);
+                rows++;
+        } else if (divisor)
+                per_round /= (unsigned)atoi(divisor);
+        if (rounds)
+                n_rounds = (unsigned)atoi(rounds);
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &set, NULL);
         /* The daemon's own lines are written, to where they cost what a log file costs. */
         null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
         (void)dup2(null_fd, STDERR_FILENO);
-        for (unsigned i = 0; i < ROUNDS; i++) {
-                bare += bare_round();
-                full += full_round(directory);
+        find_noop(noop);
+        for (size_t i = 0; i < ELEMENTSOF(all_rows); i++) {
+                if (!is_wanted(rows, all_rows[i].name))
+                        continue;
+                program = all_rows[i].is_noop ? noop : (char *)"/bin/true";
+                compare(all_rows[i].name, all_rows[i].on_tmpfs ? "/dev/shm" : getenv("TMPDIR") ?: "/tmp");
         }
-        printf("bare posix_spawn+pidfd: %.0f runs/s\n", (double)per_round * ROUNDS * 1e6 / (double)bare);
-        printf("vaktd child executor:   %.0f runs/s\n", (double)per_round * ROUNDS * 1e6 / (double)full);
-        printf("ratio: %.2f (aim: 0.8 or better)\n", (double)bare / (double)full);
-        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return EXIT_SUCCESS;
 }

@@ -2,9 +2,12 @@
 
 /* Runs per second of /bin/true by the unit executor, beside a bare client of the service manager that is as safe:
  * StartTransientUnit with RemainAfterExit=yes, one Get once it is over, StopUnit. The same connection, the same number
- * at once, in turns in one process. Prints the ratio. It needs a service manager, and to be root:
+ * at once, in turns in one process. Prints lines for table.py, and processor time. It needs a service manager, and to
+ * be root; bench-box.py calls it.
  *
- *   tests/system/box up bench BUILDDIR && tests/system/box run bench /opt/vaktd-tests/bench-units [RUNS [AT-ONCE]] */
+ *   bench-units [RUNS [AT-ONCE [ROUNDS]]]
+ *   bench-units bare RUNS AT-ONCE PROGRAM ARGUMENT ARGUMENT    the bare client only; prints when it began, in µs of
+ *                                                              CLOCK_MONOTONIC */
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -13,12 +16,12 @@
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
-#define ROUNDS       5
 #define AT_ONCE_MAX  1024
 #define MANAGER      "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 
-static unsigned per_round = 400, at_once = 8;
+static unsigned per_round = 400, at_once = 8, n_rounds = 5;
+static const char *bare_command[] = { "/bin/true", "without", "effect" };
 static uint64_t next_id = 1;
 
 _printf_(1, 2) __attribute__((__noreturn__)) static void die(const char *format, ...) {
@@ -135,7 +138,8 @@ static void bare_start(BareRun *run) {
         run->bare->n_started++;
         bare_call(run, MANAGER_PATH, MANAGER ".Manager", "StartTransientUnit", on_bare_started, "ssa(sv)a(sa(sv))",
                   run->unit, "fail", 4, "Type", "s", "exec", "RemainAfterExit", "b", true, "CollectMode", "s",
-                  "inactive", "ExecStart", "a(sasb)", 1, "/bin/true", 1, "true", false, 0);
+                  "inactive", "ExecStart", "a(sasb)", 1, bare_command[0], 3, bare_command[0], bare_command[1],
+                  bare_command[2], false, 0);
 }
 
 static int on_bare_signal(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -272,30 +276,41 @@ static void make_def(void) {
         full.def->n_commands = 1;
 }
 
-static void print(const char *name, const Score *score) {
-        double n = (double)per_round * ROUNDS;
+static void print(const char *who, const Score *score) {
+        double n = (double)per_round;
 
-        printf("%-22s %6.0f runs/s; CPU a run: %4.0f µs of the client, %5.0f µs of the service manager\n", name,
-               n * 1e6 / (double)score->wall, (double)score->cpu / n, (double)score->manager_cpu / n);
+        printf("sample unit-runs %s %.1f\n", who, n * 1e6 / (double)score->wall);
+        printf("CPU a run of %s: %.0f µs of the client, %.0f µs of the service manager\n", who, (double)score->cpu / n,
+               (double)score->manager_cpu / n);
 }
 
 int main(int argc, char *argv[]) {
-        Score bare = {}, ours = {};
+        bool only_bare = argc == 7 && streq(argv[1], "bare");
+        char **arguments = argv + only_bare;
 
         if (argc > 1)
-                per_round = (unsigned)atoi(argv[1]);
+                per_round = (unsigned)atoi(arguments[1]);
         if (argc > 2)
-                at_once = (unsigned)atoi(argv[2]);
+                at_once = (unsigned)atoi(arguments[2]);
+        if (argc > 3 && !only_bare)
+                n_rounds = (unsigned)atoi(arguments[3]);
         if (at_once == 0 || at_once > AT_ONCE_MAX || per_round < at_once)
-                die("usage: %s [RUNS [AT-ONCE]]", argv[0]);
+                die("usage: %s [RUNS [AT-ONCE [ROUNDS]]]", argv[0]);
         log_open(LOG_TARGET_STDERR);
-        make_def();
-        for (unsigned i = 0; i < ROUNDS; i++) {
-                bare_round(&bare);
-                full_round(&ours);
+        if (only_bare) {
+                memcpy(bare_command, argv + 4, sizeof(bare_command));
+                printf("%" PRI_USEC "\n", now_clock(CLOCK_MONOTONIC));
+                bare_round(&(Score){});
+                return EXIT_SUCCESS;
         }
-        print("bare client:", &bare);
-        print("vaktd unit executor:", &ours);
-        printf("ratio: %.2f (aim: 0.9 or better)\n", (double)bare.wall / (double)ours.wall);
+        make_def();
+        for (unsigned i = 0; i < n_rounds; i++) {
+                Score bare = {}, ours = {};
+
+                bare_round(&bare);
+                print("bare-client", &bare);
+                full_round(&ours);
+                print("vaktd", &ours);
+        }
         return EXIT_SUCCESS;
 }

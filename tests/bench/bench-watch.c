@@ -122,7 +122,7 @@ static Setup start(WatchBackend backend) {
         };
         Setup s;
 
-        if (sd_event_new(&s.event) < 0 || watcher_new(&s.watcher, s.event) < 0 ||
+        if (sd_event_new(&s.event) < 0 || watcher_new(&s.watcher, s.event, NULL, NULL) < 0 ||
             watch_new(&s.watch, s.watcher, &def, &ops, NULL) < 0)
                 give_up("watch_new");
         while (watch_state(s.watch) == WATCH_STARTING)

@@ -206,10 +206,9 @@ bool harness_was_told(const Harness *h, const char *line) {
         return false;
 }
 
-void harness_start(Harness *h) {
+void harness_wait_told(Harness *h, const char *line) {
         usec_t deadline = harness_deadline();
 
-        spawn_daemon(h);
         for (;;) {
                 struct pollfd p[] = {
                         { .fd = h->notify_fd, .events = POLLIN },
@@ -217,14 +216,19 @@ void harness_start(Harness *h) {
                 };
 
                 if (poll(p, ELEMENTSOF(p), milliseconds_left(deadline)) <= 0)
-                        fail_msg("vaktd is not ready in time");
-                if (harness_was_told(h, "READY=1"))
+                        fail_msg("vaktd does not tell %s in time", line);
+                if (harness_was_told(h, line))
                         return;
                 if (p[1].revents) {
                         print_log(h);
-                        fail_msg("vaktd ended with %d before it was ready", wait_exit(h, deadline));
+                        fail_msg("vaktd ended with %d before it told %s", wait_exit(h, deadline), line);
                 }
         }
+}
+
+void harness_start(Harness *h) {
+        spawn_daemon(h);
+        harness_wait_told(h, "READY=1");
 }
 
 int harness_start_and_fail(Harness *h) {

@@ -49,6 +49,7 @@ int harness_start_and_fail(Harness *h);
 void harness_stop(Harness *h);
 /* Has the daemon told its service manager so by now? What it told before is forgotten. */
 bool harness_was_told(const Harness *h, const char *line);
+void harness_wait_told(Harness *h, const char *line);
 /* SIGKILL. */
 void harness_kill(Harness *h);
 pid_t harness_pid(const Harness *h) _pure_;

@@ -575,9 +575,22 @@ static void test_kill(void **state) {
         assert_true(harness_run(bus, "held", /* follow= */ false) > waiting);
 }
 
+/* The line that systemctl shows tells what is next, as soon as that is another one. */
+static void test_status(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+
+        harness_add_job(h, "a", FAR_JOB);
+        harness_start(h);
+        bus = harness_connect(h);
+        sd_bus_message_unref(harness_call(bus, "Pause", "s", "a"));
+        harness_wait_told(h, "STATUS=1 job, 0 running");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 harness_test(test_next_elapses),
+                harness_test(test_status),
                 harness_test(test_skip),
                 harness_test(test_skip_is_taken_back),
                 harness_test(test_pause_until),

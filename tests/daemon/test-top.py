@@ -43,6 +43,8 @@ class Screen:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(environment or {})
+            for ignored in signal.SIGINT, signal.SIGQUIT:  # by a shell that runs the tests in the background
+                signal.signal(ignored, signal.SIG_DFL)
             os.execvp(vaktctl[0], vaktctl + ["top"])
         self.resize(rows, columns)
 

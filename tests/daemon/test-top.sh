@@ -7,11 +7,11 @@
 # shellcheck source=tests/daemon/vaktctl-harness.sh
 . "${0%/*}/vaktctl-harness.sh"
 
-cat >"$scratch/report" <<'EOF'
+cat >"$scratch/report" <<EOF
 #!/usr/bin/env python3
-import os, socket, time
+import os, socket
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"STATUS=42% of it", os.environ["NOTIFY_SOCKET"])
-time.sleep(1000)
+open("$scratch/release", "rb").read(1)
 EOF
 chmod 755 "$scratch/report"
 job wait <<<"[Run]"$'\n'"Overlap=queue"$'\n'"Exec=$scratch/report"

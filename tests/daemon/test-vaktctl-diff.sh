@@ -101,9 +101,12 @@ out "a job that is invalid" "^● same: invalid, so that the previous version st
 out "and why" "^  $jobs/same\.job:3: Nice="
 out "a job that is new" "^● new: added by $jobs/new\.job$"
 out "an instance of a template" "^● each@one: changed$"
+out "what a reload does not change" '^1 of them is invalid, and a reload does not change it\.$'
 out "the sum" '^6 jobs differ; '
 ctl --json diff
 json "all in JSON" "{d['job']: d['change'] for d in j} == {'backup': 'changed', 'each@one': 'changed', 'gone': 'removed', 'masked': 'masked', 'new': 'added', 'same': 'invalid'}"
+ctl diff same
+out "a job that a reload does not change" "^1 job differs, but is invalid; correct its files before 'vaktctl reload'\.$"
 printf '[Run]\nExec=/bin/true\n' >"$jobs/same.job"
 ctl reload
 ctl diff

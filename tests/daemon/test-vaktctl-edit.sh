@@ -163,6 +163,19 @@ if have_terminal; then
         ctl check
         rm "$jobs"/.backup.*.conf
 
+        # Ctrl-C is typed when the question is there: before, it would end what runs then.
+        step 0 <<<'sed -i "s/^TimeoutSec=.*/TimeoutSec=never/" "$file"'
+        mkfifo "$scratch/screen"
+        exec 5<>"$scratch/screen"
+        { read -r -d '?' -u 5; printf '\003'; } | SHELL=/bin/sh script -qefc \
+                "exec '$VAKTCTL_BIN' --socket='$socket' edit backup" "$scratch/typescript" >&5 2>&1
+        status=${PIPESTATUS[1]}
+        exec 5<&-
+        ends 130 "Ctrl-C at the question"
+        grep -q "The draft is kept in $jobs/" "$scratch/typescript"
+        ok $? "also says where the draft is"
+        rm "$jobs"/.backup.*.conf
+
         step 0 <<<"sed -i 's/^TimeoutSec=.*/TimeoutSec=1min/' \"\$file\"; echo 'X-other=1' >>'$dropin'"
         edit '' backup
         ends 1 "a file that changes meanwhile"

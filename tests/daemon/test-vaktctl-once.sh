@@ -84,6 +84,11 @@ ok $? "has a name of its time"
 ctl -q once --at='2199-01-01 13:00' -- /bin/echo three
 [ "$(cat "$scratch/out")" = "$name.2" ]
 ok $? "and the next one another"
+mkdir "$jobs/once-21990101-140000.job.d" "$jobs/kept.job.d"
+ctl -q once --at='2199-01-01 14:00' --json -- /bin/echo four
+json "nor has it one with drop-ins" "j['job'] == 'once-21990101-140000.2'"
+ctl -q cancel once-21990101-140000.2
+rmdir "$jobs/once-21990101-140000.job.d"
 ctl list
 out "list shows them" '^later '
 ctl list later --json
@@ -118,6 +123,8 @@ refuses 2 "is in the past" --at='today 00:00' -- /bin/true
 refuses 2 "is in the past\.$" --at='2020-01-01 00:00' -- /bin/true
 refuses 2 "^Invalid condition of --when \(column 8\): The limit is missing" --when='load1 >' -- /bin/true
 refuses 2 "There is a job 'held', or a file of one, already" --in=1h --name=held -- /bin/true
+refuses 2 "^There are drop-ins for a job 'kept' in a directory kept\.job\.d; remove them, or choose another name" \
+        --in=1h --name=kept -- /bin/true
 refuses 2 "^'../x' is no name of a job: use letters" --in=1h --name=../x -- /bin/true
 [ "$(ls -A "$once")" = "$name.job" ]
 ok $? "what is refused leaves nothing behind"

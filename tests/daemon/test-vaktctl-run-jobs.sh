@@ -36,6 +36,8 @@ out "the others are run" '^Run [0-9]+ of job hello was requested'
 [ "$(grep -c "^There is no job 'hell'\|^There is no job 'no-such-job'" "$scratch/err")" = 2 ]
 ok $? "run of several jobs names each that is not there"
 err "and the one that is probably meant" "^There is no job 'hell'\. Did you mean 'hello'\?$"
+ctl why hello-world
+err "a name with more words" "^There is no job 'hello-world'\. Did you mean 'hello'\?$"
 ctl why hello.job
 err "so is one by its file" "^There is no job 'hello.job'\. Did you mean 'hello'\?$"
 ln -s /dev/null "$jobs/masked.job"

@@ -607,6 +607,10 @@ ctl status hello
 out "status shows what is skipped" '^ +Skips: the next 2 occurrences$'
 [ "$(grep -c 'UTC), skipped$' "$scratch/out")" = 2 ]
 ok $? "and which elapses those are"
+ctl list hello
+out "list shows that the next one is skipped" '^hello .* in [^ ]+( [^ ]+)?, skipped '
+ctl --json list hello
+json "list shows in JSON how many are" "j[0]['skip'] == 2"
 ctl why hello
 out "why tells of it" '^skip: +The next 2 occurrences '
 ctl skip hello 0
@@ -651,6 +655,18 @@ Pool=disk
 END
 job page <<<$'[Run]\nShell=echo >'"$scratch/started"
 job named <<<$'[Run]\nExec=/bin/true\nPool=lock\nRetry=infinity'
+job fortnight <<<$'[Timer]\nOnInterval=2w\nAnchor=2026-01-05 03:00\nTimeZone=Europe/Oslo\n[Run]\nExec=/bin/true'
+ctl reload
+ctl status fortnight
+grep -A1 '^ *Triggers: OnInterval=2w$' "$scratch/out" | grep -qx ' *Anchor=Mon 2026-01-05 03:00:00 CET'
+ok $? "status shows the anchor of an interval"
+job again <<<$'[Run]\nExec=/bin/false\nRetry=1\nRetryDelaySec=1h'
+ctl reload
+ctl -q run again --wait
+ctl list again
+out "list counts a retry that waits as such only" '^1 job listed, 0 running, 1 failed, 1 retrying\.$'
+ctl -q cancel again
+rm "$jobs/fortnight.job" "$jobs/again.job"
 ctl reload
 ends 0 "reload"
 out "reload says so" '^Reloaded\.$'

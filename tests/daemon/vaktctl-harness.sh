@@ -22,8 +22,9 @@ number=0
 clean_up() {
         [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null
         [ -z "$holder_pid" ] || kill "$holder_pid" 2>/dev/null
-        exec 8>&- 9>&-
+        # In this order: a run that comes to its gate finds none, or reads its end.
         rm -rf "$scratch"
+        exec 8>&- 9>&-
 }
 trap clean_up EXIT
 

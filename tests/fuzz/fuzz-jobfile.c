@@ -123,9 +123,9 @@ static void check_watched(const PathDef *p) {
 }
 
 static void check_definition(const JobDef *d) {
-        if (d->path_trigger)
-                check_watched(d->path_trigger);
-        assert((d->n_commands > 0) != (d->unit != NULL) && d->n_commands <= JOB_COMMANDS_MAX);
+        if (d->rare->path_trigger)
+                check_watched(d->rare->path_trigger);
+        assert((d->n_commands > 0) != (d->rare->unit != NULL) && d->n_commands <= JOB_COMMANDS_MAX);
         assert(d->n_triggers <= JOB_TRIGGERS_MAX);
         for (size_t i = 0; i < d->n_triggers; i++) {
                 const TriggerDef *t = &d->triggers[i];
@@ -134,17 +134,18 @@ static void check_definition(const JobDef *d) {
                 assert((t->type == TRIGGER_CALENDAR) == (t->calendar != NULL));
                 assert((t->type == TRIGGER_CRON) == (t->cron != NULL));
         }
-        for (size_t i = 0; i < d->timer.n_except; i++)
-                assert(d->timer.except[i]);
-        assert(d->timer.zone && d->timer.accuracy > 0 && d->timer.catch_up_max > 0);
+        for (size_t i = 0; i < d->rare->timer.n_except; i++)
+                assert(d->rare->timer.except[i]);
+        assert(d->zone && d->rare->timer.accuracy > 0 && d->rare->timer.catch_up_max > 0);
         for (size_t i = 0; i < d->n_commands; i++)
                 assert(d->commands[i].path && d->commands[i].argv && d->commands[i].argv[0]);
-        for (size_t i = 0; i < d->n_properties; i++)
-                check_property(&d->properties[i]);
-        assert(d->n_properties <= JOB_PROPERTIES_MAX + 1 && (!d->unit || d->n_properties == 0));
-        assert(d->retry.factor >= 1 && d->retry.factor <= 1000);
-        assert(d->priority >= -JOB_PRIORITY_MAX && d->priority <= JOB_PRIORITY_MAX);
-        assert(d->max_parallel > 0 && d->max_parallel <= JOB_QUEUE_MAX && d->queue_max <= JOB_QUEUE_MAX);
+        for (size_t i = 0; i < d->rare->n_properties; i++)
+                check_property(&d->rare->properties[i]);
+        assert(d->rare->n_properties <= JOB_PROPERTIES_MAX + 1 && (!d->rare->unit || d->rare->n_properties == 0));
+        assert(d->rare->retry.factor >= 1 && d->rare->retry.factor <= 1000);
+        assert(d->rare->priority >= -JOB_PRIORITY_MAX && d->rare->priority <= JOB_PRIORITY_MAX);
+        assert(d->rare->max_parallel > 0 && d->rare->max_parallel <= JOB_QUEUE_MAX &&
+               d->rare->queue_max <= JOB_QUEUE_MAX);
 }
 
 /* The zones of the system, read once. */
@@ -178,9 +179,10 @@ static void check_job(const char *name, const JobText *texts, size_t n) {
         assert(job_file_build(name, context(), plain, n, &d, &again) == 0);
         assert(again->digest == def->digest);
         assert(again->n_commands == def->n_commands && again->n_triggers == def->n_triggers);
-        assert(again->n_properties == def->n_properties);
-        assert(!again->path_trigger == !def->path_trigger);
-        assert(!def->path_trigger || path_def_watches_the_same(again->path_trigger, def->path_trigger));
+        assert(again->rare->n_properties == def->rare->n_properties);
+        assert(!again->rare->path_trigger == !def->rare->path_trigger);
+        assert(!def->rare->path_trigger ||
+               path_def_watches_the_same(again->rare->path_trigger, def->rare->path_trigger));
         for (size_t i = 0; i < n; i++)
                 free(plain[i].bytes);
         job_def_unref(again);

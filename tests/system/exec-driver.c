@@ -789,14 +789,14 @@ static JobDef *def_of_case(const Case *c) {
         def->commands = (CommandDef *)c->commands;
         while (def->n_commands < ELEMENTSOF(c->commands) && c->commands[def->n_commands].path)
                 def->n_commands++;
-        def->properties = (UnitProperty *)c->properties;
-        while (def->n_properties < ELEMENTSOF(c->properties) && c->properties[def->n_properties].name)
-                def->n_properties++;
-        def->unit = (char *)c->unit;
+        def->rare->properties = (UnitProperty *)c->properties;
+        while (def->rare->n_properties < ELEMENTSOF(c->properties) && c->properties[def->rare->n_properties].name)
+                def->rare->n_properties++;
+        def->rare->unit = (char *)c->unit;
         if (c->success_status)
-                def->success.statuses[c->success_status / 8] |= (uint8_t)(1U << c->success_status % 8);
+                def->rare->success.statuses[c->success_status / 8] |= (uint8_t)(1U << c->success_status % 8);
         if (c->success_signal)
-                def->success.signals |= 1ULL << c->success_signal;
+                def->rare->success.signals |= 1ULL << c->success_signal;
         return def; /* kept to the end, so that nothing of the table is freed */
 }
 

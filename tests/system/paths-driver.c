@@ -164,10 +164,10 @@ static void add_property(TestRun *t, const char *name, const char *signature, co
         JobDef *def = t->def;
         UnitProperty *p;
 
-        def->properties = reallocarray(def->properties, def->n_properties + 1, sizeof(UnitProperty));
-        if (!def->properties)
+        def->rare->properties = reallocarray(def->rare->properties, def->rare->n_properties + 1, sizeof(UnitProperty));
+        if (!def->rare->properties)
                 die("no memory");
-        p = &def->properties[def->n_properties++];
+        p = &def->rare->properties[def->rare->n_properties++];
         *p = (UnitProperty){ .name = name, .signature = signature };
         if (text ? unit_property_add_text(p, text, SIZE_MAX) < 0 : unit_property_add_number(p, number) < 0)
                 die("no memory");

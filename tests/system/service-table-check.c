@@ -80,8 +80,8 @@ static int start_by_call(const char *unit, const JobDef *def, sd_bus_error *erro
                 r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", "sample", "Type", "s", "oneshot",
                                           "RemainAfterExit", "b", true, "ExecStart", "a(sasb)", 1, "/bin/true", 1,
                                           "true", false);
-        for (size_t i = 0; r >= 0 && def && i < def->n_properties; i++)
-                r = unit_message_append_property(m, &def->properties[i]);
+        for (size_t i = 0; r >= 0 && def && i < def->rare->n_properties; i++)
+                r = unit_message_append_property(m, &def->rare->properties[i]);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)

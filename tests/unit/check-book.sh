@@ -111,7 +111,7 @@ wrong_results() {
 
 # "MEMBER VALUE" of what FILE initializes VARIABLE with, each value as a manual page has it.
 defaults_of_source() { # FILE VARIABLE
-        sed -n "/^[a-z].* $2 = {/,/^};/p" "$1" | grep -oE '\.[a-z_]+ = (\{|[^,{}]+)|\}' |
+        sed -n "/^[a-z].* $2 = {/,/^};/p" "$1" | sed 's/\.\(def\|rare\)\././' | grep -oE '\.[a-z_]+ = (\{|[^,{}]+)|\}' |
                 awk '/\{$/ { prefix = substr($1, 2) "."; next }
                      /^\}/ { prefix = ""; next }
                      { print prefix substr($1, 2), $3 == "true" ? "yes" : $3 $5 }' |
@@ -121,7 +121,7 @@ defaults_of_source() { # FILE VARIABLE
 
 # "KEY MEMBER" of the rows of the table of keys in FILE that have a default.
 keys_of_source() { # FILE...
-        sed -n 's/^ *{ "[A-Za-z]*", "\([A-Za-z]*\)", .*VALUE(\([a-z_.]*\)).*/\1 \2/p' "$@"
+        sed -n 's/^ *{ "[A-Za-z]*", "\([A-Za-z]*\)", .*VALUE(\([a-z_.]*\)).*/\1 \2/p' "$@" | sed 's/ \(def\|rare\)\./ /'
 }
 
 # "KEY VALUE" for each "The default is VALUE" behind a single key.

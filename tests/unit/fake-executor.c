@@ -356,7 +356,7 @@ void fake_world_down(void) {
 }
 
 void fake_world_add(const char *job, uint64_t id) {
-        const JobDef def = {};
+        const JobDef def = job_def_defaults.def;
         const RunRecord run = { .job = job, .id = id, .unit = "" };
 
         (void)begin_unit(&(ExecutionRequest){ .def = &def, .run = &run, .timeout = USEC_INFINITY });

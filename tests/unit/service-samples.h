@@ -314,8 +314,8 @@ static const ServiceSample service_samples[] = {
 
 /* NAME SIGNATURE VALUE… of each property, "; " between them: texts in quotes, all numbers as if they had a sign. */
 static inline void service_sample_print(FILE *f, const JobDef *def) {
-        for (size_t i = 0; i < def->n_properties; i++) {
-                const UnitProperty *p = &def->properties[i];
+        for (size_t i = 0; i < def->rare->n_properties; i++) {
+                const UnitProperty *p = &def->rare->properties[i];
 
                 fprintf(f, "%s%s %s", i > 0 ? "; " : "", p->name, p->signature);
                 for (size_t k = 0; k < p->n_values; k++) {

@@ -38,9 +38,9 @@ static void test_taken_over(void **state) {
         assert_true(run(5).ended == fake_clock.realtime);
         steps[0] = '\0';
         advance(25 * USEC_PER_SEC);
-        EXPECT("ended 2; = 2 cancelled; finished 2 cancelled; job a; summary; [commit]; release 2; "
+        EXPECT("ended 2; = 2 cancelled; finished 2 cancelled; job a; summary; "
                "= 3 starting; stamp a runs no. 3; [commit]; begin 3; = 3 running; started 3; job a; "
-               "summary; = alarm a slow since 0 raised 30 run 1; "
+               "summary; [commit]; release 2; = alarm a slow since 0 raised 30 run 1; "
                "alarm a slow: Run 1 takes longer than 30s (SlowSec=).; job a");
         steps[0] = '\0';
         advance(30 * USEC_PER_SEC);
@@ -141,11 +141,11 @@ static void test_forgotten(void **state) {
         EXPECT("= 1 exit; finished 1 exit; job a; summary; = 501 running; run 501 running; "
                "= 502 running; run 502 running; = 503 running; run 503 running; [commit]");
         f.m->found.runs[1].run.record.parent = 0; /* another try than that of run 2 */
-        job("a")->def->retry.max = 0;
+        job("a")->def->rare->retry.max = 0;
         end_run(2, RUN_RESULT_EXIT);
         EXPECT("= 2 exit; finished 2 exit; + 504 b2 chain queued; new 504 queued; job b2; summary; "
-               "job a; summary; [commit]; = 504 starting; stamp b2 runs no. 1; [commit]; begin 504; "
-               "= 504 running; started 504; job b2; summary");
+               "job a; summary; = 504 starting; stamp b2 runs no. 1; [commit]; begin 504; "
+               "= 504 running; started 504; job b2; summary; [commit]");
         end_run(503, RUN_RESULT_SUCCESS);
         /* What no run led to is no other than that. */
         f.m->found.runs[2].run.record.parent = 0;
@@ -509,7 +509,7 @@ static void test_ledger_is_read_late(void **state) {
                         "queue: Run 5 waits until its condition is true: job e is failed is unknown: The ledger could "
                         "not be read yet (WaitFor=).\n");
         (void)request("a", RUN_TRIGGER_NONE);
-        EXPECT("+ 6 a manual queued; new 6 queued; job a; summary; [commit]; = 6 starting; [commit]; "
+        EXPECT("+ 6 a manual queued; new 6 queued; job a; summary; = 6 starting; [commit]; "
                "begin 6; = 6 running; started 6; job a; summary");
         is_locked = false;
         advance(HOURS);
@@ -558,6 +558,7 @@ static void test_payloads_that_are_left(void **state) {
         begin_steps();
         (void)request("a", RUN_TRIGGER_NONE);
         end_run(1, RUN_RESULT_SUCCESS);
+        runs_callbacks()->held(f.m, true);
         (void)request("a", RUN_TRIGGER_NONE);
         for (uint64_t id = 1; id <= 3; id++)
                 assert_int_equal(ledger_put(f.m->ledger, "a", "run", id, payload, sizeof(payload)), 0);

@@ -66,7 +66,7 @@ static void test_slow(void **state) {
                "cleared a slow; job a; summary; [commit]; release 3");
         (void)request("a", RUN_TRIGGER_NONE);
         advance(30 * USEC_PER_SEC);
-        EXPECT("+ 4 a manual queued; new 4 queued; job a; summary; [commit]; = 4 starting; "
+        EXPECT("+ 4 a manual queued; new 4 queued; job a; summary; = 4 starting; "
                "stamp a runs no. 3; [commit]; begin 4; = 4 running; started 4; job a; summary; "
                "= alarm a slow since 70 raised 80 run 4; "
                "alarm a slow: Run 4 takes longer than 10s (SlowSec=).; + 5 b chain queued; "
@@ -345,7 +345,7 @@ static void test_reload(void **state) {
         write_job("t@", "[Run]\nExec=/bin/true\n");
         begin_steps();
         (void)request("t@x", RUN_TRIGGER_NONE);
-        EXPECT("job new t@x; summary; + 1 t@x manual queued; new 1 queued; job t@x; summary; [commit]; "
+        EXPECT("job new t@x; summary; + 1 t@x manual queued; new 1 queued; job t@x; summary; "
                "= 1 starting; stamp t@x runs no. 1; [commit]; begin 1; = 1 running; started 1; job t@x; "
                "summary");
         advance(MINUTES);
@@ -584,6 +584,13 @@ static void test_status(void **state) {
         reload();
         assert_string_equal(manager_status(f.m, status, begin),
                             "4 jobs, 0 running, next c at Sun 2031-06-01 11:00:00 UTC; 1 failed");
+        assert_int_equal(manager_skip(f.m, "c", 1), 0);
+        assert_non_null(
+                strstr(manager_status(f.m, status, begin), "next c at Sun 2031-06-01 11:00:00 UTC (skipped); "));
+        assert_int_equal(manager_pause(f.m, "c"), 0);
+        assert_non_null(strstr(manager_status(f.m, status, begin), "next b at Sun 2031-06-01 12:00:00 UTC; "));
+        assert_int_equal(manager_resume(f.m, "c"), 0);
+        assert_int_equal(manager_skip(f.m, "c", 0), 0);
         /* One that is late is told as of now. */
         assert_non_null(strstr(manager_status(f.m, status, begin + 1000 * 24 * HOURS), "2032-09-27"));
         assert_int_equal(manager_reset_failed(f.m, "a"), 0);

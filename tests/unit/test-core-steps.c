@@ -13,7 +13,7 @@ static void test_run(void **state) {
         write_job("a", "[Run]\nExec=/bin/true\n");
         begin_steps();
         (void)request("a", RUN_TRIGGER_NONE);
-        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; [commit]; = 1 starting; "
+        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; = 1 starting; "
                "stamp a runs no. 1; [commit]; begin 1; = 1 running; started 1; job a; summary");
         r = run(1);
         assert_string_equal(r.unit, "vakt-a-1.service");
@@ -224,8 +224,8 @@ static void test_last_try(void **state) {
         steps[0] = '\0';
         end_run(2, RUN_RESULT_EXIT);
         EXPECT("= 2 exit; finished 2 exit; + 3 c chain queued; new 3 queued; job c; summary; job a; "
-               "summary; [commit]; = 3 starting; stamp c runs no. 1; [commit]; begin 3; = 3 running; "
-               "started 3; job c; summary");
+               "summary; = 3 starting; stamp c runs no. 1; [commit]; begin 3; = 3 running; "
+               "started 3; job c; summary; [commit]");
         assert_true(run(3).parent == 2 && run(3).trigger == RUN_TRIGGER_NONE);
         assert_string_equal(run(3).parent_job, "a");
 }
@@ -281,8 +281,8 @@ static void test_chains(void **state) {
                "summary; + 3 off chain skipped; new 3 skipped; finished 3 skipped; "
                "+ 4 none chain start-failed; new 4 start-failed; finished 4 start-failed; "
                "+ 5 bad chain start-failed; new 5 start-failed; finished 5 start-failed; job a; "
-               "summary; [commit]; release 1; = 2 starting; stamp ok runs no. 1; [commit]; begin 2; "
-               "= 2 running; started 2; job ok; summary");
+               "summary; = 2 starting; stamp ok runs no. 1; [commit]; begin 2; "
+               "= 2 running; started 2; job ok; summary; [commit]; release 1");
         assert_string_equal(reason(3), "Its file sets Enabled=no (requested by OnSuccess= of job a).");
         assert_string_equal(reason(4), "There is no job with this name; fix OnSuccess= of job a.");
         assert_string_equal(reason(5), "Its file is invalid; see 'vaktctl check' (requested by OnSuccess= of job a).");
@@ -350,9 +350,9 @@ static void test_not_started(void **state) {
         begin_steps();
         starts_fail = true;
         (void)request("a", RUN_TRIGGER_NONE);
-        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; [commit]; = 1 starting; "
+        EXPECT("+ 1 a manual queued; new 1 queued; job a; summary; = 1 starting; "
                "stamp a runs no. 1; [commit]; = 1 start-failed; finished 1 start-failed; "
-               "+ 2 b chain queued; new 2 queued; job b; summary; job a; summary; [commit]; "
+               "+ 2 b chain queued; new 2 queued; job b; summary; job a; summary; "
                "= 2 starting; stamp b runs no. 1; [commit]; = 2 start-failed; finished 2 start-failed; "
                "job b; summary; [commit]");
         r = run(1);
@@ -397,12 +397,16 @@ static void test_acknowledged_later(void **state) {
 static void test_many_starts(void **state) {
         write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\nQueueMax=100\n");
         begin_steps();
+        runs_callbacks()->held(f.m, true);
         for (unsigned i = 0; i < 20; i++) {
                 RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
                 const RunRecord *record;
 
                 assert_int_equal(manager_request(f.m, "a", &r, &record), 0);
         }
+        settle();
+        assert_int_equal(f.n_begun, 0);
+        runs_callbacks()->held(f.m, false);
         for (unsigned i = 0; i < 20 && f.n_begun == 0; i++)
                 assert_true(fake_clock_run(f.event) >= 0);
         assert_int_equal(f.n_begun, 8);
@@ -458,16 +462,15 @@ static void test_retry_at_once(void **state) {
         steps[0] = '\0';
         end_run(1, RUN_RESULT_EXIT);
         EXPECT("= 1 exit; finished 1 exit; + 2 a retry waiting; new 2 queued; job a; summary; job a; "
-               "summary; [commit]; = 2 starting; stamp a runs no. 2; [commit]; begin 2; = 2 running; "
-               "started 2; job a; summary");
+               "summary; = 2 starting; stamp a runs no. 2; [commit]; begin 2; = 2 running; "
+               "started 2; job a; summary; [commit]");
         end_run(2, RUN_RESULT_SUCCESS);
 }
 
-/* One waits for its time, the other one, which was due already, for the machine. */
-static void test_two_retries(void **state) {
-        write_job("a", "[Run]\nExec=/bin/"
-                       "true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\nTimeoutSec=infinity\n"
-                       "WaitFor=load1 < 2\nWaitMaxSec=1day\n");
+/* A second from now, one waits for its time, the other one, which is due then, for the machine. */
+static void begin_two_retries(void) {
+        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\n"
+                       "TimeoutSec=infinity\nWaitFor=load1 < 2\nWaitMaxSec=1day\nQueueMax=9\n");
         begin_steps();
         runs_are_long = true;
         set("load1", 1000);
@@ -477,6 +480,10 @@ static void test_two_retries(void **state) {
         set("load1", 3000);
         advance(10 * MINUTES - USEC_PER_SEC);
         end_run(2, RUN_RESULT_EXIT);
+}
+
+static void test_two_retries(void **state) {
+        begin_two_retries();
         steps[0] = '\0';
         advance(USEC_PER_SEC);
         EXPECT("= 3 waiting; run 3 waiting; run 3 waiting; job a; job a");
@@ -506,9 +513,9 @@ static void test_replaced(void **state) {
         EXPECT("+ 3 a manual queued; new 3 queued; = 2 cancelled; job a; summary; finished 2 cancelled; "
                "job a; summary; [commit]");
         advance(10 * USEC_PER_SEC);
-        EXPECT("ended 1; = 1 cancelled; finished 1 cancelled; job a; summary; [commit]; release 1; "
+        EXPECT("ended 1; = 1 cancelled; finished 1 cancelled; job a; summary; "
                "= 3 starting; stamp a runs no. 2; [commit]; begin 3; = 3 running; started 3; job a; "
-               "summary");
+               "summary; [commit]; release 1");
         assert_string_equal(reason(1), "It was replaced by run 2 (Overlap=replace).");
         assert_string_equal(reason(2), "It was replaced by run 3 (Overlap=replace).");
 }
@@ -536,19 +543,9 @@ static void test_retry_and_rate(void **state) {
         assert_int_equal(unsetenv("TZ"), 0);
 }
 
-/* A success drops them both, the one that waits for its time and the one that waits for the machine. */
+/* A success drops them both. */
 static void test_two_retries_are_dropped(void **state) {
-        write_job("a", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=2\nRetry=1\nRetryDelaySec=10min\n"
-                       "TimeoutSec=infinity\nWaitFor=load1 < 2\nWaitMaxSec=1day\nQueueMax=9\n");
-        begin_steps();
-        runs_are_long = true;
-        set("load1", 1000);
-        (void)request("a", RUN_TRIGGER_NONE);
-        (void)request("a", RUN_TRIGGER_NONE);
-        end_run(1, RUN_RESULT_EXIT);
-        set("load1", 3000);
-        advance(10 * MINUTES - USEC_PER_SEC);
-        end_run(2, RUN_RESULT_EXIT);
+        begin_two_retries();
         advance(USEC_PER_SEC);
         (void)request("a", RUN_TRIGGER_NONE); /* is no retry */
         (void)request("a", RUN_TRIGGER_NOW);

@@ -134,8 +134,8 @@ static void test_before_all_others(void **state) {
         runs_drop(f.m, live(1), RUN_RESULT_EXIT);
         fake_world_forget(1);
         settle();
-        EXPECT("= 1 exit; finished 1 exit; job b; summary; other; job a; [commit]; = 2 starting; "
-               "stamp a runs no. 1; [commit]; begin 2; = 2 running; started 2; job a; summary");
+        EXPECT("= 1 exit; finished 1 exit; job b; summary; other; job a; = 2 starting; "
+               "stamp a runs no. 1; [commit]; begin 2; = 2 running; started 2; job a; summary; [commit]");
         sd_event_source_unref(s);
 }
 

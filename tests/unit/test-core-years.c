@@ -211,7 +211,7 @@ static void set_reason_of_monitor(Entry *e, const RunRecord *r) {
         const Job *job = job_table_get(manager_jobs(s.m), r->job);
         unsigned episode = s.episode - s.is_load_low;
 
-        e->scheduled = job && job->def && job->def->monitor.every == 0 ? episode : UINT32_MAX + r->id;
+        e->scheduled = job && job->def && job->def->rare->monitor.every == 0 ? episode : UINT32_MAX + r->id;
 }
 
 static Entry *entry_add(const RunRecord *r) {
@@ -334,7 +334,7 @@ static bool is_dead(void) {
 
 /* Runs of a job that may go on at once. */
 static unsigned places_of(const JobDef *def) {
-        return def->overlap == OVERLAP_PARALLEL ? def->max_parallel : 1;
+        return def->overlap == OVERLAP_PARALLEL ? def->rare->max_parallel : 1;
 }
 
 static void on_began(uint64_t id, const ExecutionRequest *request) {
@@ -621,7 +621,7 @@ static void check_run(const LiveRun *run, Count *c) {
               run_state_to_string(r->state));
         CHECK(!started == !run->execution, "run %" PRIu64 ": nobody runs it", r->id);
         CHECK((r->state == RUN_WAITING) == (run->stage == RUN_STAGE_DELAYED) ||
-                      (run->stage == RUN_STAGE_QUEUED && run->def->wait_for),
+                      (run->stage == RUN_STAGE_QUEUED && run->def->rare->wait_for),
               "run %" PRIu64 ": state %s, stage %s", r->id, run_state_to_string(r->state),
               run_stage_to_string(run->stage));
         entry_set_def(e, run->def);
@@ -722,7 +722,7 @@ static void check_followers(const Ended *e) {
         const Job *job = job_table_get(s.m->jobs, e->def->name);
         bool failed = run_result_is_failure(e->result);
         bool again = failed && job && !job->gone && job->def && job->def->enabled &&
-                     (e->def->retry.max == UINT_MAX || e->attempt <= e->def->retry.max);
+                     (e->def->rare->retry.max == UINT_MAX || e->attempt <= e->def->rare->retry.max);
         unsigned n_tries = count_followers(e->id, NULL);
 
         if (e->has_paths && again) /* those of a run that made way are not tried again, they wait */
@@ -730,9 +730,9 @@ static void check_followers(const Ended *e) {
         CHECK(n_tries == again, "run %" PRIu64 " of %s was %s in try %u: %u more tries", e->id, e->def->name,
               run_result_to_string(e->result), e->attempt, n_tries);
         if (e->result == RUN_RESULT_SUCCESS)
-                check_chain(e, e->def->on_success, 1);
+                check_chain(e, e->def->rare->on_success, 1);
         else
-                check_chain(e, e->def->on_failure,
+                check_chain(e, e->def->rare->on_failure,
                             (failed && !again) || (e->waited_too_long && e->attempt > 1) ? 1 : 0);
 }
 
@@ -753,9 +753,10 @@ static bool waits_for_machine(const Job *job) {
         const LiveRun *run = TAILQ_FIRST(&job->queue);
         const Reading *readings = job_wait_readings(job, run->def);
 
-        return run->def->wait_for && run->record.trigger != RUN_TRIGGER_NOW && run->record.state == RUN_WAITING &&
-               readings && condition_truth(run->def->wait_for, readings) != TRUTH_TRUE &&
-               (run->def->wait_max == USEC_INFINITY || run->deadline.position != HEAP_NONE);
+        return run->def->rare->wait_for && run->record.trigger != RUN_TRIGGER_NOW &&
+               run->record.state == RUN_WAITING && readings &&
+               condition_truth(run->def->rare->wait_for, readings) != TRUTH_TRUE &&
+               (run->def->rare->wait_max == USEC_INFINITY || run->deadline.position != HEAP_NONE);
 }
 
 /* Nothing that waits can go on. */

@@ -60,8 +60,8 @@ static void test_outcomes(void **state) {
                 TestRun t;
 
                 run_init(&t, &rig, table[i].script);
-                t.def->success.statuses[0] = 1 << 3;
-                t.def->success.signals = 1ULL << SIGUSR2;
+                t.def->rare->success.statuses[0] = 1 << 3;
+                t.def->rare->success.signals = 1ULL << SIGUSR2;
                 run_start(&t);
                 assert_int_equal(t.n_started, 1);
                 assert_true(t.identity.pid > 0 && t.identity.pid_start > 0);
@@ -107,7 +107,7 @@ static void test_commands(void **state) {
         }
 
         run_init(&t, &rig, NULL);
-        t.def->unit = strdup("some.service");
+        t.def->rare->unit = strdup("some.service");
         assert_int_equal(run_try(&t), -EOPNOTSUPP);
         run_done(&t);
         rig_close(&rig);
@@ -216,11 +216,13 @@ static void test_no_sigkill(void **state) {
         rig_close(&rig);
 }
 
-/* The main process and a child of it each say what they got. The child ends on its own word only. */
+/* The main process and a child of it each say what they got, from when the child has told its number. It ends on its
+ * own word only. */
 static const char *const two_processes =
+        "trap 'echo main-told; exit 0' TERM; "
         "(trap 'echo child-told' TERM; exec 3<>%s; sh -c 'echo child=$PPID'; until read line <&3; do :; done; exit 9) "
         "& "
-        "trap 'echo main-told; exit 0' TERM; exec 3<>%s; while :; do read line <&3; done";
+        "exec 3<>%s; while :; do read line <&3; done";
 
 static void test_kill_modes(void **state) {
         static const struct {

@@ -115,10 +115,10 @@ static _unused_ void def_add_script(JobDef *def, const char *script, unsigned fl
 
 /* A line of [Service]; the caller adds the values. */
 static _unused_ UnitProperty *def_add_property(JobDef *def, const char *name, const char *signature) {
-        def->properties = reallocarray(def->properties, def->n_properties + 1, sizeof(UnitProperty));
-        assert_non_null(def->properties);
-        def->properties[def->n_properties] = (UnitProperty){ .name = name, .signature = signature };
-        return &def->properties[def->n_properties++];
+        def->rare->properties = reallocarray(def->rare->properties, def->rare->n_properties + 1, sizeof(UnitProperty));
+        assert_non_null(def->rare->properties);
+        def->rare->properties[def->rare->n_properties] = (UnitProperty){ .name = name, .signature = signature };
+        return &def->rare->properties[def->rare->n_properties++];
 }
 
 static _unused_ void def_set_text(JobDef *def, const char *name, const char *text) {

@@ -190,7 +190,7 @@ static void prepare_warm(unsigned i) {
 
         if (!runs[i].def)
                 prepare(i, "x");
-        runs[i].def->runner.kind = RUNNER_WARM;
+        runs[i].def->rare->runner.kind = RUNNER_WARM;
         assert_int_equal(executor->ops->name_unit(executor, runs[i].def, &runs[i].record, &unit), 0);
         free(runs[i].unit);
         runs[i].unit = unit;
@@ -334,9 +334,9 @@ static void test_texts(void **state) {
 
 static void test_slots(void **state) {
         prepare(0, "x");
-        runs[0].def->runner.slots = 1;
+        runs[0].def->rare->runner.slots = 1;
         prepare(1, "x");
-        runs[1].def->runner.slots = 1;
+        runs[1].def->rare->runner.slots = 1;
         prepare_warm(0);
         prepare_warm(1);
         assert_string_equal(runs[0].unit, "vakt-job.runner-1.service");
@@ -345,10 +345,10 @@ static void test_slots(void **state) {
 
 static void test_max_runs(void **state) {
         prepare(0, "x");
-        runs[0].def->runner.max_runs = 1;
+        runs[0].def->rare->runner.max_runs = 1;
         run_0_runs();
         prepare(1, "x");
-        runs[1].def->runner.max_runs = 1;
+        runs[1].def->rare->runner.max_runs = 1;
         prepare_warm(1);
         assert_string_equal(runs[1].unit, "vakt-job.runner-2.service");
         until(has_exit);
@@ -367,7 +367,7 @@ static void test_another_definition(void **state) {
 
 static void test_idle(void **state) {
         prepare(0, "x");
-        runs[0].def->runner.idle = 1;
+        runs[0].def->rare->runner.idle = 1;
         run_0_runs();
         assert_int_equal(runner.n_exits, 0);
         report(ended(1, runner.entry, RUN_RESULT_SUCCESS, 0));
@@ -493,8 +493,8 @@ static void test_no_end_in_time(void **state) {
         runs[0].timeout = 1;
         *stop = (UnitProperty){ .name = "TimeoutStopUSec", .signature = "t" };
         assert_int_equal(unit_property_add_number(stop, 1), 0);
-        runs[0].def->properties = stop;
-        runs[0].def->n_properties = 1;
+        runs[0].def->rare->properties = stop;
+        runs[0].def->rare->n_properties = 1;
         run_0_runs();
         EXPECT(RUN_RESULT_LOST, 0);
         assert_int_equal(fake.n_stops, 1);

@@ -53,9 +53,9 @@ static int tear_down(void **state) {
 static void set_property(const char *name, const char *text, uint64_t number) {
         UnitProperty *p;
 
-        def->properties = reallocarray(def->properties, def->n_properties + 1, sizeof(UnitProperty));
-        assert_non_null(def->properties);
-        p = &def->properties[def->n_properties++];
+        def->rare->properties = reallocarray(def->rare->properties, def->rare->n_properties + 1, sizeof(UnitProperty));
+        assert_non_null(def->rare->properties);
+        p = &def->rare->properties[def->rare->n_properties++];
         *p = (UnitProperty){ .name = name, .signature = text ? "s" : "b" };
         if (text)
                 assert_int_equal(unit_property_add_text(p, text, SIZE_MAX), 0);
@@ -332,8 +332,8 @@ static void test_unknown_user(void **state) {
                 if (paths_reader_is_known(def) != table[i].known || (stat_of(i).st_mode & 07777) != 0400 ||
                     stat_of(i).st_uid != geteuid())
                         fail_msg("line %d: %o", table[i].line, stat_of(i).st_mode);
-                while (def->n_properties > 0)
-                        unit_property_done(&def->properties[--def->n_properties]);
+                while (def->rare->n_properties > 0)
+                        unit_property_done(&def->rare->properties[--def->rare->n_properties]);
         }
 }
 
@@ -380,7 +380,7 @@ static void test_input(void **state) {
         assert_true(paths_are_input(def));
         set_property("StandardInput", "null", 0);
         assert_false(paths_are_input(def));
-        def->properties[1].name = "StandardInputFile";
+        def->rare->properties[1].name = "StandardInputFile";
         assert_false(paths_are_input(def));
 }
 

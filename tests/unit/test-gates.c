@@ -22,7 +22,7 @@ typedef struct Case {
         unsigned line;
         GateInput in;
         Job job;
-        JobDef def;
+        WholeJobDef def;
         GateVerdict verdict;
         GateRow row;
         usec_t until;
@@ -32,10 +32,10 @@ typedef struct Case {
 
 /* A line: who asks for what reason, fields of the input, of the job, of its definition, what comes of it. */
 #define F(...) __VA_ARGS__
-#define CASE(by, because, input, of_job, of_def, ...)                                                   \
-        {                                                                                               \
-                .line = __LINE__, .in = { .asker = GATE_##by, .cause = RUN_CAUSE_##because, input },    \
-                .job = { .name = (char *)"j", of_job }, .def = { .enabled = true, of_def }, __VA_ARGS__ \
+#define CASE(by, because, input, of_job, of_def, ...)                                                       \
+        {                                                                                                   \
+                .line = __LINE__, .in = { .asker = GATE_##by, .cause = RUN_CAUSE_##because, input },        \
+                .job = { .name = (char *)"j", of_job }, .def = { .def.enabled = true, of_def }, __VA_ARGS__ \
         }
 #define ADMITS             .verdict = GATE_ADMIT
 #define REFUSES(r, text)   .verdict = GATE_REFUSE, .row = GATE_##r, .why = (text)
@@ -58,13 +58,13 @@ static const Case cases[] = {
         CASE(REQUEST, TIMER, F(), F(), F(), ADMITS),
 
         /* A run that is to get one file has none. */
-        CASE(REQUEST, TIMER, F(), F(), F(.path_trigger = &of_spool),
+        CASE(REQUEST, TIMER, F(), F(), F(.rare.path_trigger = &of_spool),
              REFUSES(FILE, "A run of this job requires one file, but this run has none; use 'vaktctl run j FILE'.")),
-        CASE(REQUEST, CHAIN, F(), F(), F(.path_trigger = &of_each),
+        CASE(REQUEST, CHAIN, F(), F(), F(.rare.path_trigger = &of_each),
              REFUSES(FILE, "A run of this job requires one file, but this run has none; use 'vaktctl run j FILE'.")),
-        CASE(REQUEST, PATH, F(.has_file = true), F(), F(.path_trigger = &of_each), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(), F(.path_trigger = &of_all), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(), F(.path_trigger = &of_each, .unit = (char *)"a.service"), ADMITS),
+        CASE(REQUEST, PATH, F(.has_file = true), F(), F(.rare.path_trigger = &of_each), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(), F(.rare.path_trigger = &of_all), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(), F(.rare.path_trigger = &of_each, .rare.unit = (char *)"a.service"), ADMITS),
 
         /* Paused by itself, and because all jobs are; a person is not held up by that. */
         CASE(REQUEST, TIMER, F(), F(.paused_alone = true, .pause_until = USEC_INFINITY), F(),
@@ -102,84 +102,89 @@ static const Case cases[] = {
              REFUSES(SKIP, "The next 7 occurrences of its triggers are skipped.")),
 
         /* MinIntervalSec=, to the microsecond; a person waits for it, too. */
-        CASE(REQUEST, MANUAL, F(), F(.last_start = NOW - HOUR + 1), F(.min_interval = HOUR),
+        CASE(REQUEST, MANUAL, F(), F(.last_start = NOW - HOUR + 1), F(.rare.min_interval = HOUR),
              REFUSES(RATE, "The job runs at most once in 1h (MinIntervalSec=)."), .until = NOW + 1),
-        CASE(REQUEST, TIMER, F(), F(.last_start = NOW - HOUR), F(.min_interval = HOUR), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(.last_start = NOW - HOUR - 1), F(.min_interval = HOUR), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(.last_start = NOW), F(.min_interval = 1),
+        CASE(REQUEST, TIMER, F(), F(.last_start = NOW - HOUR), F(.rare.min_interval = HOUR), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(.last_start = NOW - HOUR - 1), F(.rare.min_interval = HOUR), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(.last_start = NOW), F(.rare.min_interval = 1),
              REFUSES(RATE, "The job runs at most once in 1us (MinIntervalSec=)."), .until = NOW + 1),
         CASE(REQUEST, TIMER, F(), F(.last_start = NOW), F(), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(.last_start = 0), F(.min_interval = HOUR), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(.last_start = 1), F(.min_interval = USEC_INFINITY),
+        CASE(REQUEST, TIMER, F(), F(.last_start = 0), F(.rare.min_interval = HOUR), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(.last_start = 1), F(.rare.min_interval = USEC_INFINITY),
              REFUSES(RATE, "The job runs at most once in infinity (MinIntervalSec=)."), .until = USEC_INFINITY),
-        CASE(FORECAST, TIMER, F(), F(.last_start = NOW - HOUR + USEC_PER_MINUTE), F(.min_interval = HOUR),
+        CASE(FORECAST, TIMER, F(), F(.last_start = NOW - HOUR + USEC_PER_MINUTE), F(.rare.min_interval = HOUR),
              REFUSES(RATE, "No run is started before Sun 2025-06-15 15:07:40 UTC (MinIntervalSec=)."),
              .until = NOW + USEC_PER_MINUTE),
-        CASE(RETRY, RETRY, F(), F(.last_start = NOW - HOUR + USEC_PER_MINUTE), F(.min_interval = HOUR),
+        CASE(RETRY, RETRY, F(), F(.last_start = NOW - HOUR + USEC_PER_MINUTE), F(.rare.min_interval = HOUR),
              WAITS(RATE, NOW + USEC_PER_MINUTE, "waits until Sun 2025-06-15 15:07:40 UTC (MinIntervalSec=).")),
-        CASE(RETRY, RETRY, F(), F(.last_start = NOW - HOUR), F(.min_interval = HOUR), ADMITS),
-        CASE(FILES, PATH, F(), F(.last_start = NOW - HOUR + USEC_PER_MINUTE), F(.min_interval = HOUR),
+        CASE(RETRY, RETRY, F(), F(.last_start = NOW - HOUR), F(.rare.min_interval = HOUR), ADMITS),
+        CASE(FILES, PATH, F(), F(.last_start = NOW - HOUR + USEC_PER_MINUTE), F(.rare.min_interval = HOUR),
              WAITS(RATE, NOW + USEC_PER_MINUTE, "waits until Sun 2025-06-15 15:07:40 UTC (MinIntervalSec=).")),
         /* The clock was set back to before the last start. */
-        CASE(REQUEST, TIMER, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(.last_start = NOW + HOUR), F(.min_interval = USEC_INFINITY), ADMITS),
-        CASE(FORECAST, TIMER, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),
-        CASE(RETRY, RETRY, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),
-        CASE(FILES, PATH, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(.last_start = NOW + 1), F(.rare.min_interval = HOUR), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(.last_start = NOW + HOUR), F(.rare.min_interval = USEC_INFINITY), ADMITS),
+        CASE(FORECAST, TIMER, F(), F(.last_start = NOW + 1), F(.rare.min_interval = HOUR), ADMITS),
+        CASE(RETRY, RETRY, F(), F(.last_start = NOW + 1), F(.rare.min_interval = HOUR), ADMITS),
+        CASE(FILES, PATH, F(), F(.last_start = NOW + 1), F(.rare.min_interval = HOUR), ADMITS),
         /* One waits whose start would be the one to count from: nobody can tell when that is. */
-        CASE(REQUEST, TIMER, F(), F(.n_queued = 1, .n_bounded = 1, .n_slots = 1), F(.min_interval = HOUR),
+        CASE(REQUEST, TIMER, F(), F(.n_queued = 1, .n_bounded = 1, .n_slots = 1), F(.rare.min_interval = HOUR),
              REFUSES(RATE, "The job runs at most once in 1h (MinIntervalSec=)."), .until = NOW + USEC_PER_SEC),
-        CASE(FORECAST, TIMER, F(), F(.n_queued = 1), F(.min_interval = HOUR),
+        CASE(FORECAST, TIMER, F(), F(.n_queued = 1), F(.rare.min_interval = HOUR),
              REFUSES(RATE, "No run is accepted while one waits, and for 1h after it has started (MinIntervalSec=)."),
              .until = NOW + USEC_PER_SEC),
         CASE(FILES, PATH, F(), F(.n_queued = 1),
-             F(.min_interval = HOUR, .overlap = OVERLAP_PARALLEL, .max_parallel = 2),
+             F(.rare.min_interval = HOUR, .def.overlap = OVERLAP_PARALLEL, .rare.max_parallel = 2),
              WAITS(RATE, NOW + USEC_PER_SEC,
                    "No run is accepted while one waits, and for 1h after it has started (MinIntervalSec=).")),
-        CASE(REQUEST, TIMER, F(), F(.n_queued = 1, .n_delayed = 1), F(.min_interval = HOUR), ADMITS), /* a retry */
-        CASE(RETRY, RETRY, F(), F(.n_queued = 2, .n_delayed = 1), F(.min_interval = HOUR), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(.n_queued = 1, .n_delayed = 1), F(.rare.min_interval = HOUR),
+             ADMITS), /* a retry */
+        CASE(RETRY, RETRY, F(), F(.n_queued = 2, .n_delayed = 1), F(.rare.min_interval = HOUR), ADMITS),
 
         /* Overlap=: refused, or put behind others. */
-        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_slots = 1), F(.overlap = OVERLAP_SKIP),
+        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_slots = 1), F(.def.overlap = OVERLAP_SKIP),
              REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip).")),
-        CASE(REQUEST, MANUAL, F(), F(.n_queued = 1, .n_slots = 1), F(.overlap = OVERLAP_SKIP),
+        CASE(REQUEST, MANUAL, F(), F(.n_queued = 1, .n_slots = 1), F(.def.overlap = OVERLAP_SKIP),
              REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip).")),
-        CASE(REQUEST, TIMER, F(), F(.n_queued = 1, .n_delayed = 1), F(.overlap = OVERLAP_SKIP), ADMITS),
-        CASE(FORECAST, TIMER, F(), F(.n_running = 1, .n_slots = 1), F(.overlap = OVERLAP_SKIP),
+        CASE(REQUEST, TIMER, F(), F(.n_queued = 1, .n_delayed = 1), F(.def.overlap = OVERLAP_SKIP), ADMITS),
+        CASE(FORECAST, TIMER, F(), F(.n_running = 1, .n_slots = 1), F(.def.overlap = OVERLAP_SKIP),
              REFUSES(OVERLAP,
                      "A trigger that elapses now is refused. Another run of the job is still active (Overlap=skip).")),
-        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_sought = 1, .n_slots = 1), F(.overlap = OVERLAP_SKIP),
+        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_sought = 1, .n_slots = 1), F(.def.overlap = OVERLAP_SKIP),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=skip).")),
-        CASE(REQUEST, TIMER, F(), F(.n_running = 2, .n_sought = 1, .n_slots = 2), F(.overlap = OVERLAP_SKIP),
+        CASE(REQUEST, TIMER, F(), F(.n_running = 2, .n_sought = 1, .n_slots = 2), F(.def.overlap = OVERLAP_SKIP),
              REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip).")),
-        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_bounded = 1, .n_slots = 1), F(.queue_max = 1),
+        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_bounded = 1, .n_slots = 1), F(.rare.queue_max = 1),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue).")),
-        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_queued = 1, .n_bounded = 2, .n_slots = 1), F(.queue_max = 1),
-             REFUSES(OVERLAP, "1 run of the job is waiting already (QueueMax=1).")),
-        CASE(FORECAST, TIMER, F(), F(.n_running = 1, .n_queued = 1, .n_bounded = 2, .n_slots = 1), F(.queue_max = 1),
+        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_queued = 1, .n_bounded = 2, .n_slots = 1),
+             F(.rare.queue_max = 1), REFUSES(OVERLAP, "1 run of the job is waiting already (QueueMax=1).")),
+        CASE(FORECAST, TIMER, F(), F(.n_running = 1, .n_queued = 1, .n_bounded = 2, .n_slots = 1),
+             F(.rare.queue_max = 1),
              REFUSES(OVERLAP,
                      "A trigger that elapses now is refused. 1 run of the job is waiting already (QueueMax=1).")),
-        CASE(REQUEST, CATCH_UP, F(), F(.n_running = 1, .n_queued = 1, .n_bounded = 2, .n_slots = 1), F(.queue_max = 1),
+        CASE(REQUEST, CATCH_UP, F(), F(.n_running = 1, .n_queued = 1, .n_bounded = 2, .n_slots = 1),
+             F(.rare.queue_max = 1),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue).")),
-        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_queued = 9, .n_bounded = 1, .n_slots = 1), F(.queue_max = 1),
+        CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_queued = 9, .n_bounded = 1, .n_slots = 1),
+             F(.rare.queue_max = 1),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue).")),
         CASE(REQUEST, TIMER, F(), F(.n_running = 2, .n_bounded = 2, .n_slots = 2),
-             F(.overlap = OVERLAP_PARALLEL, .max_parallel = 3), ADMITS),
+             F(.def.overlap = OVERLAP_PARALLEL, .rare.max_parallel = 3), ADMITS),
         CASE(REQUEST, TIMER, F(), F(.n_running = 3, .n_bounded = 3, .n_slots = 3),
-             F(.overlap = OVERLAP_PARALLEL, .max_parallel = 3),
+             F(.def.overlap = OVERLAP_PARALLEL, .rare.max_parallel = 3),
              REFUSES(OVERLAP, "0 runs of the job are waiting already (QueueMax=0).")),
         CASE(REQUEST, TIMER, F(), F(.n_running = 1, .n_queued = 9, .n_bounded = 10, .n_slots = 1),
-             F(.overlap = OVERLAP_REPLACE),
+             F(.def.overlap = OVERLAP_REPLACE),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=replace).")),
-        CASE(FILES, PATH, F(), F(.n_running = 1, .n_sought = 1), F(.overlap = OVERLAP_SKIP),
+        CASE(FILES, PATH, F(), F(.n_running = 1, .n_sought = 1), F(.def.overlap = OVERLAP_SKIP),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=skip).")),
-        CASE(FILES, PATH, F(), F(.n_running = 1), F(.queue_max = 5),
+        CASE(FILES, PATH, F(), F(.n_running = 1), F(.rare.queue_max = 5),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue).")),
-        CASE(FILES, PATH, F(), F(.n_running = 1), F(.overlap = OVERLAP_PARALLEL, .max_parallel = 2), ADMITS),
+        CASE(FILES, PATH, F(), F(.n_running = 1), F(.def.overlap = OVERLAP_PARALLEL, .rare.max_parallel = 2), ADMITS),
         CASE(QUEUED, TIMER, F(), F(.n_running = 1, .n_queued = 1, .n_slots = 1), F(),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue).")),
-        CASE(QUEUED, TIMER, F(), F(.n_queued = 3), F(.overlap = OVERLAP_SKIP), ADMITS),
-        CASE(QUEUED, TIMER, F(.all_paused = true), F(.skip = 3, .last_start = NOW), F(.min_interval = HOUR), ADMITS),
+        CASE(QUEUED, TIMER, F(), F(.n_queued = 3), F(.def.overlap = OVERLAP_SKIP), ADMITS),
+        CASE(QUEUED, TIMER, F(.all_paused = true), F(.skip = 3, .last_start = NOW), F(.rare.min_interval = HOUR),
+             ADMITS),
 
         /* WaitFor=: what is accepted waits for the machine, before it has a place, and unknown is not true. */
         CASE(QUEUED, TIMER, F(.readings = calm), F(), F(), ADMITS, WAITS_FOR),
@@ -200,14 +205,14 @@ static const Case cases[] = {
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue)."), WAITS_FOR),
         CASE(REQUEST, TIMER, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
         /* One that does not wait for the machine passes by those that do, where there is a place for it. */
-        CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1), F(.overlap = OVERLAP_SKIP),
+        CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1), F(.def.overlap = OVERLAP_SKIP),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=skip)."), WAITS_FOR),
         CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1, .n_slots = 1),
-             F(.overlap = OVERLAP_SKIP), REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip)."),
-             WAITS_FOR),
-        CASE(REQUEST, MANUAL, F(), F(.n_queued = 1, .n_bounded = 1), F(.overlap = OVERLAP_SKIP),
+             F(.def.overlap = OVERLAP_SKIP),
              REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip)."), WAITS_FOR),
-        CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1), F(.overlap = OVERLAP_SKIP),
+        CASE(REQUEST, MANUAL, F(), F(.n_queued = 1, .n_bounded = 1), F(.def.overlap = OVERLAP_SKIP),
+             REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip)."), WAITS_FOR),
+        CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1), F(.def.overlap = OVERLAP_SKIP),
              REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip).")),
         CASE(READY, TIMER, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
         CASE(FILES, PATH, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
@@ -233,9 +238,9 @@ static const Case cases[] = {
         CASE(READY, TIMER, F(.n_running = 4), F(), F(), ADMITS),
 
         /* Files wait for the longest of what holds them up, and so are not asked about in between. */
-        CASE(FILES, PATH, F(), F(.n_running = 1, .last_start = NOW), F(.min_interval = HOUR),
+        CASE(FILES, PATH, F(), F(.n_running = 1, .last_start = NOW), F(.rare.min_interval = HOUR),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue).")),
-        CASE(FILES, PATH, F(), F(.n_queued = 1), F(.min_interval = HOUR),
+        CASE(FILES, PATH, F(), F(.n_queued = 1), F(.rare.min_interval = HOUR),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue).")),
 };
 
@@ -248,9 +253,10 @@ static void test_each_gate(void **state) {
 
                 if (c.wait_for)
                         assert_int_equal(condition_parse(c.wait_for, &wait_for, NULL), 0);
-                c.def.wait_for = wait_for;
+                c.def.rare.wait_for = wait_for;
+                c.def.def.rare = &c.def.rare;
                 c.in.job = &c.job;
-                c.in.def = c.job.def = &c.def;
+                c.in.def = c.job.def = &c.def.def;
                 c.in.pool_slots = MAX(c.in.pool_slots, 1U);
                 a = gates_ask(&c.in, NOW);
                 if (a.verdict != c.verdict || (a.verdict != GATE_ADMIT && a.row != c.row))
@@ -266,7 +272,7 @@ static void test_each_gate(void **state) {
 
 /* Each row of the table has a case that it shuts. */
 static void test_all_rows_are_tested(void **state) {
-        JobDef def = { .enabled = true };
+        JobDef def = job_def_defaults.def;
         Job j = { .name = (char *)"j", .def = &def };
         const GateInput in = { .job = &j, .def = &def, .pool_slots = 1 };
 
@@ -296,17 +302,22 @@ static usec_t some_time(void) {
 }
 
 /* Small numbers, so that everything meets its bound often; and such as can be of a job. */
-static void randomize(Job *job, JobDef *def, GateInput *in) {
-        *def = (JobDef){
-                .enabled = upto(9) > 0,
-                .overlap = upto(_OVERLAP_MAX - 1),
-                .queue_max = upto(2),
-                .max_parallel = 1 + upto(2),
-                .min_interval = (usec_t[]){ 0, 0, 1, HOUR, USEC_INFINITY }[upto(4)],
+static void randomize(Job *job, WholeJobDef *def, GateInput *in) {
+        *def = (WholeJobDef){
+                .def = {
+                        .rare = &def->rare,
+                        .enabled = upto(9) > 0,
+                        .overlap = upto(_OVERLAP_MAX - 1),
+                },
+                .rare = {
+                        .queue_max = upto(2),
+                        .max_parallel = 1 + upto(2),
+                        .min_interval = (usec_t[]){ 0, 0, 1, HOUR, USEC_INFINITY }[upto(4)],
+                },
         };
         *job = (Job){
                 .name = (char *)"j",
-                .def = def,
+                .def = &def->def,
                 .gone = upto(9) == 0,
                 .paused_alone = upto(5) == 0,
                 .skip = upto(5) == 0,
@@ -320,7 +331,7 @@ static void randomize(Job *job, JobDef *def, GateInput *in) {
         job->n_bounded = upto(job_n_active(job));
         *in = (GateInput){
                 .job = job,
-                .def = def,
+                .def = &def->def,
                 .all_paused = upto(5) == 0,
                 .pool_slots = 1 + upto(1),
                 .pool_running = upto(2),
@@ -384,7 +395,7 @@ static void check_laws(const GateInput *in) {
 
 static void test_laws(void **state) {
         GateInput in;
-        JobDef def;
+        WholeJobDef def;
         Job job;
 
         srandom(1);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fs/acl.h"
+#include "fs/beneath.h"
 #include "fs/guarded.h"
 #include "fs/identity.h"
 #include "fs/mount-table.h"
@@ -163,6 +164,32 @@ static void test_find(void **state) {
         assert_int_equal(found("alice/by-alice", GUARDED_FIND_ALL), -ENOENT); /* it leads to nothing there */
 }
 
+/* Most paths are found in one call; that one goes through no link and into no mount, whose kind nobody has asked for.
+ */
+static void test_find_at_once(void **state) {
+        _cleanup_close_ int fd = -EBADF;
+
+        make("a", 0, 0755);
+        make("a/b", ALICE, 0700);
+        make("a/mount", 0, 0755);
+        make_link("a/b", "link", 0);
+        assert_int_equal(found("a/b", GUARDED_FIND_ALL), S_IFDIR);
+        assert_int_equal(found("a/b/missing", GUARDED_FIND_ALL), -ENOENT);
+        assert_int_equal(open_within_mount(AT_FDCWD, at("link"), /* follow_last= */ true), -ELOOP);
+        assert_int_equal(open_within_mount(AT_FDCWD, at("link/."), /* follow_last= */ false), -ELOOP);
+        fd = open_within_mount(AT_FDCWD, at("link"), /* follow_last= */ false);
+        assert_true(fd >= 0);
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("x", at("a/mount"), "tmpfs", 0, NULL) < 0)
+                skip();
+        make("a/mount/c", 0, 0755);
+        assert_int_equal(open_within_mount(AT_FDCWD, at("a/mount/c"), /* follow_last= */ true), -EXDEV);
+        assert_int_equal(open_within_mount(AT_FDCWD, at("a/mount"), /* follow_last= */ true), -EXDEV);
+        assert_int_equal(found("a/mount/c", GUARDED_FIND_ALL), S_IFDIR);
+        assert_int_equal(found("a/mount", GUARDED_FIND_ALL), S_IFDIR);
+        assert_int_equal(umount(at("a/mount")), 0);
+}
+
 /* Its type is not known any more, and its user can still make who asks it wait. */
 static void test_unmounted(void **state) {
         _cleanup_close_ int fd = -EBADF, root = open("/", O_PATH | O_CLOEXEC);
@@ -296,6 +323,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_shared_by_a_list, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_links, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_find, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_find_at_once, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_unmounted, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_make, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_identity, make_top, remove_top),

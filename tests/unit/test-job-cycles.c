@@ -65,9 +65,9 @@ static void load(const char *problems, const char *jobs) {
         j = job_loader_jobs(loader, &n);
         for (size_t i = 0; i < n; i++)
                 p += sprintf(p, "%s%s:%s", i > 0 ? " " : "", j[i].name,
-                             !j[i].def              ? "?"
-                             : j[i].def->on_failure ? j[i].def->on_failure[0]
-                                                    : "-");
+                             !j[i].def                    ? "?"
+                             : j[i].def->rare->on_failure ? j[i].def->rare->on_failure[0]
+                                                          : "-");
         assert_string_equal(shown, jobs);
 }
 
@@ -150,7 +150,7 @@ static void test_templates(void **state) {
         load("t@.job:3: " CYCLE "t@ -> a -> t@\n", "a:t@1 b:c");
         /* instances are still made of the earlier version */
         assert_int_equal(job_loader_instantiate(loader, "t@x", &def, NULL), 0);
-        assert_string_equal(def->on_failure[1], "b");
+        assert_string_equal(def->rare->on_failure[1], "b");
         job_def_unref(def);
         /* one that has a file is itself */
         put("t@1.job", RUN);
@@ -173,14 +173,16 @@ static Entry *make_entry(unsigned i, unsigned n_chains, const unsigned *targets)
         Entry *e = calloc(1, sizeof(*e) + 16);
 
         assert_non_null(e);
+        e->rare = calloc(1, sizeof(EntryRare));
+        assert_non_null(e->rare);
         (void)sprintf(e->name, "j%06u", i);
         e->changed = true;
-        e->chains.items = calloc(n_chains, sizeof(Chain));
-        for (; e->chains.n_items < n_chains; e->chains.n_items++) {
-                Chain *c = &e->chains.items[e->chains.n_items];
+        e->rare->chains.items = calloc(n_chains, sizeof(Chain));
+        for (; e->rare->chains.n_items < n_chains; e->rare->chains.n_items++) {
+                Chain *c = &e->rare->chains.items[e->rare->chains.n_items];
 
                 *c = (Chain){ .file = strdup("f"), .line = 1, .validated = true };
-                assert_true(asprintf(&c->target, "j%06u", targets[e->chains.n_items]) > 0);
+                assert_true(asprintf(&c->target, "j%06u", targets[e->rare->chains.n_items]) > 0);
         }
         return e;
 }
@@ -202,8 +204,8 @@ static void check_ring(unsigned n, unsigned width) {
         }
         assert_int_equal(cycles_break(entries, n, no_old, NULL), 0);
         for (unsigned i = 0; i < n; i++) {
-                assert_int_equal(entries[i]->problems.n_items, 1);
-                assert_true(strlen(entries[i]->problems.items[0].message) < 300);
+                assert_int_equal(entries[i]->rare->problems.n_items, 1);
+                assert_true(strlen(entries[i]->rare->problems.items[0].message) < 300);
                 job_entry_free(entries[i]);
         }
         free(entries);
@@ -221,7 +223,7 @@ static void test_many(void **state) {
                 entries[i] = make_entry(i, 1, &(unsigned){ i + 1 });
         assert_int_equal(cycles_break(entries, n, no_old, NULL), 0);
         for (unsigned i = 0; i < n; i++) {
-                assert_int_equal(entries[i]->problems.n_items, 0);
+                assert_int_equal(entries[i]->rare->problems.n_items, 0);
                 job_entry_free(entries[i]);
         }
         free(entries);

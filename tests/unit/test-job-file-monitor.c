@@ -53,20 +53,20 @@ static void assert_condition(const Condition *c, const char *expected) {
 static void test_defaults(void **state) {
         JobDef *d = build_good("", NULL);
 
-        assert_null(d->monitor.when);
-        assert_null(d->monitor.clear);
-        assert_null(d->wait_for);
-        assert_true(d->wait_max == USEC_INFINITY);
+        assert_null(d->rare->monitor.when);
+        assert_null(d->rare->monitor.clear);
+        assert_null(d->rare->wait_for);
+        assert_true(d->rare->wait_max == USEC_INFINITY);
         job_def_unref(d);
 
         d = build_good("[Monitor]\nWhen=online or ac-power\n", NULL);
-        assert_condition(d->monitor.when, "online or ac-power");
-        assert_condition(d->monitor.clear, "not (online or ac-power)");
-        assert_true(d->monitor.for_usec == 0);
-        assert_true(d->monitor.clear_for == USEC_PER_MINUTE);
-        assert_true(d->monitor.every == 0);
-        assert_true(d->monitor.sample_max == 30 * USEC_PER_SEC);
-        assert_null(d->monitor.on_clear);
+        assert_condition(d->rare->monitor.when, "online or ac-power");
+        assert_condition(d->rare->monitor.clear, "not (online or ac-power)");
+        assert_true(d->rare->monitor.for_usec == 0);
+        assert_true(d->rare->monitor.clear_for == USEC_PER_MINUTE);
+        assert_true(d->rare->monitor.every == 0);
+        assert_true(d->rare->monitor.sample_max == 30 * USEC_PER_SEC);
+        assert_null(d->rare->monitor.on_clear);
         job_def_unref(d);
 }
 
@@ -87,16 +87,17 @@ static void test_every_key(void **state) {
                                "WaitMaxSec=6h\n",
                                NULL);
 
-        assert_condition(d->monitor.when, "disk-free /srv < 10% and (load1 < 8 or disk-free /srv < 5%)");
-        assert_condition(d->monitor.clear, "disk-free /srv > 15% and online");
-        assert_true(d->monitor.for_usec == USEC_PER_MINUTE);
-        assert_true(d->monitor.clear_for == 5 * USEC_PER_MINUTE);
-        assert_true(d->monitor.every == USEC_PER_HOUR);
-        assert_true(d->monitor.sample_max == 5 * USEC_PER_SEC);
-        assert_int_equal(strv_length(d->monitor.on_clear), 2);
-        assert_string_equal(d->monitor.on_clear[1], "other@srv");
-        assert_condition(d->wait_for, "ac-power and load1 < 2 and (job disk@srv is running or disk-free / > 1%)");
-        assert_true(d->wait_max == 6 * USEC_PER_HOUR);
+        assert_condition(d->rare->monitor.when, "disk-free /srv < 10% and (load1 < 8 or disk-free /srv < 5%)");
+        assert_condition(d->rare->monitor.clear, "disk-free /srv > 15% and online");
+        assert_true(d->rare->monitor.for_usec == USEC_PER_MINUTE);
+        assert_true(d->rare->monitor.clear_for == 5 * USEC_PER_MINUTE);
+        assert_true(d->rare->monitor.every == USEC_PER_HOUR);
+        assert_true(d->rare->monitor.sample_max == 5 * USEC_PER_SEC);
+        assert_int_equal(strv_length(d->rare->monitor.on_clear), 2);
+        assert_string_equal(d->rare->monitor.on_clear[1], "other@srv");
+        assert_condition(d->rare->wait_for,
+                         "ac-power and load1 < 2 and (job disk@srv is running or disk-free / > 1%)");
+        assert_true(d->rare->wait_max == 6 * USEC_PER_HOUR);
         job_def_unref(d);
 }
 
@@ -107,26 +108,26 @@ static void test_dropin(void **state) {
                 "[Monitor]\nWhen=\nWhen=load1 > 8\nForSec=\nEverySec=\nClearForSec=\nClear=\nOnClear=\n"
                 "SampleSec=\n[Run]\nWaitFor=\nWaitMaxSec=\n");
 
-        assert_condition(d->monitor.when, "load1 > 8");
-        assert_condition(d->monitor.clear, "not load1 > 8");
-        assert_true(d->monitor.for_usec == 0 && d->monitor.every == 0);
-        assert_true(d->monitor.clear_for == USEC_PER_MINUTE);
-        assert_true(d->monitor.sample_max == 30 * USEC_PER_SEC);
-        assert_null(d->monitor.on_clear);
-        assert_null(d->wait_for);
-        assert_true(d->wait_max == USEC_INFINITY);
+        assert_condition(d->rare->monitor.when, "load1 > 8");
+        assert_condition(d->rare->monitor.clear, "not load1 > 8");
+        assert_true(d->rare->monitor.for_usec == 0 && d->rare->monitor.every == 0);
+        assert_true(d->rare->monitor.clear_for == USEC_PER_MINUTE);
+        assert_true(d->rare->monitor.sample_max == 30 * USEC_PER_SEC);
+        assert_null(d->rare->monitor.on_clear);
+        assert_null(d->rare->wait_for);
+        assert_true(d->rare->wait_max == USEC_INFINITY);
         job_def_unref(d);
 
         d = build_good("[Monitor]\nWhen=online\nForSec=1min\n", "[Monitor]\nWhen=\n");
-        assert_null(d->monitor.when);
+        assert_null(d->rare->monitor.when);
         job_def_unref(d);
 
         d = build_good("[Monitor]\nWhen=online\nEverySec=1h\n", "[Monitor]\nEverySec=infinity\n");
-        assert_true(d->monitor.every == 0);
+        assert_true(d->rare->monitor.every == 0);
         job_def_unref(d);
 
         d = build_good("[Monitor]\nWhen=online\nEverySec=1h\n", "[Monitor]\nEverySec=0\n");
-        assert_true(d->monitor.every == 0);
+        assert_true(d->rare->monitor.every == 0);
         job_def_unref(d);
 }
 

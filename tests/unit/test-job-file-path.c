@@ -44,14 +44,14 @@ static JobDef *build_good(const char *path, const char *dropin) {
 }
 
 static void check_source(const JobDef *d, size_t i, PathKind kind, const char *path) {
-        assert_true(i < d->path_trigger->n_sources);
-        assert_int_equal(d->path_trigger->sources[i].kind, kind);
-        assert_string_equal(d->path_trigger->sources[i].path, path);
+        assert_true(i < d->rare->path_trigger->n_sources);
+        assert_int_equal(d->rare->path_trigger->sources[i].kind, kind);
+        assert_string_equal(d->rare->path_trigger->sources[i].path, path);
 }
 
 static void test_defaults(void **state) {
         JobDef *d = build_good("PathChanged=/srv/in\n", NULL);
-        const PathDef *p = d->path_trigger;
+        const PathDef *p = d->rare->path_trigger;
 
         assert_int_equal(d->n_triggers, 0);
         assert_int_equal(p->n_sources, 1);
@@ -104,7 +104,7 @@ static void test_every_key(void **state) {
                                "Backend=fanotify\n"
                                "PollSec=100ms\n",
                                NULL);
-        const PathDef *p = d->path_trigger;
+        const PathDef *p = d->rare->path_trigger;
 
         assert_int_equal(p->n_sources, 6);
         check_source(d, 0, PATH_CHANGED, "/srv/in with blanks");
@@ -138,11 +138,11 @@ static void test_spool(void **state) {
 
         check_source(d, 0, PATH_SPOOL, "/srv/in");
         check_source(d, 1, PATH_SPOOL, "/srv/in2");
-        assert_string_equal(d->path_trigger->spool_done, "/srv/done");
-        assert_string_equal(d->path_trigger->spool_failed, "/srv/in-bad");
-        assert_true(d->path_trigger->each);
-        assert_int_equal(d->path_trigger->limit_burst, 0);
-        assert_true(matches(d->path_trigger, "a.xml") && !matches(d->path_trigger, "a.part"));
+        assert_string_equal(d->rare->path_trigger->spool_done, "/srv/done");
+        assert_string_equal(d->rare->path_trigger->spool_failed, "/srv/in-bad");
+        assert_true(d->rare->path_trigger->each);
+        assert_int_equal(d->rare->path_trigger->limit_burst, 0);
+        assert_true(matches(d->rare->path_trigger, "a.xml") && !matches(d->rare->path_trigger, "a.part"));
         job_def_unref(d);
 }
 
@@ -155,7 +155,7 @@ static void test_clear(void **state) {
                                "PathChanged=\nPathChanged=/d\nInclude=\nInclude=z\nExclude=\nEvents=\nRecursive=\n"
                                "CrossMounts=\nSettleSec=\nSettleMaxSec=\nBatch=\nTriggerLimitIntervalSec=\n"
                                "TriggerLimitBurst=\nMakeDirectory=\nDirectoryMode=\nBackend=\nPollSec=\n");
-        const PathDef *p = d->path_trigger;
+        const PathDef *p = d->rare->path_trigger;
 
         assert_int_equal(p->n_sources, 2);
         check_source(d, 0, PATH_EXISTS, "/b");
@@ -170,16 +170,16 @@ static void test_clear(void **state) {
         job_def_unref(d);
 
         d = build_good("Spool=/a\nSpoolDone=/b\nSpoolFailed=/c\n", "SpoolDone=\nSpoolFailed=\n");
-        assert_null(d->path_trigger->spool_done);
-        assert_null(d->path_trigger->spool_failed);
+        assert_null(d->rare->path_trigger->spool_done);
+        assert_null(d->rare->path_trigger->spool_failed);
         job_def_unref(d);
 
         d = build_good("PathChanged=/a\nInclude=x\nSettleSec=1\n", "PathChanged=\nInclude=\nSettleSec=\n");
-        assert_null(d->path_trigger);
+        assert_null(d->rare->path_trigger);
         job_def_unref(d);
 
         d = build_good("", NULL);
-        assert_null(d->path_trigger);
+        assert_null(d->rare->path_trigger);
         job_def_unref(d);
 }
 
@@ -204,9 +204,9 @@ static void test_trigger_limits(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(limit_rows); i++) {
                 JobDef *d = build_good(limit_rows[i].path, NULL);
 
-                if (d->path_trigger->limit_interval != limit_rows[i].interval ||
-                    d->path_trigger->limit_burst != limit_rows[i].burst)
-                        fail_msg("row of line %d: %u", limit_rows[i].line, d->path_trigger->limit_burst);
+                if (d->rare->path_trigger->limit_interval != limit_rows[i].interval ||
+                    d->rare->path_trigger->limit_burst != limit_rows[i].burst)
+                        fail_msg("row of line %d: %u", limit_rows[i].line, d->rare->path_trigger->limit_burst);
                 job_def_unref(d);
         }
 }
@@ -427,7 +427,7 @@ static void test_templates(void **state) {
         }
         assert_int_equal(build("a@x", "PathChanged=/srv/%i/%h/%j/%%\nInclude=*.%i\n", NULL, &d, &def), 0);
         check_source(def, 0, PATH_CHANGED, "/srv/x/host/a@x/%");
-        assert_string_equal(def->path_trigger->include[0], "*.x");
+        assert_string_equal(def->rare->path_trigger->include[0], "*.x");
         job_def_unref(def);
         /* who may name an instance must not get out of the directory */
         assert_int_equal(build("a@..", "PathChanged=/srv/%i\n", NULL, &d, NULL), -EINVAL);
@@ -483,7 +483,7 @@ static void test_long_path(void **state) {
 
         assert_true(asprintf(&good, "%s/123456\n", names) > 0 && asprintf(&bad, "%s/1234567\n", names) > 0);
         def = build_good(good, NULL);
-        assert_int_equal(strlen(def->path_trigger->sources[0].path), PATH_MAX - 1);
+        assert_int_equal(strlen(def->rare->path_trigger->sources[0].path), PATH_MAX - 1);
         job_def_unref(def);
         assert_int_equal(build("a", bad, NULL, &d, &def), -EINVAL);
         assert_non_null(strstr(d.items[0].message, "is longer than the system allows"));

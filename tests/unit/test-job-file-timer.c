@@ -64,10 +64,10 @@ static JobDef *build_good(const char *timer, const char *dropin) {
 
 static void test_defaults(void **state) {
         JobDef *d = build_good("", NULL);
-        const TimerDef *t = &d->timer;
+        const TimerDef *t = &d->rare->timer;
 
         assert_int_equal(d->n_triggers, 0);
-        assert_ptr_equal(t->zone, oslo);
+        assert_ptr_equal(d->zone, oslo);
         assert_null(t->time_zone);
         assert_int_equal(t->interval_from, INTERVAL_FROM_START);
         assert_true(t->anchor == USEC_INFINITY);
@@ -105,7 +105,7 @@ static void test_every_key(void **state) {
                                "WakeSystem=true\n"
                                "TimeZone=Asia/Tokyo\n",
                                NULL);
-        const TimerDef *t = &d->timer;
+        const TimerDef *t = &d->rare->timer;
 
         assert_int_equal(d->n_triggers, 5);
         assert_int_equal(d->triggers[0].type, TRIGGER_CALENDAR);
@@ -117,7 +117,7 @@ static void test_every_key(void **state) {
         assert_true(d->triggers[2].span == 2 * USEC_PER_WEEK);
         assert_string_equal(zone_name(calendar_zone(d->triggers[3].calendar)), "Europe/Oslo");
         assert_true(cron_is_reboot(d->triggers[4].cron));
-        assert_ptr_equal(t->zone, tokyo);
+        assert_ptr_equal(d->zone, tokyo);
         assert_string_equal(t->time_zone, "Asia/Tokyo");
         assert_true(t->anchor == UINT64_C(1767549600) * USEC_PER_SEC); /* 2026-01-04 18:00 UTC */
         assert_int_equal(t->interval_from, INTERVAL_FROM_START);
@@ -144,7 +144,7 @@ static void test_clear(void **state) {
                                "OnCron=\nTimeZone=\nIntervalFrom=\nAnchor=2026-01-05\nAnchor=\nRandomizedDelaySec=\n"
                                "FixedRandomDelay=\nAccuracySec=\nCatchUp=\nCatchUpMax=\nCatchUpWithinSec=\n"
                                "Persistent=\nDstGap=\nDstOverlap=\nExcept=\nExcept=Fri\nWakeSystem=\n");
-        const TimerDef *t = &d->timer;
+        const TimerDef *t = &d->rare->timer;
 
         assert_int_equal(d->n_triggers, 2);
         assert_int_equal(d->triggers[0].type, TRIGGER_CALENDAR);
@@ -180,8 +180,8 @@ static void test_persistent(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(persistent_rows); i++) {
                 JobDef *d = build_good(persistent_rows[i].timer, persistent_rows[i].dropin);
 
-                if (d->timer.catch_up != persistent_rows[i].catch_up)
-                        fail_msg("row of line %d: %d", persistent_rows[i].line, (int)d->timer.catch_up);
+                if (d->rare->timer.catch_up != persistent_rows[i].catch_up)
+                        fail_msg("row of line %d: %d", persistent_rows[i].line, (int)d->rare->timer.catch_up);
                 job_def_unref(d);
         }
 }
@@ -341,7 +341,7 @@ static void test_templates(void **state) {
                 diagnostics_done(&d);
         }
         assert_int_equal(build("a@Tokyo", "TimeZone=Asia/%i\nOnCalendar=daily\n", NULL, &d, &def), 0);
-        assert_ptr_equal(def->timer.zone, tokyo);
+        assert_ptr_equal(def->zone, tokyo);
         job_def_unref(def);
         assert_int_equal(build("a@25", "OnCalendar=%i:00\n", NULL, &d, NULL), -EINVAL);
         assert_non_null(strstr(d.items[0].message, "OnCalendar=25:00 is not a valid calendar expression: column 1"));
@@ -374,7 +374,7 @@ static void test_limits(void **state) {
         for (unsigned i = 0; i < JOB_EXCEPT_MAX; i++)
                 p = stpcpy(p, "Except=Sat\n");
         def = build_good(text, NULL);
-        assert_int_equal(def->timer.n_except, JOB_EXCEPT_MAX);
+        assert_int_equal(def->rare->timer.n_except, JOB_EXCEPT_MAX);
         job_def_unref(def);
         assert_int_equal(build("a", text, "Except=Sun\n", &d, &def), -EINVAL);
         assert_non_null(strstr(d.items[0].message, "more than 256 lines of Except="));
@@ -422,7 +422,7 @@ static void test_without_zones(void **state) {
                 text.n = strlen(text.bytes);
                 r = job_file_build("a", &c, &text, 1, &d, &def);
                 if (r != (rows[i].good ? 0 : -EINVAL) || c.zones_at_problem == rows[i].good ||
-                    (def && def->timer.zone != zone_utc()))
+                    (def && def->zone != zone_utc()))
                         fail_msg("row of line %d: %d", rows[i].line, r);
                 free(text.bytes);
                 diagnostics_done(&d);

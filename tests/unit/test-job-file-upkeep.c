@@ -86,10 +86,10 @@ static void test_state_directory(void **state) {
 
 static void test_rotate_defaults(void **state) {
         JobDef *d = build_good("a", "[Rotate]\nPath=/l//*.log\n", NULL);
-        const RotateDef *r = d->rotate;
+        const RotateDef *r = d->rare->rotate;
 
         assert_non_null(r);
-        assert_null(d->clean);
+        assert_null(d->rare->clean);
         assert_string_equal(r->paths[0], "/l/*.log");
         assert_null(r->paths[1]);
         assert_true(r->max_size == SIZE_ENDLESS && r->min_size == 0 && r->max_age == USEC_INFINITY);
@@ -135,8 +135,8 @@ static void test_rotate_every_key(void **state) {
         Diagnostics problems = {};
         RotateDef again;
 
-        check_rotate_all(d->rotate, "b a");
-        assert_string_equal(d->rotate->pre_rotate, "a \"$1\" %\nthen b");
+        check_rotate_all(d->rare->rotate, "b a");
+        assert_string_equal(d->rare->rotate->pre_rotate, "a \"$1\" %\nthen b");
         assert_int_equal(d->n_commands, 1);
         assert_true(d->commands[0].flags == COMMAND_NO_EXPAND && d->commands[0].path[0] == '/');
         assert_string_equal(strrchr(d->commands[0].path, '/'), "/vakt-rotate");
@@ -159,7 +159,7 @@ static void test_rotate_clear(void **state) {
                            "KeepSize=\nCompress=\nCompressDelay=\nCompressLevel=\nCompressThreads=\nMode=\nSuffix=\n"
                            "DateFormat=\nExtension=\nSkipEmpty=\nCreate=\nOldDir=\nReloadUnit=\nSignal=\n"
                            "PreRotate=\nPostRotate=\nScriptPer=\nTakeOver=\n");
-        RotateDef r = *d->rotate;
+        RotateDef r = *d->rare->rotate;
 
         assert_string_equal(r.paths[0], "/n");
         assert_null(r.paths[1]);
@@ -168,16 +168,16 @@ static void test_rotate_clear(void **state) {
         job_def_unref(d);
 
         d = build_good("a", "[Rotate]\nPath=/l\nKeep=1\n", "[Rotate]\nPath=\nKeep=\n[Run]\nExec=/bin/true\n");
-        assert_null(d->rotate);
+        assert_null(d->rare->rotate);
         assert_int_equal(strv_length(d->commands[0].argv), 1);
         job_def_unref(d);
 }
 
 static void test_clean(void **state) {
         JobDef *d = build_good("a", "[Clean]\nPath=/tmp\nMaxAge=10d\n", NULL);
-        const CleanDef *c = d->clean;
+        const CleanDef *c = d->rare->clean;
 
-        assert_null(d->rotate);
+        assert_null(d->rare->rotate);
         assert_true(c->max_age == 240 * USEC_PER_HOUR && c->age_by == clean_def_defaults.age_by && c->recursive);
         assert_true(c->max_size == SIZE_ENDLESS && c->max_count == UINT64_MAX && c->keep_min == 0);
         assert_true(!c->exclude && !c->empty_directories && !c->keep_open && c->until_free.bytes == 0);
@@ -189,7 +189,7 @@ static void test_clean(void **state) {
                        "MaxSize=1G 5M\nMaxCount=infinity\nKeepMin=3\nUntilFree=10%\nUntilInodesFree=5000\n"
                        "Recursive=no\nEmptyDirectories=yes\nKeepOpen=yes\n",
                        "[Clean]\nMaxCount=7\n");
-        c = d->clean;
+        c = d->rare->clean;
         assert_string_equal(c->paths[0], "/var/cache/x");
         assert_string_equal(c->paths[1], "/t/*");
         assert_string_equal(c->exclude[0], "keep/**");

@@ -53,15 +53,15 @@ static void test_defaults(void **state) {
         assert_string_equal(d->name, "a");
         assert_string_equal(d->fragment, "/j/a.job");
         assert_null(d->description);
-        assert_null(d->documentation);
-        assert_null(d->tags);
+        assert_null(d->rare->documentation);
+        assert_null(d->rare->tags);
         assert_true(d->enabled);
         assert_int_equal(d->n_triggers, 0);
         assert_int_equal(d->n_commands, 1);
         assert_true(d->timeout == 0);
         assert_int_equal(d->overlap, OVERLAP_QUEUE);
-        assert_int_equal(d->queue_max, 1);
-        assert_int_equal(d->max_parallel, 16);
+        assert_int_equal(d->rare->queue_max, 1);
+        assert_int_equal(d->rare->max_parallel, 16);
         assert_int_equal(d->n_ref, 1);
         job_def_unref(d);
 }
@@ -92,11 +92,11 @@ static void test_every_key(void **state) {
                                NULL, NULL);
 
         assert_string_equal(d->description, "Nightly backup ; of # /srv");
-        assert_int_equal(strv_length(d->documentation), 3);
-        assert_string_equal(d->documentation[2], "file:///usr/share/doc/x");
+        assert_int_equal(strv_length(d->rare->documentation), 3);
+        assert_string_equal(d->rare->documentation[2], "file:///usr/share/doc/x");
         assert_false(d->enabled);
-        assert_int_equal(strv_length(d->tags), 2);
-        assert_string_equal(d->tags[1], "disk");
+        assert_int_equal(strv_length(d->rare->tags), 2);
+        assert_string_equal(d->rare->tags[1], "disk");
         assert_int_equal(d->n_triggers, 4);
         assert_int_equal(d->triggers[0].type, TRIGGER_INTERVAL);
         assert_true(d->triggers[0].span == 90 * USEC_PER_MINUTE);
@@ -111,8 +111,8 @@ static void test_every_key(void **state) {
         assert_string_equal(d->commands[2].path, "e");
         assert_true(d->timeout == 90 * USEC_PER_SEC);
         assert_int_equal(d->overlap, OVERLAP_PARALLEL);
-        assert_int_equal(d->queue_max, 100000);
-        assert_int_equal(d->max_parallel, 3);
+        assert_int_equal(d->rare->queue_max, 100000);
+        assert_int_equal(d->rare->max_parallel, 3);
         job_def_unref(d);
 }
 
@@ -137,7 +137,7 @@ static void test_specifiers(void **state) {
                                NULL, NULL);
 
         assert_string_equal(d->description, "srv on " HOST " by backup@srv, 100%");
-        assert_string_equal(d->tags[0], "srv");
+        assert_string_equal(d->rare->tags[0], "srv");
         assert_string_equal(d->commands[0].path, "/bin/srv");
         assert_string_equal(d->commands[0].argv[1], "backup@srv");
         assert_string_equal(d->commands[0].argv[2], HOST);
@@ -152,7 +152,7 @@ static void test_merge(void **state) {
                                "[Job]\nDescription=two\nTags=b\n[Timer]\nOnInterval=2h\n[Run]\nExec=/bin/b\n", NULL);
 
         assert_string_equal(d->description, "two");
-        assert_int_equal(strv_length(d->tags), 2);
+        assert_int_equal(strv_length(d->rare->tags), 2);
         assert_int_equal(d->n_triggers, 3);
         assert_int_equal(d->n_commands, 2);
         job_def_unref(d);
@@ -163,8 +163,8 @@ static void test_merge(void **state) {
                        "[Run]\nExec=\nExec=/bin/c\nTimeoutSec=\nOverlap=\nQueueMax=\nMaxParallel=\n",
                        "[Timer]\nOnInterval=3h\n");
         assert_null(d->description);
-        assert_null(d->documentation);
-        assert_null(d->tags);
+        assert_null(d->rare->documentation);
+        assert_null(d->rare->tags);
         assert_true(d->enabled);
         assert_int_equal(d->n_triggers, 2);
         assert_int_equal(d->triggers[0].type, TRIGGER_BOOT);
@@ -173,8 +173,8 @@ static void test_merge(void **state) {
         assert_string_equal(d->commands[0].path, "/bin/c");
         assert_true(d->timeout == 0);
         assert_int_equal(d->overlap, OVERLAP_QUEUE);
-        assert_int_equal(d->queue_max, 1);
-        assert_int_equal(d->max_parallel, 16);
+        assert_int_equal(d->rare->queue_max, 1);
+        assert_int_equal(d->rare->max_parallel, 16);
         job_def_unref(d);
 
         /* from a command to a shell line and back */
@@ -291,6 +291,18 @@ static const struct {
         { __LINE__, "[Job]\nTimeoutSec=1\n", "2: TimeoutSec= is in section [Job], but belongs in section [Run]." },
         { __LINE__, "[Service]\nWantedBy=x\n", "2: WantedBy= is for unit files. Remove it" },
         { __LINE__, "[Job]\nConditionPathExists=/x\n", "2: ConditionPathExists= is for unit files. Write WaitFor=" },
+        { __LINE__, "[Timer]\nOnCron=CRON_TZ=Europe/Oslo 0 5 * * *\n",
+          "2: OnCron=CRON_TZ=Europe/Oslo 0 5 * * * names a time zone. Write TimeZone=Europe/Oslo on a line of its "
+          "own, "
+          "and OnCron=0 5 * * *." },
+        { __LINE__, "[Timer]\nOnCalendar=Wed/2 10:00\n",
+          "2: OnCalendar=Wed/2 10:00 repeats a day of the week. Write OnInterval=2w, and Anchor= with the first "
+          "time." },
+        { __LINE__, "[Timer]\nOnCalendar=Mon..Fri/2\n", "2: OnCalendar=Mon..Fri/2 is not a valid calendar" },
+        { __LINE__, "[Run]\nRetrySec=5\n", "2: RetrySec= is not a key. Write RetryDelaySec= in section [Run]." },
+        { __LINE__, "[Run]\nRetryDelay=5\n", "2: RetryDelay= is not a key. Write RetryDelaySec= in" },
+        { __LINE__, "[Run]\nRetryIntervalSec=5\n", "2: RetryIntervalSec= is not a key. Write RetryDelaySec= in" },
+        { __LINE__, "[Run]\nScript=x\n", "2: Script= is not a key. Write Exec= or Shell= in section [Run]." },
         { __LINE__, "[Timer]\nOnUnitActiveSec=5m\n",
           "2: OnUnitActiveSec= is for units of systemd. Write OnInterval= in" },
         { __LINE__, "[Timer]\nPersist=yes\n",
@@ -355,30 +367,31 @@ static void test_policies(void **state) {
                                "[Service]\nStandardInput=null\n",
                                NULL, NULL);
 
-        assert_int_equal(strv_length(d->on_success), 3);
-        assert_string_equal(d->on_success[1], "c");
-        assert_string_equal(d->on_success[2], "d@i");
-        assert_null(d->on_failure);
-        assert_string_equal(d->on_alarm[0], "page-me");
-        assert_true(d->slow == 10 * USEC_PER_MINUTE);
-        assert_true(d->expect == 26 * USEC_PER_HOUR);
-        assert_string_equal(d->pool, "disk-io.1_A");
-        assert_int_equal(d->priority, -7);
-        assert_int_equal(d->retry.max, 3);
-        assert_true(d->retry.delay == 5 * USEC_PER_SEC);
-        assert_true(d->retry.factor > 1.2499 && d->retry.factor < 1.2501);
-        assert_true(d->retry.max_delay == 10 * USEC_PER_MINUTE);
-        assert_true(d->min_interval == USEC_PER_MINUTE);
+        assert_int_equal(strv_length(d->rare->on_success), 3);
+        assert_string_equal(d->rare->on_success[1], "c");
+        assert_string_equal(d->rare->on_success[2], "d@i");
+        assert_null(d->rare->on_failure);
+        assert_string_equal(d->rare->on_alarm[0], "page-me");
+        assert_true(d->rare->slow == 10 * USEC_PER_MINUTE);
+        assert_true(d->rare->expect == 26 * USEC_PER_HOUR);
+        assert_string_equal(d->rare->pool, "disk-io.1_A");
+        assert_int_equal(d->rare->priority, -7);
+        assert_int_equal(d->rare->retry.max, 3);
+        assert_true(d->rare->retry.delay == 5 * USEC_PER_SEC);
+        assert_true(d->rare->retry.factor > 1.2499 && d->rare->retry.factor < 1.2501);
+        assert_true(d->rare->retry.max_delay == 10 * USEC_PER_MINUTE);
+        assert_true(d->rare->min_interval == USEC_PER_MINUTE);
         for (int i = 0; i < 256; i++)
-                assert_int_equal(success_def_has_status(&d->success, i), i == 0 || i == 1 || i == 75 || i == 255);
+                assert_int_equal(success_def_has_status(&d->rare->success, i),
+                                 i == 0 || i == 1 || i == 75 || i == 255);
         for (int i = 0; i < 64; i++)
-                assert_int_equal(success_def_has_signal(&d->success, i), i == 9 || i == 15);
-        assert_int_equal(d->history_keep, 20);
-        assert_true(d->history_keep_usec == 7 * USEC_PER_DAY);
-        assert_int_equal(d->runner.kind, RUNNER_WARM);
-        assert_true(d->runner.idle == USEC_INFINITY);
-        assert_int_equal(d->runner.max_runs, UINT_MAX);
-        assert_int_equal(d->runner.slots, 7);
+                assert_int_equal(success_def_has_signal(&d->rare->success, i), i == 9 || i == 15);
+        assert_int_equal(d->rare->history_keep, 20);
+        assert_true(d->rare->history_keep_usec == 7 * USEC_PER_DAY);
+        assert_int_equal(d->rare->runner.kind, RUNNER_WARM);
+        assert_true(d->rare->runner.idle == USEC_INFINITY);
+        assert_int_equal(d->rare->runner.max_runs, UINT_MAX);
+        assert_int_equal(d->rare->runner.slots, 7);
         job_def_unref(d);
 
         d = build_good("a",
@@ -386,12 +399,12 @@ static void test_policies(void **state) {
                        "HistoryKeepSec=infinity\nPriority=+1000\nRetryFactor=1\n",
                        NULL, NULL);
         assert_int_equal(d->n_commands, 0);
-        assert_string_equal(d->unit, "a@b:c.service");
-        assert_true(d->slow == USEC_INFINITY);
-        assert_int_equal(d->retry.max, UINT_MAX);
-        assert_int_equal(d->history_keep, UINT_MAX);
-        assert_true(d->history_keep_usec == USEC_INFINITY);
-        assert_int_equal(d->priority, 1000);
+        assert_string_equal(d->rare->unit, "a@b:c.service");
+        assert_true(d->rare->slow == USEC_INFINITY);
+        assert_int_equal(d->rare->retry.max, UINT_MAX);
+        assert_int_equal(d->rare->history_keep, UINT_MAX);
+        assert_true(d->rare->history_keep_usec == USEC_INFINITY);
+        assert_int_equal(d->rare->priority, 1000);
         job_def_unref(d);
 }
 
@@ -414,22 +427,22 @@ static void test_policy_defaults(void **state) {
                                                     "RunnerIdleSec=1\nRunnerMaxRuns=1\nRunnerSlots=1\n",
                                        dropins[i], NULL);
 
-                assert_null(d->on_success);
-                assert_true(d->slow == USEC_INFINITY && d->expect == USEC_INFINITY);
-                assert_null(d->pool);
-                assert_null(d->unit);
-                assert_int_equal(d->priority, 0);
-                assert_int_equal(d->retry.max, 0);
-                assert_true(d->retry.delay == 30 * USEC_PER_SEC && d->retry.max_delay == USEC_PER_HOUR);
-                assert_true(d->retry.factor > 1.99 && d->retry.factor < 2.01);
-                assert_true(d->min_interval == 0);
-                assert_false(success_def_has_status(&d->success, 1));
-                assert_int_equal(d->history_keep, 0);
-                assert_true(d->history_keep_usec == 0);
-                assert_int_equal(d->runner.kind, RUNNER_UNIT);
-                assert_true(d->runner.idle == USEC_PER_MINUTE);
-                assert_int_equal(d->runner.max_runs, 10000);
-                assert_int_equal(d->runner.slots, 64);
+                assert_null(d->rare->on_success);
+                assert_true(d->rare->slow == USEC_INFINITY && d->rare->expect == USEC_INFINITY);
+                assert_null(d->rare->pool);
+                assert_null(d->rare->unit);
+                assert_int_equal(d->rare->priority, 0);
+                assert_int_equal(d->rare->retry.max, 0);
+                assert_true(d->rare->retry.delay == 30 * USEC_PER_SEC && d->rare->retry.max_delay == USEC_PER_HOUR);
+                assert_true(d->rare->retry.factor > 1.99 && d->rare->retry.factor < 2.01);
+                assert_true(d->rare->min_interval == 0);
+                assert_false(success_def_has_status(&d->rare->success, 1));
+                assert_int_equal(d->rare->history_keep, 0);
+                assert_true(d->rare->history_keep_usec == 0);
+                assert_int_equal(d->rare->runner.kind, RUNNER_UNIT);
+                assert_true(d->rare->runner.idle == USEC_PER_MINUTE);
+                assert_int_equal(d->rare->runner.max_runs, 10000);
+                assert_int_equal(d->rare->runner.slots, 64);
                 job_def_unref(d);
         }
 }
@@ -502,15 +515,48 @@ static void test_text(void **state) {
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
                 JobDef *d = build_good("a", files[i], "[Run]\nTimeoutSec=5\n\\\n", "[Job]\nTags=t\n"), *again;
+                _cleanup_free_ char *text = NULL, *text_again = NULL;
 
-                assert_null(strstr(d->text, "X-"));
-                assert_non_null(strstr(d->text, "TimeoutSec=5\n[Job]\nTags=t\n"));
-                again = build_good("a", d->text, NULL, NULL);
-                assert_string_equal(again->text, d->text);
+                assert_int_equal(job_file_text(d, &text), 0);
+                assert_null(strstr(text, "X-"));
+                assert_non_null(strstr(text, "TimeoutSec=5\n[Job]\nTags=t\n"));
+                again = build_good("a", text, NULL, NULL);
+                assert_int_equal(job_file_text(again, &text_again), 0);
+                assert_string_equal(text_again, text);
                 assert_true(again->digest == d->digest);
                 job_def_unref(again);
                 job_def_unref(d);
         }
+}
+
+static bool is_within(const void *p, const void *block, size_t size) {
+        return (const char *)p >= (const char *)block && (const char *)p < (const char *)block + size;
+}
+
+/* A usual job is one block, in which no string stands twice; what it does not set it shares with all others. */
+static void test_packed(void **state) {
+        JobDef *d = build_good("a",
+                               "[Job]\nDescription=Some words\n[Timer]\nOnCalendar=daily\n"
+                               "[Run]\nExec=/bin/echo x %j words\nTimeoutSec=5\n",
+                               NULL, NULL),
+               *rare = build_good("b", "[Job]\nTags=t\n[Timer]\nOnCron=@daily\n[Run]\nExec=@/bin/sh sh\n", NULL, NULL);
+
+        assert_ptr_equal(d->rare, &job_def_defaults.rare);
+        assert_true(d->size <= 450);
+        assert_true(is_within(d->description, d->text, d->text_size));
+        assert_true(is_within(d->triggers[0].expression, d->text, d->text_size));
+        assert_true(is_within(d->triggers[0].calendar, d, d->size));
+        assert_ptr_equal(d->commands[0].argv[0], d->commands[0].path);
+        assert_true(is_within(d->commands[0].argv[3], d->text, d->text_size));
+        assert_string_equal(d->commands[0].argv[2], "a");
+        assert_string_equal(d->commands[0].argv[3], "words");
+        assert_null(d->commands[0].argv[4]);
+        assert_true(is_within(rare->rare, rare, rare->size));
+        assert_string_equal(rare->rare->tags[0], "t");
+        assert_string_equal(rare->commands[0].path, "/bin/sh");
+        assert_string_equal(rare->commands[0].argv[0], "sh");
+        job_def_unref(d);
+        job_def_unref(rare);
 }
 
 static void test_digest(void **state) {
@@ -582,14 +628,14 @@ static void test_templates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),        cmocka_unit_test(test_every_key),
-                cmocka_unit_test(test_shell),           cmocka_unit_test(test_specifiers),
-                cmocka_unit_test(test_merge),           cmocka_unit_test(test_whole),
-                cmocka_unit_test(test_many_problems),   cmocka_unit_test(test_long_text),
-                cmocka_unit_test(test_digest),          cmocka_unit_test(test_text),
-                cmocka_unit_test(test_edit_distance),   cmocka_unit_test(test_templates),
-                cmocka_unit_test(test_values),          cmocka_unit_test(test_policies),
-                cmocka_unit_test(test_policy_defaults),
+                cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_key),
+                cmocka_unit_test(test_shell),         cmocka_unit_test(test_specifiers),
+                cmocka_unit_test(test_merge),         cmocka_unit_test(test_whole),
+                cmocka_unit_test(test_many_problems), cmocka_unit_test(test_long_text),
+                cmocka_unit_test(test_digest),        cmocka_unit_test(test_text),
+                cmocka_unit_test(test_packed),        cmocka_unit_test(test_edit_distance),
+                cmocka_unit_test(test_templates),     cmocka_unit_test(test_values),
+                cmocka_unit_test(test_policies),      cmocka_unit_test(test_policy_defaults),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ static void load_without_memory(JobLoader *l, unsigned expected_queue) {
                         assert_ptr_equal(before, after);
                 } else {
                         assert_int_equal(n_after, 12);
-                        assert_int_equal(after->queue_max, expected_queue);
+                        assert_int_equal(after->rare->queue_max, expected_queue);
                 }
         } while (r < 0);
         assert_true(n > 10);

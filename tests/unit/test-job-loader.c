@@ -275,7 +275,7 @@ static void test_dropins(void **state) {
         assert_clean(s);
         assert_jobs(s, "x:x");
         {
-                char **tags = find_job(s, "x")->def->tags;
+                char **tags = find_job(s, "x")->def->rare->tags;
 
                 assert_string_equal(tags[0], "file");
                 assert_string_equal(tags[1], "b10");
@@ -289,12 +289,12 @@ static void test_dropins(void **state) {
         load(s);
         assert_problem(s, "b/x.job.d/10-one.conf", 3, "Did you mean Tags=?");
         assert_jobs(s, "other:other x:x!");
-        assert_string_equal(find_job(s, "x")->def->tags[1], "b10");
+        assert_string_equal(find_job(s, "x")->def->rare->tags[1], "b10");
 
         drop(s, "b/x.job.d/10-one.conf");
         load(s);
         assert_clean(s);
-        assert_string_equal(find_job(s, "x")->def->tags[1], "a20");
+        assert_string_equal(find_job(s, "x")->def->rare->tags[1], "a20");
 
         put_link(s, "b/x.job.d/90.conf", "nowhere");
         load(s);
@@ -328,21 +328,21 @@ static void test_templates(void **state) {
         assert_clean(s);
         /* neither the template nor an instance of which only a drop-in is known is a job */
         assert_jobs(s, "t@linked:/bin/linked t@own:own");
-        assert_string_equal(find_job(s, "t@linked")->def->tags[1], "all");
-        assert_string_equal(find_job(s, "t@linked")->def->tags[2], "linked");
-        assert_string_equal(find_job(s, "t@own")->def->tags[0], "all");
+        assert_string_equal(find_job(s, "t@linked")->def->rare->tags[1], "all");
+        assert_string_equal(find_job(s, "t@linked")->def->rare->tags[2], "linked");
+        assert_string_equal(find_job(s, "t@own")->def->rare->tags[0], "all");
 
         one = instance(s, "t@1", 0);
         assert_string_equal(one->name, "t@1");
         assert_string_equal(one->commands[0].path, "/bin/1");
-        assert_string_equal(one->tags[1], "all");
+        assert_string_equal(one->rare->tags[1], "all");
         two = instance(s, "t@1", 0);
         assert_ptr_equal(one, two);
         job_def_unref(two);
 
         two = instance(s, "t@dropped", 0);
         assert_string_equal(two->commands[0].path, "/bin/dropped");
-        assert_string_equal(two->tags[2], "only-dropped");
+        assert_string_equal(two->rare->tags[2], "only-dropped");
         job_def_unref(two);
         two = instance(s, "t@linked", 0);
         assert_ptr_equal(two, find_job(s, "t@linked")->def);
@@ -483,10 +483,10 @@ static void test_reload(void **state) {
         put(s, "b/x.job.d/1.conf", "[Run]\nQueueMax=3\n");
         load(s);
         assert_int_equal(job_loader_files_read(s->loader), 2);
-        assert_int_equal(find_job(s, "x")->def->queue_max, 3);
+        assert_int_equal(find_job(s, "x")->def->rare->queue_max, 3);
         drop(s, "b/x.job.d/1.conf");
         load(s);
-        assert_int_equal(find_job(s, "x")->def->queue_max, 1);
+        assert_int_equal(find_job(s, "x")->def->rare->queue_max, 1);
 
         /* bad: the last good version stays; good again: the very same definition */
         put(s, "a/y.job", "[Run\n");
@@ -622,7 +622,7 @@ static void test_refused_directory(void **state) {
         put(s, "a/x.job", RUN("a-x"));
         load(s);
         assert_jobs(s, "x:a-x y:b-y! z:a-z!");
-        assert_int_equal(find_job(s, "z")->def->queue_max, 5);
+        assert_int_equal(find_job(s, "z")->def->rare->queue_max, 5);
         job_def_unref(instance(s, "t@1", 0));
         set_mode(s, "b", 0755);
         drop(s, "b/y.job");
@@ -773,7 +773,7 @@ static void test_zones(void **state) {
         put(s, "a/t@.job", "[Timer]\nTimeZone=Test/%i\nOnCalendar=daily\n" RUN("x"));
         load(s);
         assert_jobs(s, "end:?! place:?! plain:x");
-        assert_ptr_equal(find_job(s, "plain")->def->timer.zone, zone_cache_local(zones));
+        assert_ptr_equal(find_job(s, "plain")->def->zone, zone_cache_local(zones));
         load(s);
         assert_int_equal(job_loader_files_read(s->loader), 2);
         assert_int_equal(job_loader_instantiate(s->loader, "t@Place", &instance, NULL), -EINVAL);
@@ -783,9 +783,9 @@ static void test_zones(void **state) {
         assert_jobs(s, "end:x place:x plain:x");
         assert_clean(s);
         def = find_job(s, "place")->def;
-        assert_string_equal(zone_name(def->timer.zone), "Test/Place");
+        assert_string_equal(zone_name(def->zone), "Test/Place");
         assert_int_equal(job_loader_instantiate(s->loader, "t@Place", &instance, NULL), 0);
-        assert_ptr_equal(instance->timer.zone, def->timer.zone);
+        assert_ptr_equal(instance->zone, def->zone);
         job_def_unref(instance);
 
         drop(s, zone);

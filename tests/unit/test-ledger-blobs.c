@@ -6,10 +6,9 @@
 
 #include "test-ledger.h"
 
-#include <signal.h>
 #include <sqlite3.h>
-#include <sys/resource.h>
 
+#include "file-limit.h"
 #include "ledger/ledger-internal.h"
 
 #define MIB ((size_t)1 << 20)
@@ -526,15 +525,6 @@ static void test_damaged_under_way(void **state) {
 }
 
 /* --- errors while writing: the run and what it was given, or neither --- */
-
-static void set_file_limit(rlim_t limit) {
-        struct rlimit l;
-
-        (void)signal(SIGXFSZ, SIG_IGN);
-        assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
-        l.rlim_cur = MIN(limit, l.rlim_max);
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
-}
 
 /* Writes fail in the middle of a blob, at another page each time. */
 static void test_io_error(void **state) {

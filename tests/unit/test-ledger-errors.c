@@ -10,11 +10,10 @@
 
 #include <dirent.h>
 #include <sched.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 
+#include "file-limit.h"
 #include "ledger/ledger-internal.h"
 #include "ledger/move-aside.h"
 #include "ledger/schema.h"
@@ -621,16 +620,6 @@ static void test_damaged_again_and_again(void **state) {
 }
 
 /* --- errors while writing --- */
-
-/* Writes past the limit fail with EFBIG: an I/O error to SQLite. */
-static void set_file_limit(rlim_t limit) {
-        struct rlimit l;
-
-        (void)signal(SIGXFSZ, SIG_IGN);
-        assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
-        l.rlim_cur = MIN(limit, l.rlim_max);
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
-}
 
 static void test_io_error(void **state) {
         uint64_t before, during;

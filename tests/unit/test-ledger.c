@@ -623,6 +623,70 @@ static void test_one_transaction_a_turn(void **state) {
         sd_event_unref(event);
 }
 
+static pid_t written_pid(Ledger *l, uint64_t id) {
+        OwnedRun run = {};
+        pid_t pid;
+
+        assert_int_equal(store_get_run(l->store, id, &run), 0);
+        pid = run.record.pid;
+        owned_run_done(&run);
+        return pid;
+}
+
+static uint64_t add_late(Ledger *l, pid_t pid) {
+        RunRecord r = RUN_RECORD_INIT;
+
+        r.job = "a";
+        r.state = RUN_STARTING;
+        assert_int_equal(ledger_add(l, &r), 0);
+        assert_int_equal(ledger_commit(l), 0);
+        r.state = RUN_RUNNING;
+        r.pid = pid;
+        assert_int_equal(ledger_update_late(l, &r), 0);
+        assert_int_equal(ledger_get(l, r.id)->pid, pid);
+        return r.id;
+}
+
+/* What is late is read at once, and written when its time has come, with the next change of the run, or at the end. */
+static void test_late(void **state) {
+        RunRecord done = { .job = "a", .state = RUN_DONE, .result = RUN_RESULT_SUCCESS };
+        sd_event *event = NULL;
+        uint64_t ended, other;
+        Ledger *l;
+
+        assert_int_equal(sd_event_new(&event), 0);
+        l = open_ledger(event);
+        ended = add_late(l, 1);
+        other = add_late(l, 2);
+        settle(event);
+        assert_int_equal(written_pid(l, ended), 0);
+        assert_int_equal(written_pid(l, other), 0);
+        assert_int_equal(l->pending.n_late, 2);
+        done.id = ended;
+        assert_int_equal(ledger_update(l, &done), 0);
+        settle(event);
+        assert_true(pending_has_only_late(&l->pending) && l->pending.n_late == 1);
+        assert_int_equal(ledger_get(l, ended)->state, RUN_DONE);
+        while (l->pending.n_late > 0)
+                assert_true(sd_event_run(event, UINT64_MAX) > 0);
+        assert_true(pending_is_empty(&l->pending));
+        assert_int_equal(written_pid(l, other), 2);
+        other = add_late(l, 3);
+        /* One that is written with the next commit anyway stays so. */
+        done.id = add(l, "a");
+        done.state = RUN_RUNNING;
+        done.pid = 4;
+        assert_int_equal(ledger_update_late(l, &done), 0);
+        settle(event);
+        assert_int_equal(written_pid(l, done.id), 4);
+        assert_int_equal(l->pending.n_late, 1);
+        ledger_close(l);
+        l = open_ledger(NULL);
+        assert_int_equal(written_pid(l, other), 3);
+        ledger_close(l);
+        sd_event_unref(event);
+}
+
 #define N_FOLLOWERS (2 * LEDGER_RUNS_MAX)
 
 typedef struct Chain {
@@ -855,6 +919,7 @@ int main(void) {
                 ledger_test(test_alarms),
                 ledger_test(test_alarms_cleared_by_visit),
                 ledger_test(test_one_transaction_a_turn),
+                ledger_test(test_late),
                 ledger_test(test_one_callback_is_one_transaction),
                 ledger_test(test_retention),
                 ledger_test(test_retention_leaves_queues),

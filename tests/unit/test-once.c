@@ -5,22 +5,29 @@
 
 #include "core-fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/manager-body.h"
+#include "file-limit.h"
+#include "util/file.h"
+#include "util/log.h"
 
 #define RUN "[Run]\nShell=echo x >>%s/ran\n"
 
-static unsigned n_syncs; /* of ours, not those of the ledger */
+static unsigned n_syncs, failing_sync; /* of ours, not those of the ledger; 0: none fails */
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
 int __wrap_fsync(int fd) {
-        n_syncs++;
+        if (++n_syncs == failing_sync) {
+                errno = EIO;
+                return -1;
+        }
         return __real_fsync(fd);
 }
 
@@ -40,6 +47,20 @@ static bool has_file(const Fixture *f, const char *name) {
 
         (void)snprintf(path, sizeof(path), "%s/once.d/%s.job", f->directory, name);
         return access(path, F_OK) >= 0;
+}
+
+/* Those with other names, too. */
+static unsigned count_files(const Fixture *f) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        char path[128];
+        unsigned n = 0;
+
+        (void)snprintf(path, sizeof(path), "%s/once.d", f->directory);
+        dir = opendir(path);
+        assert_non_null(dir);
+        for (const struct dirent *e; (e = readdir(dir));)
+                n += !streq(e->d_name, ".") && !streq(e->d_name, "..");
+        return n;
 }
 
 static off_t times_ran(const Fixture *f) {
@@ -151,6 +172,7 @@ static void test_refused(void **state) {
         };
         usec_t later = now_realtime() + USEC_PER_HOUR;
         Fixture *f = *state;
+        char path[192];
 
         write_job(f, "known", "[Run]\nExec=/bin/true\n");
         write_job(f, "bad", "[Run]\nNo=such key\n");
@@ -160,6 +182,9 @@ static void test_refused(void **state) {
                         fail_msg("text %zu", i);
         assert_int_equal(add(f, "known", later, "[Run]\nExec=/bin/true\n"), -EEXIST);
         assert_int_equal(add(f, "bad", later, "[Run]\nExec=/bin/true\n"), -EEXIST);
+        assert_true(snprintf(path, sizeof(path), "%s/x.job.d", f->jobs) > 0 && mkdir(path, 0755) >= 0);
+        assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), -ENOTEMPTY);
+        assert_int_equal(rmdir(path), 0);
         assert_int_equal(add(f, "a@b", later, "[Run]\nExec=/bin/true\n"), -ENOENT);
         assert_int_equal(add(f, "x", 1, "[Run]\nExec=/bin/true\n"), -ERANGE);
         assert_int_equal(add(f, "x", USEC_INFINITY, "[Run]\nExec=/bin/true\n"), -ERANGE);
@@ -212,6 +237,87 @@ static void test_limit(void **state) {
         assert_int_equal(add(f, NULL, 0, "[Run]\nExec=/bin/true\n"), 0);
 }
 
+/* One that is refused leaves nothing; one that was accepted stays as it is, and there is room again later. */
+static void test_full_disk(void **state) {
+        usec_t later = now_realtime() + USEC_PER_HOUR;
+        Fixture *f = *state;
+
+        start(f);
+        assert_int_equal(add(f, "before", later, "[Run]\nExec=/bin/true\n"), 0);
+        for (rlim_t limit = 0; limit < 60; limit += 20) {
+                set_file_limit(limit);
+                assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), -EIO);
+                assert_true(is_gone(f, "x"));
+                assert_int_equal(count_files(f), 1);
+        }
+        set_file_limit(RLIM_INFINITY);
+        assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), 0);
+        assert_int_equal(count_files(f), 2);
+        assert_true(has_file(f, "before"));
+}
+
+/* What a client is told that it failed is not there after the next start either. */
+static void test_sync_fails(void **state) {
+        usec_t later = now_realtime() + USEC_PER_HOUR;
+        Fixture *f = *state;
+
+        start(f);
+        for (failing_sync = 1; failing_sync <= 2; failing_sync++) { /* of the file, and of its directory */
+                n_syncs = 0;
+                assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), -EIO);
+                assert_int_equal(count_files(f), 0);
+        }
+        failing_sync = 0;
+        assert_int_equal(add(f, "x", later, "[Run]\nExec=/bin/true\n"), 0);
+}
+
+/* What came of it cannot be written: it stays until that can be, and no longer. */
+static void test_over_on_a_full_disk(void **state) {
+        Fixture *f = *state;
+
+        log_open(LOG_TARGET_NULL);
+        start(f);
+        assert_int_equal(add(f, "x", 0, "[Run]\nExec=/bin/true\n"), 0);
+        set_file_limit(0);
+        WAIT_FOR(f, f->n_finished == 1);
+        while (sd_event_run(f->event, 0) > 0)
+                ;
+        assert_false(is_gone(f, "x"));
+        assert_true(has_file(f, "x"));
+        set_file_limit(RLIM_INFINITY);
+        WAIT_FOR(f, is_gone(f, "x"));
+        assert_int_equal(count_files(f), 0);
+        assert_int_equal(count_result(f, "x", RUN_RESULT_SUCCESS), 1);
+}
+
+/* A file that is damaged keeps its name, and does not stop the others. */
+static void test_damaged(void **state) {
+        static const char *const damaged[] = { "[Run]\nExe", "\xff\xfe",
+                                               "[Timer]\nOnCalendar=never\n[Run]\nExec=x\n" };
+        char directory[96], name[32];
+        Fixture *f = *state;
+
+        (void)snprintf(directory, sizeof(directory), "%s/once.d", f->directory);
+        assert_int_equal(mkdir(directory, 0700), 0);
+        for (size_t i = 0; i < ELEMENTSOF(damaged); i++) {
+                (void)snprintf(name, sizeof(name), "bad%zu.job", i);
+                write_file(directory, name, damaged[i]);
+        }
+        write_file(directory, "good.job", "[Timer]\nOnCalendar=2199-01-01 UTC\n[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, ELEMENTSOF(damaged));
+        assert_false(is_gone(f, "good"));
+        for (size_t i = 0; i < ELEMENTSOF(damaged); i++) {
+                (void)snprintf(name, sizeof(name), "bad%zu", i);
+                assert_null(job(f, name)->def);
+                assert_true(has_file(f, name));
+                assert_int_equal(add(f, name, 0, "[Run]\nExec=/bin/true\n"), -EEXIST);
+        }
+        assert_int_equal(add(f, "new", 0, "[Run]\nExec=/bin/true\n"), 0);
+        WAIT_FOR(f, is_gone(f, "new"));
+        assert_int_equal(count_files(f), ELEMENTSOF(damaged) + 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_killed, fixture_setup, fixture_teardown),
@@ -221,6 +327,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_many_over, fixture_setup, fixture_teardown),
                 cmocka_unit_test_setup_teardown(test_limit, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_full_disk, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_sync_fails, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_over_on_a_full_disk, fixture_setup, fixture_teardown),
+                cmocka_unit_test_setup_teardown(test_damaged, fixture_setup, fixture_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

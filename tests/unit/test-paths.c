@@ -1440,6 +1440,24 @@ static void test_an_item_by_hand_that_is_refused(void **state) {
         assert_int_equal(request_files(f, "spool", in(f, "elsewhere"), 1), -EXDEV);
 }
 
+/* Is something in this directory open, or the directory? It could not be unmounted. */
+static bool is_open(const Fixture *f, const char *name) {
+        DIR *dir = opendir("/proc/self/fd");
+        const char *path = in(f, name);
+        const struct dirent *d;
+        char target[PATH_MAX];
+        bool found = false;
+
+        assert_non_null(dir);
+        while ((d = readdir(dir))) {
+                ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target));
+
+                found = found || (n >= (ssize_t)strlen(path) && memcmp(target, path, strlen(path)) == 0);
+        }
+        (void)closedir(dir);
+        return found;
+}
+
 /* Each of them once. */
 static void test_items_are_acknowledged(void **state) {
         Fixture *f = *state;
@@ -1452,6 +1470,8 @@ static void test_items_are_acknowledged(void **state) {
                 f, "",
                 "Shell=basename \"$VAKT_PATH\" >>$OUT; test -f \"$VAKT_PATH\"\n[Service]\nEnvironment=OUT=/dev/null");
         start_watching(f, "spool", 1);
+        WAIT_FOR(f, f->n_started == 1);
+        assert_false(is_open(f, "spool"));
         WAIT_FOR(f, f->n_finished == 1);
         touch(f, "spool/after");
         WAIT_FOR(f, f->n_finished == 2);
@@ -1459,6 +1479,7 @@ static void test_items_are_acknowledged(void **state) {
         assert_false(exists(f, "spool/before"));
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
         WAIT_FOR(f, n_done == 2);
+        assert_false(is_open(f, "spool"));
         (void)finish(f, "other"); /* it is written, which is when they would be put away again */
         assert_int_equal(n_done, 2);
         assert_true(becomes_quiet(f));
@@ -1810,10 +1831,8 @@ static void write_pool(const Fixture *f, const char *settings) {
         write_held_job(f, "holder", "Pool=p");
 }
 
-/* The run was given up before it began; nobody has written yet that its files wait again. */
-static void test_a_crash_loses_no_file_that_waits_again(void **state) {
-        Fixture *f = *state;
-
+/* A run with the file w/a, which waits again then. */
+static void give_up_before_it_begins(Fixture *f) {
         write_pool(f, "MaxWaitSec=200ms");
         make_directory(f, "w");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"),
@@ -1825,6 +1844,13 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         WAIT_FOR(f, counter(f, "all", "running") == 1);
         assert_int_equal(manager_pause(f->m, "all"), 0);
         WAIT_FOR(f, f->n_refused == 1);
+}
+
+/* The run was given up before it began; nobody has written yet that its files wait again. */
+static void test_a_crash_loses_no_file_that_waits_again(void **state) {
+        Fixture *f = *state;
+
+        give_up_before_it_begins(f);
         assert_int_equal(counter(f, "all", "waiting"), 1);
         crash(f);
         start_watching(f, "all", 1);
@@ -1841,17 +1867,7 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
 static void test_files_that_waited_again_are_written_once(void **state) {
         Fixture *f = *state;
 
-        write_pool(f, "MaxWaitSec=200ms");
-        make_directory(f, "w");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"),
-                       f->directory, f->directory);
-        start_watching(f, "all", 1);
-        (void)request(f, "holder");
-        WAIT_FOR(f, f->n_started == 1);
-        touch(f, "w/a");
-        WAIT_FOR(f, counter(f, "all", "running") == 1);
-        assert_int_equal(manager_pause(f->m, "all"), 0);
-        WAIT_FOR(f, f->n_refused == 1);
+        give_up_before_it_begins(f);
         assert_int_equal(n_kept(f, "all", "waiting"), 1);
         let_go(f, 1);
         assert_int_equal(manager_resume(f->m, "all"), 0);

@@ -11,6 +11,7 @@
 #include "core/manager-body.h"
 #include "core/outbox.h"
 #include "core/pools.h"
+#include "core/runs.h"
 #include "time/span.h"
 
 /* --- pools --- */
@@ -695,8 +696,10 @@ static void test_chain_to_a_run_of_the_same_turn(void **state) {
         write_job(f, "b", "[Run]\nExec=/bin/true\nOverlap=replace\n");
         start(f);
         (void)finish(f, "b");
+        runs_callbacks()->held(f->m, true);
         (void)request(f, "a");
         (void)request(f, "b");
+        runs_callbacks()->held(f->m, false);
         assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
         low = (struct rlimit){ .rlim_cur = 512, .rlim_max = old.rlim_max };
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
@@ -1224,6 +1227,7 @@ static void test_ended_and_not_dealt_with(void **state) {
         assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 0);
         assert_true(sd_event_run(f->event, 0) >= 0);
         assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 1);
+        WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 1);
         (void)drop_queued(f);
         stop(f);
         start(f);

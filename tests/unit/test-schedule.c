@@ -59,14 +59,14 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
 
         assert_true(o->scheduled <= w.now.realtime);
         /* A span after something goes by a clock that nobody sets; on the wall clock it may seem to go back. */
-        if (o->scheduled <= a->last && a->last > 0 && plan_is_wall(&job->def->timer, job->def->triggers))
+        if (o->scheduled <= a->last && a->last > 0 && plan_is_wall(job->def, job->def->triggers))
                 fail_msg("%s: %" PRIu64 " after %" PRIu64, job->name, o->scheduled, a->last);
         a->last = o->scheduled;
         assert_true(o->kind == OCCURRENCE_MISSED || (o->n == 1 && o->n_is_exact && o->since <= o->scheduled));
         if (o->kind == OCCURRENCE_MISSED) {
                 a->n_missed += o->n;
                 a->since = o->since;
-                assert_true(o->since > a->stamp || !plan_is_wall(&job->def->timer, job->def->triggers));
+                assert_true(o->since > a->stamp || !plan_is_wall(job->def, job->def->triggers));
                 a->is_exact = a->is_exact && o->n_is_exact;
         } else if (o->kind == OCCURRENCE_DUE)
                 a->n_due++;
@@ -170,8 +170,8 @@ static JobDef *new_def(TriggerType type, const char *expression, const char *zon
 
         assert_int_equal(job_def_new(&def, "x"), 0);
         if (zone) {
-                assert_int_equal(zone_cache_get(w.zones, zone, &def->timer.zone), 0);
-                def->timer.time_zone = strdup(zone);
+                assert_int_equal(zone_cache_get(w.zones, zone, &def->zone), 0);
+                def->rare->timer.time_zone = strdup(zone);
         }
         t = calloc(1, sizeof(*t));
         def->triggers = t;
@@ -179,9 +179,9 @@ static JobDef *new_def(TriggerType type, const char *expression, const char *zon
         t->type = type;
         t->expression = strdup(expression);
         if (type == TRIGGER_CALENDAR)
-                assert_int_equal(calendar_parse(expression, w.zones, def->timer.zone, now, &t->calendar, NULL), 0);
+                assert_int_equal(calendar_parse(expression, w.zones, def->zone, now, &t->calendar, NULL), 0);
         else if (type == TRIGGER_CRON)
-                assert_int_equal(cron_parse(expression, def->timer.zone, &t->cron, NULL), 0);
+                assert_int_equal(cron_parse(expression, def->zone, &t->cron, NULL), 0);
         else
                 t->span = strtoull(expression, NULL, 10) * USEC_PER_SEC;
         return def;
@@ -206,7 +206,7 @@ static uint64_t count_occurrences(const JobDef *def, usec_t from, usec_t to) {
         uint64_t n = 0;
         usec_t next;
 
-        while (plan_next(&def->timer, def->triggers, from, &next) >= 0 && next <= to) {
+        while (plan_next(def, def->triggers, from, &next) >= 0 && next <= to) {
                 from = next;
                 n++;
         }
@@ -219,7 +219,7 @@ static void check_accounts(void) {
                 const Account *a = &w.accounts[i];
                 uint64_t n = a->n_due + a->n_catch_up + a->n_missed, expected;
 
-                if (!plan_is_wall(&def->timer, def->triggers) || !a->is_exact)
+                if (!plan_is_wall(def, def->triggers) || !a->is_exact)
                         continue;
                 expected = count_occurrences(def, a->first_stamp, a->stamp);
                 if (n != expected)
@@ -235,7 +235,7 @@ static void check_accounts(void) {
 static Account *one_calendar(const char *expression, CatchUp catch_up) {
         JobDef *def = new_def(TRIGGER_CALENDAR, expression, NULL);
 
-        def->timer.catch_up = catch_up;
+        def->rare->timer.catch_up = catch_up;
         (void)add_job(def);
         return &w.accounts[w.n_jobs - 1];
 }
@@ -276,8 +276,8 @@ static void test_down(void **state) {
                 setup(NULL);
                 w.ramp = 30 * USEC_PER_SEC;
                 a = one_calendar("hourly", table[i].catch_up);
-                w.jobs[0]->def->timer.catch_up_max = table[i].catch_up_max;
-                w.jobs[0]->def->timer.catch_up_within = table[i].within;
+                w.jobs[0]->def->rare->timer.catch_up_max = table[i].catch_up_max;
+                w.jobs[0]->def->rare->timer.catch_up_within = table[i].within;
                 start_daemon();
                 live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
                 stop_daemon();
@@ -305,7 +305,7 @@ static void test_next_of_what_is_not_made_up_for(void **state) {
                 w.ramp = 30 * USEC_PER_SEC;
                 (void)one_calendar("hourly", catch_up[i]);
                 (void)add_job(new_def(TRIGGER_INTERVAL, "3600", NULL));
-                w.jobs[1]->def->timer.catch_up = catch_up[i];
+                w.jobs[1]->def->rare->timer.catch_up = catch_up[i];
                 start_daemon();
                 live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
                 w.now.realtime += 190 * USEC_PER_MINUTE; /* the machine has slept */
@@ -377,7 +377,7 @@ static void test_found(void **state) {
 
         (void)add_job(new_def(TRIGGER_INTERVAL, "3600", NULL));
         b = &w.accounts[1];
-        w.jobs[1]->def->timer.catch_up = CATCH_UP_ALL;
+        w.jobs[1]->def->rare->timer.catch_up = CATCH_UP_ALL;
         start_daemon();
         live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
         stop_daemon();
@@ -425,7 +425,7 @@ static void test_edit(void **state) {
         live_until(JANUARY_2026 + 13 * USEC_PER_HOUR, &seed);
         assert_int_equal(a->n_due, 1);
         other = new_def(TRIGGER_CALENDAR, "*-*-* 06:00", NULL);
-        other->timer.catch_up = CATCH_UP_ALL;
+        other->rare->timer.catch_up = CATCH_UP_ALL;
         job_def_unref(w.jobs[0]->def);
         w.jobs[0]->def = other;
         assert_int_equal(schedule_set_job(w.schedule, w.jobs[0], w.now), 0);
@@ -484,7 +484,7 @@ static void test_interval_from_end(void **state) {
         Account *a;
         Job *job;
 
-        def->timer.interval_from = INTERVAL_FROM_END;
+        def->rare->timer.interval_from = INTERVAL_FROM_END;
         job = add_job(def);
         a = &w.accounts[0];
         start_daemon();
@@ -509,8 +509,8 @@ static void test_interval_from_success(void **state) {
         unsigned seed = 5;
         Job *job;
 
-        def->timer.interval_from = INTERVAL_FROM_SUCCESS;
-        def->timer.accuracy = 5 * USEC_PER_MINUTE;
+        def->rare->timer.interval_from = INTERVAL_FROM_SUCCESS;
+        def->rare->timer.accuracy = 5 * USEC_PER_MINUTE;
         job = add_job(def);
         start_daemon();
         for (unsigned i = 1; i <= 10; i++) {
@@ -530,7 +530,7 @@ static void test_interval_that_was_kept_waiting(void **state) {
         Account *a;
         Job *job;
 
-        def->timer.interval_from = INTERVAL_FROM_SUCCESS;
+        def->rare->timer.interval_from = INTERVAL_FROM_SUCCESS;
         job = add_job(def);
         a = &w.accounts[0];
         start_daemon();
@@ -553,15 +553,15 @@ static void test_anchor(void **state) {
         usec_t next;
 
         /* Monday 2026-01-05 03:00 in Oslo */
-        def->timer.anchor = JANUARY_2026 + 4 * USEC_PER_DAY + 2 * USEC_PER_HOUR;
+        def->rare->timer.anchor = JANUARY_2026 + 4 * USEC_PER_DAY + 2 * USEC_PER_HOUR;
         (void)add_job(def);
         start_daemon();
         live_until(JANUARY_2026 + 5 * USEC_PER_DAY, &seed);
         assert_int_equal(w.accounts[0].n_due, 1);
         /* It stays at 03:00 on the wall clock in summer: 01:00 UTC. Nine fortnights later it is 2026-05-11. */
-        assert_int_equal(plan_next(&def->timer, def->triggers, def->timer.anchor + (9 * 14 - 1) * USEC_PER_DAY, &next),
+        assert_int_equal(plan_next(def, def->triggers, def->rare->timer.anchor + (9 * 14 - 1) * USEC_PER_DAY, &next),
                          0);
-        assert_true(next == def->timer.anchor + 9 * 14 * USEC_PER_DAY - USEC_PER_HOUR);
+        assert_true(next == def->rare->timer.anchor + 9 * 14 * USEC_PER_DAY - USEC_PER_HOUR);
 }
 
 /* In the night in which 02:00 to 03:00 is shown twice, begin in the first of these hours: what the clock shows is
@@ -571,38 +571,38 @@ static void test_anchor_in_the_hour_that_comes_twice(void **state) {
         JobDef *def = new_def(TRIGGER_INTERVAL, "900", "Europe/Oslo");
         usec_t next;
 
-        def->timer.anchor = JANUARY_2026;
-        def->timer.dst.overlap = DST_OVERLAP_SECOND;
-        assert_int_equal(plan_next(&def->timer, def->triggers, first + 50 * USEC_PER_MINUTE, &next), 0);
+        def->rare->timer.anchor = JANUARY_2026;
+        def->rare->timer.dst.overlap = DST_OVERLAP_SECOND;
+        assert_int_equal(plan_next(def, def->triggers, first + 50 * USEC_PER_MINUTE, &next), 0);
         assert_true(next == first + 60 * USEC_PER_MINUTE);
-        def->timer.dst.overlap = DST_OVERLAP_FIRST;
-        assert_int_equal(plan_next(&def->timer, def->triggers, first + 65 * USEC_PER_MINUTE, &next), 0);
+        def->rare->timer.dst.overlap = DST_OVERLAP_FIRST;
+        assert_int_equal(plan_next(def, def->triggers, first + 65 * USEC_PER_MINUTE, &next), 0);
         assert_true(next == first + 120 * USEC_PER_MINUTE);
-        def->timer.dst.overlap = DST_OVERLAP_BOTH;
-        assert_int_equal(plan_next(&def->timer, def->triggers, first + 50 * USEC_PER_MINUTE, &next), 0);
+        def->rare->timer.dst.overlap = DST_OVERLAP_BOTH;
+        assert_int_equal(plan_next(def, def->triggers, first + 50 * USEC_PER_MINUTE, &next), 0);
         assert_true(next == first + 60 * USEC_PER_MINUTE);
         job_def_unref(def);
 }
 
 /* The same by looking at every occurrence around that instant, whatever the clock shows. */
-static usec_t next_anchored_by_hand(const TimerDef *timer, int64_t span, usec_t after) {
-        DstOverlap overlap = timer->dst.overlap;
+static usec_t next_anchored_by_hand(const JobDef *def, int64_t span, usec_t after) {
+        DstOverlap overlap = def->rare->timer.dst.overlap;
         usec_t best = USEC_INFINITY;
         ZonePeriod p, at_anchor;
         int64_t anchor, local;
 
-        zone_at(timer->zone, (int64_t)(timer->anchor / USEC_PER_SEC), &at_anchor);
-        zone_at(timer->zone, (int64_t)(after / USEC_PER_SEC), &p);
-        anchor = (int64_t)(timer->anchor / USEC_PER_SEC) + at_anchor.offset;
+        zone_at(def->zone, (int64_t)(def->rare->timer.anchor / USEC_PER_SEC), &at_anchor);
+        zone_at(def->zone, (int64_t)(after / USEC_PER_SEC), &p);
+        anchor = (int64_t)(def->rare->timer.anchor / USEC_PER_SEC) + at_anchor.offset;
         local = (int64_t)(after / USEC_PER_SEC) + p.offset;
         for (int64_t k = MAX((local - anchor - 7200) / span - 1, INT64_C(0));; k++) {
                 usec_t first, second;
                 ZoneLocal z;
 
-                zone_resolve(timer->zone, anchor + k * span, &z);
+                zone_resolve(def->zone, anchor + k * span, &z);
                 first = (usec_t)(z.kind == ZONE_LOCAL_GAP ? z.transition : z.first) * USEC_PER_SEC;
                 second = (usec_t)(z.kind == ZONE_LOCAL_GAP ? z.transition : z.second) * USEC_PER_SEC;
-                if (z.kind == ZONE_LOCAL_GAP && timer->dst.gap == DST_GAP_SKIP)
+                if (z.kind == ZONE_LOCAL_GAP && def->rare->timer.dst.gap == DST_GAP_SKIP)
                         continue;
                 if (first > after && overlap != DST_OVERLAP_SECOND)
                         best = MIN(best, first);
@@ -622,7 +622,7 @@ static void test_anchor_around_changes_of_the_clock(void **state) {
         };
         JobDef *def = new_def(TRIGGER_INTERVAL, "900", "Europe/Oslo");
 
-        def->timer.anchor = JANUARY_2026 + 30 * USEC_PER_MINUTE;
+        def->rare->timer.anchor = JANUARY_2026 + 30 * USEC_PER_MINUTE;
         for (size_t i = 0; i < ELEMENTSOF(spans) * ELEMENTSOF(around); i++)
                 for (DstOverlap overlap = DST_OVERLAP_FIRST; overlap <= DST_OVERLAP_BOTH; overlap++)
                         for (DstGap gap = DST_GAP_SKIP; gap < _DST_GAP_MAX; gap++) {
@@ -630,11 +630,11 @@ static void test_anchor_around_changes_of_the_clock(void **state) {
                                 usec_t middle = around[i / ELEMENTSOF(spans)], next;
 
                                 def->triggers->span = (usec_t)span * USEC_PER_SEC;
-                                def->timer.dst = (DstPolicy){ .gap = gap, .overlap = overlap };
+                                def->rare->timer.dst = (DstPolicy){ .gap = gap, .overlap = overlap };
                                 for (usec_t at = middle - 27 * USEC_PER_HOUR; at < middle + 27 * USEC_PER_HOUR;
                                      at += 10 * USEC_PER_MINUTE) {
-                                        assert_int_equal(plan_next(&def->timer, def->triggers, at, &next), 0);
-                                        if (next != next_anchored_by_hand(&def->timer, span, at))
+                                        assert_int_equal(plan_next(def, def->triggers, at, &next), 0);
+                                        if (next != next_anchored_by_hand(def, span, at))
                                                 fail_msg("every %" PRIi64 " s after %" PRIu64 ": %" PRIu64, span,
                                                          at / USEC_PER_SEC, next / USEC_PER_SEC);
                                 }
@@ -659,7 +659,7 @@ static void test_clock_set_back(void **state) {
         /* The clock was wrong by seventy years: no job waits for them. */
         w.now.realtime += 70 * USEC_PER_YEAR;
         schedule_replan_job(w.schedule, w.jobs[0], w.now);
-        w.jobs[0]->def->timer.catch_up = CATCH_UP_NONE;
+        w.jobs[0]->def->rare->timer.catch_up = CATCH_UP_NONE;
         live_until(w.now.realtime + 2 * USEC_PER_HOUR, &seed);
         w.now.realtime = JANUARY_2026 + 8 * USEC_PER_HOUR + USEC_PER_MINUTE;
         schedule_replan_job(w.schedule, w.jobs[0], w.now);
@@ -710,7 +710,7 @@ static void test_clock_that_is_put_right(void **state) {
 static void test_occurrences_of_one_window(void **state) {
         Account *a = one_calendar("*:*:0/10", CATCH_UP_NONE);
 
-        w.jobs[0]->def->timer.accuracy = 30 * USEC_PER_SEC;
+        w.jobs[0]->def->rare->timer.accuracy = 30 * USEC_PER_SEC;
         start_daemon();
         pass(40 * USEC_PER_SEC);
         assert_int_equal(schedule_elapse(w.schedule, w.now, 64), 1);
@@ -824,9 +824,9 @@ static void test_except(void **state) {
         unsigned seed = 1;
         JobDef *def = new_def(TRIGGER_CALENDAR, "daily", NULL);
 
-        def->timer.except = calloc(1, sizeof(Calendar *));
-        def->timer.n_except = 1;
-        assert_int_equal(calendar_parse("Sat,Sun", NULL, NULL, JANUARY_2026, &def->timer.except[0], NULL), 0);
+        def->rare->timer.except = calloc(1, sizeof(Calendar *));
+        def->rare->timer.n_except = 1;
+        assert_int_equal(calendar_parse("Sat,Sun", NULL, NULL, JANUARY_2026, &def->rare->timer.except[0], NULL), 0);
         (void)add_job(def);
         start_daemon();
         live_until(JANUARY_2026 + 14 * USEC_PER_DAY + USEC_PER_HOUR, &seed);
@@ -839,12 +839,12 @@ static void test_except_of_many(void **state) {
         JobDef *def = new_def(TRIGGER_CALENDAR, "*:*:*", NULL);
         usec_t next;
 
-        def->timer.except = calloc(1, sizeof(Calendar *));
-        def->timer.n_except = 1;
-        assert_int_equal(calendar_parse("Sat,Sun", NULL, NULL, JANUARY_2026, &def->timer.except[0], NULL), 0);
-        assert_int_equal(plan_next(&def->timer, def->triggers, saturday - 2 * USEC_PER_SEC, &next), 0);
+        def->rare->timer.except = calloc(1, sizeof(Calendar *));
+        def->rare->timer.n_except = 1;
+        assert_int_equal(calendar_parse("Sat,Sun", NULL, NULL, JANUARY_2026, &def->rare->timer.except[0], NULL), 0);
+        assert_int_equal(plan_next(def, def->triggers, saturday - 2 * USEC_PER_SEC, &next), 0);
         assert_true(next == saturday - USEC_PER_SEC);
-        assert_int_equal(plan_next(&def->timer, def->triggers, next, &next), 0);
+        assert_int_equal(plan_next(def, def->triggers, next, &next), 0);
         assert_true(next == saturday + 2 * USEC_PER_DAY);
         job_def_unref(def);
 }
@@ -853,21 +853,21 @@ static void test_random_delay(void **state) {
         JobDef *def = new_def(TRIGGER_CALENDAR, "daily", NULL);
         usec_t a, b, least = USEC_INFINITY, most = 0;
 
-        def->timer.random_delay = USEC_PER_HOUR;
+        def->rare->timer.random_delay = USEC_PER_HOUR;
         (void)add_job(def);
-        a = plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026);
-        assert_true(a == plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026));
+        a = plan_delay(def, def->triggers, "x", 1, JANUARY_2026);
+        assert_true(a == plan_delay(def, def->triggers, "x", 1, JANUARY_2026));
         for (unsigned i = 0; i < 1000; i++) {
-                b = plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026 + i * USEC_PER_DAY);
+                b = plan_delay(def, def->triggers, "x", 1, JANUARY_2026 + i * USEC_PER_DAY);
                 least = MIN(least, b);
                 most = MAX(most, b);
         }
         assert_true(most <= USEC_PER_HOUR);
         assert_true(least < USEC_PER_MINUTE && most > 59 * USEC_PER_MINUTE);
-        def->timer.fixed_random_delay = true;
-        a = plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026);
-        assert_true(a == plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026 + USEC_PER_DAY));
-        assert_true(a != plan_delay(&def->timer, def->triggers, "y", 1, JANUARY_2026));
+        def->rare->timer.fixed_random_delay = true;
+        a = plan_delay(def, def->triggers, "x", 1, JANUARY_2026);
+        assert_true(a == plan_delay(def, def->triggers, "x", 1, JANUARY_2026 + USEC_PER_DAY));
+        assert_true(a != plan_delay(def, def->triggers, "y", 1, JANUARY_2026));
 }
 
 /* What is delayed is not late for that. */
@@ -875,7 +875,7 @@ static void test_random_delay_of_an_interval(void **state) {
         unsigned seed = 1;
         JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
 
-        def->timer.random_delay = 30 * USEC_PER_MINUTE;
+        def->rare->timer.random_delay = 30 * USEC_PER_MINUTE;
         (void)add_job(def);
         start_daemon();
         live_until(w.now.realtime + USEC_PER_DAY, &seed);
@@ -886,7 +886,7 @@ static void test_random_delay_of_an_interval(void **state) {
 /* More than are looked at one by one are held back by a delay: the last ones are in time, all are accounted for. */
 static void test_many_behind_a_delay(void **state) {
         Account *a = one_calendar("*:*:*", CATCH_UP_NONE);
-        TimerDef *timer = &w.jobs[0]->def->timer;
+        TimerDef *timer = &w.jobs[0]->def->rare->timer;
 
         timer->random_delay = USEC_PER_HOUR;
         timer->fixed_random_delay = true;
@@ -908,13 +908,13 @@ static void test_look_back(void **state) {
         size_t n;
 
         (void)add_job(def);
-        plan_last(&def->timer, def->triggers, 0, JANUARY_2026, list, ELEMENTSOF(list), &n, &total, &exact);
+        plan_last(def, def->triggers, 0, JANUARY_2026, list, ELEMENTSOF(list), &n, &total, &exact);
         assert_int_equal(n, ELEMENTSOF(list));
         assert_false(exact);
         for (size_t i = 0; i < n; i++)
                 assert_true(list[i] == JANUARY_2026 - (n - 1 - i) * USEC_PER_SEC);
-        plan_last(&def->timer, def->triggers, JANUARY_2026 - 5 * USEC_PER_SEC, JANUARY_2026, list, ELEMENTSOF(list),
-                  &n, &total, &exact);
+        plan_last(def, def->triggers, JANUARY_2026 - 5 * USEC_PER_SEC, JANUARY_2026, list, ELEMENTSOF(list), &n,
+                  &total, &exact);
         assert_int_equal(n, 5);
         assert_int_equal(total, 5);
         assert_true(exact);
@@ -947,13 +947,13 @@ static void test_spans_without_end(void **state) {
         JobDef *anchored = new_def(TRIGGER_INTERVAL, "600", NULL), *plain = new_def(TRIGGER_INTERVAL, "600", NULL);
         usec_t next;
 
-        anchored->timer.anchor = JANUARY_2026;
-        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, JANUARY_2026, &next), 0);
-        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, INT64_MAX / 2, &next), -ENOENT);
+        anchored->rare->timer.anchor = JANUARY_2026;
+        assert_int_equal(plan_next(anchored, anchored->triggers, JANUARY_2026, &next), 0);
+        assert_int_equal(plan_next(anchored, anchored->triggers, INT64_MAX / 2, &next), -ENOENT);
         anchored->triggers->span = INT64_MAX / 2;
-        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, JANUARY_2026, &next), -ENOENT);
+        assert_int_equal(plan_next(anchored, anchored->triggers, JANUARY_2026, &next), -ENOENT);
         anchored->triggers->span = USEC_INFINITY;
-        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, JANUARY_2026, &next), -ENOENT);
+        assert_int_equal(plan_next(anchored, anchored->triggers, JANUARY_2026, &next), -ENOENT);
         job_def_unref(anchored);
         plain->triggers->span = INT64_MAX / 2;
         (void)add_job(plain);
@@ -1007,7 +1007,7 @@ static void test_preview_of_several(void **state) {
 
         (void)add_job_of_two(new_def(TRIGGER_CALENDAR, "hourly", NULL), new_def(TRIGGER_INTERVAL, "5400", NULL));
         (void)one_calendar("2026-01-02", CATCH_UP_NONE);
-        delayed->timer.random_delay = USEC_PER_HOUR / 2;
+        delayed->rare->timer.random_delay = USEC_PER_HOUR / 2;
         (void)add_job(delayed);
         start_daemon();
         assert_int_equal(schedule_preview(w.schedule, w.jobs[0], w.now, list, ELEMENTSOF(list)), ELEMENTSOF(list));
@@ -1019,7 +1019,7 @@ static void test_preview_of_several(void **state) {
         for (size_t i = 0; i < 2; i++) {
                 usec_t at = JANUARY_2026 + (i + 1) * USEC_PER_HOUR;
 
-                at += plan_delay(&delayed->timer, delayed->triggers, "job2", 4711, at);
+                at += plan_delay(delayed, delayed->triggers, "job2", 4711, at);
                 assert_true(list[i] == at);
                 assert_true(i > 0 || w.jobs[2]->next == at);
         }
@@ -1059,7 +1059,7 @@ static void test_wake_system(void **state) {
         JobDef *wall = new_def(TRIGGER_CALENDAR, "hourly", NULL), *span = new_def(TRIGGER_INTERVAL, "600", NULL);
         usec_t at, latest;
 
-        wall->timer.wake_system = span->timer.wake_system = true;
+        wall->rare->timer.wake_system = span->rare->timer.wake_system = true;
         (void)add_job(wall);
         (void)add_job(span);
         start_daemon();
@@ -1096,7 +1096,7 @@ static void test_edit_in_the_ramp(void **state) {
 
         w.ramp = 30 * USEC_PER_SEC;
         (void)add_job(new_def(TRIGGER_CALENDAR, "hourly", "Europe/Oslo"));
-        w.jobs[0]->def->timer.catch_up = CATCH_UP_ALL;
+        w.jobs[0]->def->rare->timer.catch_up = CATCH_UP_ALL;
         a = &w.accounts[0];
         start_daemon();
         stop_daemon();
@@ -1104,7 +1104,7 @@ static void test_edit_in_the_ramp(void **state) {
         start_daemon();
         job_def_unref(w.jobs[0]->def);
         w.jobs[0]->def = new_def(TRIGGER_CALENDAR, "hourly", "Europe/Oslo");
-        w.jobs[0]->def->timer.catch_up = CATCH_UP_ALL;
+        w.jobs[0]->def->rare->timer.catch_up = CATCH_UP_ALL;
         set_job(0);
         live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
         assert_int_equal(a->n_catch_up, 2);
@@ -1151,7 +1151,7 @@ static void test_start_near_a_time(void **state) {
                 setup(NULL);
                 w.ramp = 30 * USEC_PER_SEC;
                 a = one_calendar("hourly", CATCH_UP_NONE);
-                w.jobs[0]->def->timer.accuracy = i == 0 ? USEC_PER_MINUTE : 1;
+                w.jobs[0]->def->rare->timer.accuracy = i == 0 ? USEC_PER_MINUTE : 1;
                 start_daemon();
                 stop_daemon();
                 pass(USEC_PER_HOUR + 2 * USEC_PER_SEC);
@@ -1168,8 +1168,8 @@ static void test_start_near_a_time(void **state) {
 static void test_delays_are_not_folded(void **state) {
         Account *a = one_calendar("minutely", CATCH_UP_NONE);
 
-        w.jobs[0]->def->timer.accuracy = 10 * USEC_PER_MINUTE;
-        w.jobs[0]->def->timer.random_delay = USEC_PER_SEC;
+        w.jobs[0]->def->rare->timer.accuracy = 10 * USEC_PER_MINUTE;
+        w.jobs[0]->def->rare->timer.random_delay = USEC_PER_SEC;
         start_daemon();
         pass(5 * USEC_PER_MINUTE + 2 * USEC_PER_SEC);
         elapse(1);
@@ -1196,8 +1196,8 @@ static void test_missed_intervals(void **state) {
 
                 teardown(NULL);
                 setup(NULL);
-                def->timer.interval_from = i == 0 ? INTERVAL_FROM_START : INTERVAL_FROM_END;
-                def->timer.catch_up = CATCH_UP_NONE;
+                def->rare->timer.interval_from = i == 0 ? INTERVAL_FROM_START : INTERVAL_FROM_END;
+                def->rare->timer.catch_up = CATCH_UP_NONE;
                 (void)add_job(def);
                 a = &w.accounts[0];
                 start_daemon();
@@ -1224,9 +1224,9 @@ static void test_restarted_intervals(void **state) {
 
                 teardown(NULL);
                 setup(NULL);
-                def->timer.interval_from = i == 1 ? INTERVAL_FROM_END : INTERVAL_FROM_START;
+                def->rare->timer.interval_from = i == 1 ? INTERVAL_FROM_END : INTERVAL_FROM_START;
                 if (i == 2)
-                        def->timer.anchor = JANUARY_2026;
+                        def->rare->timer.anchor = JANUARY_2026;
                 (void)add_job(def);
                 start_daemon();
                 stamp = w.accounts[0].stamp;
@@ -1300,15 +1300,14 @@ static void test_look_back_at_bursts(void **state) {
         size_t n;
 
         (void)add_job(def);
-        plan_last(&def->timer, def->triggers, 0, JANUARY_2026 + 12 * USEC_PER_HOUR, list, ELEMENTSOF(list), &n, &total,
+        plan_last(def, def->triggers, 0, JANUARY_2026 + 12 * USEC_PER_HOUR, list, ELEMENTSOF(list), &n, &total,
                   &exact);
         assert_int_equal(n, 2);
         assert_true(list[1] == JANUARY_2026 + 3599 * USEC_PER_SEC);
         assert_true(list[0] == list[1] - USEC_PER_SEC);
         assert_true(total >= PLAN_COUNT_MAX && total < UINT64_C(8) * PLAN_COUNT_MAX);
         assert_false(exact);
-        plan_last(&def->timer, def->triggers, JANUARY_2026, JANUARY_2026 + 9 * USEC_PER_SEC, NULL, 0, &n, &total,
-                  &exact);
+        plan_last(def, def->triggers, JANUARY_2026, JANUARY_2026 + 9 * USEC_PER_SEC, NULL, 0, &n, &total, &exact);
         assert_int_equal(n, 0);
         assert_int_equal(total, 9);
         assert_true(exact);
@@ -1360,14 +1359,14 @@ static void add_random_job(unsigned *seed) {
         }
         def = new_def(type, text, zone);
         if (kind == 7)
-                def->timer.anchor = JANUARY_2026 - USEC_PER_DAY * n;
-        def->timer.catch_up = (CatchUp)((unsigned)rand_r(seed) % _CATCH_UP_MAX);
-        def->timer.dst = (DstPolicy){
+                def->rare->timer.anchor = JANUARY_2026 - USEC_PER_DAY * n;
+        def->rare->timer.catch_up = (CatchUp)((unsigned)rand_r(seed) % _CATCH_UP_MAX);
+        def->rare->timer.dst = (DstPolicy){
                 .gap = (DstGap)((unsigned)rand_r(seed) % _DST_GAP_MAX),
                 .overlap = (DstOverlap)((unsigned)rand_r(seed) % _DST_OVERLAP_MAX),
         };
         if (rand_r(seed) % 4 == 0)
-                def->timer.random_delay = (usec_t)minute * USEC_PER_MINUTE / 2;
+                def->rare->timer.random_delay = (usec_t)minute * USEC_PER_MINUTE / 2;
         (void)add_job(def);
 }
 
@@ -1390,7 +1389,7 @@ static void test_quiet_year(void **state) {
         check_accounts();
         for (size_t i = 0; i < w.n_jobs; i++) {
                 /* Nothing happened: nothing was missed, unless a delay let one overtake another. */
-                if (w.jobs[i]->def->timer.random_delay == 0)
+                if (w.jobs[i]->def->rare->timer.random_delay == 0)
                         assert_int_equal(w.accounts[i].n_missed + w.accounts[i].n_catch_up, 0);
                 n += w.accounts[i].n_due;
         }

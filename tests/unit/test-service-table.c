@@ -368,11 +368,11 @@ static void test_places(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 texts[i].n = strlen(texts[i].bytes);
         assert_int_equal(job_file_build("a", &context, texts, 2, &d, &def), 0);
-        assert_int_equal(def->n_properties, 2);
-        assert_string_equal(def->properties[0].path, "/j/a.job");
-        assert_int_equal(def->properties[0].line, 4);
-        assert_string_equal(def->properties[1].path, "/j/a.job.d/1.conf");
-        assert_int_equal(def->properties[1].line, 3);
+        assert_int_equal(def->rare->n_properties, 2);
+        assert_string_equal(def->rare->properties[0].path, "/j/a.job");
+        assert_int_equal(def->rare->properties[0].line, 4);
+        assert_string_equal(def->rare->properties[1].path, "/j/a.job.d/1.conf");
+        assert_int_equal(def->rare->properties[1].line, 3);
         job_def_unref(def);
 }
 

@@ -127,10 +127,10 @@ static void test_nothing_to_see(void **state) {
 }
 
 static UnitProperty *add(JobDef *def, UnitProperty *properties, const char *name, const char *signature) {
-        UnitProperty *p = &properties[def->n_properties++];
+        UnitProperty *p = &properties[def->rare->n_properties++];
 
         *p = (UnitProperty){ .name = name, .signature = signature };
-        def->properties = properties;
+        def->rare->properties = properties;
         return p;
 }
 
@@ -138,7 +138,8 @@ static void test_paths(void **state) {
         static const char *const settings[] = { "BindPaths", "ReadWritePaths", "RootDirectory", NULL };
         static const char *const output[] = { "StandardOutputFileToAppend", NULL };
         UnitProperty properties[8];
-        JobDef def = {};
+        RareDef rare = {};
+        JobDef def = { .rare = &rare };
         char found[DIAGNOSIS_MAX];
         UnitProperty *p;
 
@@ -172,7 +173,7 @@ static void test_paths(void **state) {
         p = add(&def, properties, "RootDirectory", "s"); /* in which all paths are others */
         assert_int_equal(unit_property_add_text(p, "/tmp", SIZE_MAX), 0);
         assert_int_equal(diagnose_paths(&def, output, found), 0);
-        for (size_t i = 0; i < def.n_properties; i++)
+        for (size_t i = 0; i < rare.n_properties; i++)
                 unit_property_done(&properties[i]);
 }
 

@@ -237,8 +237,14 @@ static void test_changes(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 _cleanup_(top_model_done) TopModel m = { 0 };
                 JobRow job = { .name = "a", .description = "", .state = "waiting", .next = table[i].next };
+                _cleanup_free_ char *text = NULL;
                 usec_t changes;
 
+                job.skip = 1;
+                top_set_jobs(&m, &(Rows){ .jobs = &job, .n_items = 1 });
+                text = compose(&m, 24, 80, &changes);
+                assert_true((strstr(text, "(skipped)") != NULL) == (job.next != 0));
+                job.skip = 0;
                 top_set_jobs(&m, &(Rows){ .jobs = &job, .n_items = 1 });
                 free(compose(&m, 24, 80, &changes));
                 if (changes != table[i].changes)
@@ -293,6 +299,14 @@ static void test_progress(void **state) {
                 { __LINE__, "%", -1 },
                 { __LINE__, "12 files", -1 },
                 { __LINE__, "0%", 0 },
+                { __LINE__, "3/10", 30 },
+                { __LINE__, "file 3/10: 42% of it", 42 },
+                { __LINE__, "[999/1000] linking", 99 },
+                { __LINE__, "on 12/10/2026", -1 },
+                { __LINE__, "reading /srv/3/10", -1 },
+                { __LINE__, "12/10 and then 1/2.", 50 },
+                { __LINE__, "0/0", -1 },
+                { __LINE__, "1/9999999999", -1 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

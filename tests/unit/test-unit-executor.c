@@ -892,13 +892,13 @@ static void test_message(void **state) {
         size_t n = 0, last = SIZE_MAX;
 
         prepare(0, "x");
-        runs[0].def->properties = calloc(2, sizeof(UnitProperty));
-        runs[0].def->n_properties = 2;
-        runs[0].def->properties[0] = (UnitProperty){ .name = "Environment", .signature = "as" };
-        assert_int_equal(unit_property_add_number(&runs[0].def->properties[0], 1), 0);
-        assert_int_equal(unit_property_add_text(&runs[0].def->properties[0], "VAKT_JOB=evil", SIZE_MAX), 0);
-        runs[0].def->properties[1] = (UnitProperty){ .name = "CollectMode", .signature = "s" };
-        assert_int_equal(unit_property_add_text(&runs[0].def->properties[1], "inactive-or-failed", SIZE_MAX), 0);
+        runs[0].def->rare->properties = calloc(2, sizeof(UnitProperty));
+        runs[0].def->rare->n_properties = 2;
+        runs[0].def->rare->properties[0] = (UnitProperty){ .name = "Environment", .signature = "as" };
+        assert_int_equal(unit_property_add_number(&runs[0].def->rare->properties[0], 1), 0);
+        assert_int_equal(unit_property_add_text(&runs[0].def->rare->properties[0], "VAKT_JOB=evil", SIZE_MAX), 0);
+        runs[0].def->rare->properties[1] = (UnitProperty){ .name = "CollectMode", .signature = "s" };
+        assert_int_equal(unit_property_add_text(&runs[0].def->rare->properties[1], "inactive-or-failed", SIZE_MAX), 0);
         start(0);
         until(run_0_is_there);
         assert_true(sd_bus_message_rewind(fake.last_start, true) >= 0);
@@ -927,10 +927,10 @@ static void test_message(void **state) {
 
 static void test_settings_that_do_not_fit(void **state) {
         prepare(0, "x");
-        runs[0].def->properties = calloc(1, sizeof(UnitProperty));
-        runs[0].def->n_properties = 1;
-        runs[0].def->properties[0] = (UnitProperty){ .name = "BindPaths", .signature = "a(ssbt)" };
-        assert_int_equal(unit_property_add_number(&runs[0].def->properties[0], 1), 0);
+        runs[0].def->rare->properties = calloc(1, sizeof(UnitProperty));
+        runs[0].def->rare->n_properties = 1;
+        runs[0].def->rare->properties[0] = (UnitProperty){ .name = "BindPaths", .signature = "a(ssbt)" };
+        assert_int_equal(unit_property_add_number(&runs[0].def->rare->properties[0], 1), 0);
         start(0);
         EXPECT(RUN_RESULT_START_FAILED, EINVAL);
         assert_int_equal(fake.n_starts, 0);

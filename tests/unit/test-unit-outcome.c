@@ -145,9 +145,9 @@ static JobDef *make_def(const Row *row) {
         }
         def->commands[n - 1].flags = row->flags;
         if (row->good_status)
-                def->success.statuses[row->good_status / 8] |= (uint8_t)(1U << row->good_status % 8);
+                def->rare->success.statuses[row->good_status / 8] |= (uint8_t)(1U << row->good_status % 8);
         if (row->good_signal)
-                def->success.signals |= 1ULL << row->good_signal;
+                def->rare->success.signals |= 1ULL << row->good_signal;
         return def;
 }
 

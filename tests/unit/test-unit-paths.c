@@ -88,9 +88,9 @@ static void add_command(void) {
 static void add_property(const char *name, const char *text) {
         UnitProperty *p;
 
-        def->properties = reallocarray(def->properties, def->n_properties + 1, sizeof(UnitProperty));
-        assert_non_null(def->properties);
-        p = &def->properties[def->n_properties++];
+        def->rare->properties = reallocarray(def->rare->properties, def->rare->n_properties + 1, sizeof(UnitProperty));
+        assert_non_null(def->rare->properties);
+        p = &def->rare->properties[def->rare->n_properties++];
         *p = (UnitProperty){ .name = name, .signature = "s" };
         assert_int_equal(unit_property_add_text(p, text, SIZE_MAX), 0);
 }
@@ -396,7 +396,7 @@ static void add_environment(void) {
         UnitProperty *p;
 
         add_property("Environment", "");
-        p = &def->properties[def->n_properties - 1];
+        p = &def->rare->properties[def->rare->n_properties - 1];
         unit_property_done(p);
         *p = (UnitProperty){ .name = "Environment", .signature = "as" };
         assert_int_equal(unit_property_add_number(p, 2), 0);
@@ -408,7 +408,7 @@ static void test_environment(void **state) {
         Told t;
 
         add_environment();
-        def->once_since = 1;
+        def->rare->once_since = 1;
         assert_int_equal(start(NULL, 0, /* one_path= */ false), 0);
         assert_true(list_is_there());
         until(unit_is_there);
@@ -517,7 +517,7 @@ static void test_nowhere(void **state) {
 static void test_existing_unit(void **state) {
         FakeUnit *u = fake_add("web.service", "inactive", "dead");
 
-        def->unit = strdup("web.service");
+        def->rare->unit = strdup("web.service");
         assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
         until(was_asked_for);
         assert_false(list_is_there());

@@ -148,7 +148,7 @@ static inline void prepare(unsigned i, const char *argument) {
 
 static inline void prepare_unit(unsigned i, const char *unit) {
         prepare(i, "x");
-        runs[i].def->unit = strdup(unit);
+        runs[i].def->rare->unit = strdup(unit);
         free(runs[i].unit);
         runs[i].unit = strdup(unit);
 }

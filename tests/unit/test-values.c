@@ -3,10 +3,9 @@
 /* The history of values. Its arithmetic is checked against a model that does not share any: an array with one value
  * for each second of 40 days, from which every bucket is counted anew. */
 
-#include <signal.h>
-#include <sys/resource.h>
-
 #include "test-ledger-version-1.h"
+
+#include "file-limit.h"
 
 #include "core/values.h"
 
@@ -747,15 +746,6 @@ static void test_version_1(void **state) {
         kill_one(&o);
         assert_true(is_about(sum_of(&o, 0, USEC_PER_HOUR).known, 110 * USEC_PER_MINUTE));
         close_one(&o);
-}
-
-static void set_file_limit(rlim_t limit) {
-        struct rlimit l;
-
-        (void)signal(SIGXFSZ, SIG_IGN);
-        assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
-        l.rlim_cur = MIN(limit, l.rlim_max);
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
 }
 
 /* While it cannot be written, the history takes none of its memory; hours come through, as they are of a day, and

@@ -85,6 +85,52 @@ static void test_done(void **state) {
         spool_item_done(&i);
 }
 
+static unsigned count_descriptors(void) {
+        DIR *dir = opendir("/proc/self/fd");
+        unsigned n = 0;
+
+        assert_non_null(dir);
+        while (readdir(dir))
+                n++;
+        (void)closedir(dir);
+        return n;
+}
+
+/* Several steps find the spool once, and nothing of it stays open after them, so that it can be unmounted. */
+static void test_kept_open(void **state) {
+        unsigned before = count_descriptors();
+        SpoolItem i, k;
+
+        write_file(at("in/a"), "x");
+        write_file(at("in/b"), "x");
+        write_file(at("in/c"), "x");
+        i = claim("a");
+        assert_int_equal(count_descriptors(), before);
+        spool_keep_open(s, true);
+        k = claim("b");
+        assert_int_equal(count_descriptors(), before + 2);
+        assert_int_equal(spool_done(s, &i), 0);
+        assert_int_equal(count_descriptors(), before + 2);
+        spool_keep_open(s, false);
+        assert_int_equal(count_descriptors(), before);
+        assert_int_equal(spool_done(s, &k), 0);
+        spool_item_done(&i);
+        spool_item_done(&k);
+
+        /* While they are closed, another directory may take its place. */
+        assert_int_equal(rename(at("in"), at("moved")), 0);
+        make_directory(at("in"));
+        write_file(at("in/c"), "x");
+        assert_int_equal(spool_claim(s, "c", now_realtime(), &i), -ESTALE);
+        assert_int_equal(count_descriptors(), before);
+        reopen(at("done"), at("failed"));
+        spool_keep_open(s, true);
+        i = claim("c");
+        spool_item_done(&i);
+        s = spool_free(s);
+        assert_int_equal(count_descriptors(), before);
+}
+
 /* Its owner can mount something over any part of it. */
 static void test_silent(void **state) {
         static const char *const places[] = { "in", "in/.vakt-job", "done" };
@@ -462,10 +508,10 @@ static void test_killed(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                spool_test(test_done),           spool_test(test_silent),          spool_test(test_from_path),
-                spool_test(test_retry_and_fail), spool_test(test_release),         spool_test(test_names),
-                spool_test(test_not_claimable),  spool_test(test_bad_directories), spool_test(test_debris),
-                spool_test(test_killed),
+                spool_test(test_done),      spool_test(test_kept_open),      spool_test(test_silent),
+                spool_test(test_from_path), spool_test(test_retry_and_fail), spool_test(test_release),
+                spool_test(test_names),     spool_test(test_not_claimable),  spool_test(test_bad_directories),
+                spool_test(test_debris),    spool_test(test_killed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,22 @@ static void test_file_is_reported_once(void **state) {
         stop_watch(watch);
 }
 
+/* Directories are watched by way of the current one, which nobody else notices. */
+static void test_current_directory(void **state) {
+        char before[PATH_MAX], after[PATH_MAX];
+        Watch *watch;
+
+        make_directory(at("a"));
+        assert_non_null(getcwd(before, sizeof(before)));
+        watch = start_tree(w.directory, WATCH_COMPLETE);
+        assert_non_null(getcwd(after, sizeof(after)));
+        assert_string_equal(after, before);
+        write_file(at("a/b"), "1");
+        settle();
+        assert_reported("a/b", WATCH_CLOSE);
+        stop_watch(watch);
+}
+
 /* All that may happen to a file, each by its name. */
 static void test_events(void **state) {
         Watch *watch = start_tree(w.directory, WATCH_ALL);
@@ -970,6 +986,7 @@ static void test_damaged_snapshot(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 watch_test(test_file_is_reported_once),
+                watch_test(test_current_directory),
                 watch_test(test_events),
                 watch_test(test_links_and_fifos),
                 watch_test(test_files_without_a_name),

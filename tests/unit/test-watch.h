@@ -279,7 +279,7 @@ static inline Watch *start_tree(const char *path, unsigned events) {
 
 static inline void start_watcher(void) {
         assert_true(sd_event_new(&w.event) >= 0);
-        assert_int_equal(watcher_new(&w.watcher, w.event), 0);
+        assert_int_equal(watcher_new(&w.watcher, w.event, NULL, NULL), 0);
 }
 
 static inline void stop_watcher(void) {

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What bench-paths.py cannot do itself without being slower than what it measures:
+/* What the benchmarks in Python cannot do themselves without being slower than what they measure, and the limits:
  *
  *   walk DIRECTORY                  the least that a watcher of a tree does: µs of a walk with inotify_add_watch(2)
  *   react DIRECTORY COMMAND…        the least that a trigger does: for each file closed, posix_spawn(3) of the command
- *   stamp SOCKET [PATH]          what a run does: sends when it began, and which file it is about
- *   collect LOG                  what a run of a batch does: appends standard input to a file
+ *   loop N AT-ONCE COMMAND…         the least that N runs take, so many at once: prints when it began, and µs
+ *   drain DIRECTORY AT-ONCE COMMAND…   the same, one run for each file, whose path is the last argument; removes them
+ *   note FILE [PATH]                what a run does: appends when it began, and nothing waits for a reader
+ *   stamp SOCKET [PATH]             what a run does: sends when it began, and which file it is about
+ *   collect LOG                     what a run of a batch does: appends standard input to a file
  *   burst DIRECTORY DIRECTORIES FILES   writes so many files into so many directories that are there, prints µs
  *   nest DIRECTORY DIRECTORIES FILES    the same into directories that it makes, each in one of those before it
  *
- * The files are called so that bench-paths.py can tell which are missing. */
+ * The files are called so that bench-paths.py can tell which are missing. Times are µs of CLOCK_MONOTONIC. It is built
+ * a second time, static: the start of that costs little beside the run that is measured. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,15 +28,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/clock.h"
 #include "util/macro.h"
 
 static _Noreturn void give_up(const char *what) {
-        fprintf(stderr, "bench-paths-helper: %s: %s\n", what, strerror(errno));
+        fprintf(stderr, "bench-helper: %s: %s\n", what, strerror(errno));
         exit(EXIT_FAILURE);
 }
+
+static usec_t began; /* this process */
 
 static usec_t now(void) {
         return now_clock(CLOCK_MONOTONIC);
@@ -78,9 +85,72 @@ static int do_react(char *argv[]) {
         return EXIT_SUCCESS;
 }
 
+static void wait_for_one(void) {
+        int status;
+
+        if (wait(&status) < 0 || status != 0)
+                give_up("a command failed");
+}
+
+/* Starts one more when less than n are under way. */
+static void start_one(char *argv[], unsigned *n_running, unsigned at_once) {
+        pid_t pid;
+
+        if (*n_running == at_once)
+                wait_for_one();
+        else
+                ++*n_running;
+        if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+                give_up(argv[0]);
+}
+
+static int finish(unsigned n_running) {
+        while (n_running-- > 0)
+                wait_for_one();
+        printf("%" PRIu64 " %" PRIu64 "\n", began, now() - began);
+        return EXIT_SUCCESS;
+}
+
+static int do_loop(char *argv[]) {
+        unsigned n = (unsigned)strtoul(argv[0], NULL, 10), at_once = (unsigned)strtoul(argv[1], NULL, 10),
+                 n_running = 0;
+
+        while (n-- > 0)
+                start_one(argv + 2, &n_running, at_once);
+        return finish(n_running);
+}
+
+static int do_drain(char *argv[]) {
+        unsigned at_once = (unsigned)strtoul(argv[1], NULL, 10), n_running = 0, n = 0;
+        char path[PATH_MAX], *command[8] = {};
+        const struct dirent *d;
+        DIR *dir = opendir(argv[0]);
+
+        if (!dir)
+                give_up(argv[0]);
+        for (; argv[2 + n] && n < ELEMENTSOF(command) - 2; n++)
+                command[n] = argv[2 + n];
+        command[n] = path;
+        while ((d = readdir(dir))) {
+                if (d->d_name[0] == '.')
+                        continue;
+                (void)snprintf(path, sizeof(path), "%s/%s", argv[0], d->d_name);
+                start_one(command, &n_running, at_once);
+                (void)unlink(path);
+        }
+        (void)closedir(dir);
+        return finish(n_running);
+}
+
 /* --- what is run --- */
 
-static int do_stamp(char *argv[], usec_t began) {
+static int do_note(char *argv[]) {
+        int fd = open(argv[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+        return fd < 0 || dprintf(fd, "%" PRIu64 "\n", began) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int do_stamp(char *argv[]) {
         struct sockaddr_un to = { .sun_family = AF_UNIX };
         char message[PATH_MAX + 32];
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n;
@@ -164,16 +234,15 @@ int main(int argc, char *argv[]) {
                 int n_arguments;
                 int (*run)(char *argv[]);
         } modes[] = {
-                { "walk", 1, do_walk },   { "react", 2, do_react }, { "collect", 1, do_collect },
-                { "burst", 3, do_burst }, { "nest", 3, do_nest },
+                { "walk", 1, do_walk },       { "react", 2, do_react }, { "loop", 3, do_loop },
+                { "drain", 3, do_drain },     { "stamp", 1, do_stamp }, { "note", 1, do_note },
+                { "collect", 1, do_collect }, { "burst", 3, do_burst }, { "nest", 3, do_nest },
         };
-        usec_t began = now();
 
-        if (argc >= 3 && strcmp(argv[1], "stamp") == 0)
-                return do_stamp(argv + 2, began);
+        began = now();
         for (size_t i = 0; argc >= 2 && i < ELEMENTSOF(modes); i++)
                 if (strcmp(argv[1], modes[i].name) == 0 && argc - 2 >= modes[i].n_arguments)
                         return modes[i].run(argv + 2);
-        fprintf(stderr, "bench-paths-helper: see the head of its source.\n");
+        fprintf(stderr, "bench-helper: see the head of its source.\n");
         return EXIT_FAILURE;
 }
