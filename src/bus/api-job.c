@@ -161,6 +161,13 @@ static int get_overlap(sd_bus *bus, const char *path, const char *interface, con
         return sd_bus_message_append_basic(reply, 's', j->def ? overlap_to_string(j->def->overlap) : "");
 }
 
+static int get_runner(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Job *j = userdata;
+
+        return sd_bus_message_append_basic(reply, 's', j->def ? runner_kind_to_string(j->def->rare->runner.kind) : "");
+}
+
 /* --- the job itself --- */
 
 static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
@@ -284,6 +291,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Pool", "s", get_def_text, 0, CHANGES),
         SD_BUS_PROPERTY("Priority", "i", get_priority, 0, CHANGES),
         SD_BUS_PROPERTY("Overlap", "s", get_overlap, 0, CHANGES),
+        SD_BUS_PROPERTY("Runner", "s", get_runner, 0, CHANGES),
         SD_BUS_PROPERTY("QueueMax", "u", get_def_unsigned, 0, CHANGES),
         SD_BUS_PROPERTY("Retry", "u", get_def_unsigned, 0, CHANGES),
         SD_BUS_PROPERTY("Timeout", "t", get_def_usec, 0, CHANGES),

@@ -128,6 +128,9 @@ static int parse_shell(const KeyLine *k, _unused_ void *field) {
 static const KeyWords overlap_words = { overlap_from_string, "queue, skip, replace or parallel" };
 static const KeyRange queue_range = { 0, JOB_QUEUE_MAX }, parallel_range = { 1, JOB_QUEUE_MAX };
 static const KeySpan delay_span = { 0, .endless = false }, history_span = { USEC_PER_SEC, .endless = true };
+static const KeyWords runner_words = { runner_kind_from_string, "unit or warm" };
+static const KeySpan runner_span = { USEC_PER_MSEC, .endless = true };
+static const KeyRange runner_runs_range = { 1, UINT_MAX - 1 }, runner_slots_range = { 1, JOB_RUNNER_SLOTS_MAX };
 static const KeySpan wait_span = { 0, .endless = true };
 static const KeyRange retry_range = { 0, JOB_RETRY_MAX }, history_range = { 1, UINT_MAX - 1 };
 
@@ -164,6 +167,10 @@ static const KeyRow run_rows[] = {
         { "Run", "RetryMaxDelaySec", key_parse_span, VALUE(rare.retry.max_delay), &delay_span },
         { "Run", "MinIntervalSec", key_parse_span, VALUE(rare.min_interval), &delay_span },
         { "Run", "SuccessExitStatus", run_parse_success, FIELD(rare.success) },
+        { "Run", "Runner", key_parse_word, VALUE(rare.runner.kind), &runner_words },
+        { "Run", "RunnerIdleSec", key_parse_span, VALUE(rare.runner.idle), &runner_span },
+        { "Run", "RunnerMaxRuns", key_parse_count, VALUE(rare.runner.max_runs), &runner_runs_range },
+        { "Run", "RunnerSlots", key_parse_unsigned, VALUE(rare.runner.slots), &runner_slots_range },
         { "Run", "HistoryKeep", key_parse_count, VALUE(rare.history_keep), &history_range },
         { "Run", "HistoryKeepSec", key_parse_span, VALUE(rare.history_keep_usec), &history_span },
 };
@@ -310,6 +317,8 @@ static int finish(Builder *b) {
                 r = validate_commands(b);
         if (r >= 0)
                 r = service_finish(b);
+        if (r >= 0)
+                r = run_finish_runner(b);
         if (r >= 0 && builder_n_problems(b) == 0)
                 r = upkeep_put_command(b);
         if (r >= 0 && builder_n_problems(b) == 0)

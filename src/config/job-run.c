@@ -198,3 +198,60 @@ int run_parse_success(const KeyLine *k, void *field) {
                 *(SuccessDef *)field = (SuccessDef){};
         return key_each_word(k, add_success, field);
 }
+
+/* --- the runner --- */
+
+/* What cannot hold for one of several runs in a unit, or is ours to set there. */
+static const struct {
+        const char *key, *reason;
+} never_warm[] = {
+        { "RootDirectory", "the program of the runner is not in that directory" },
+        { "RootImage", "the program of the runner is not in that image" },
+        { "PAMName", "a session would be that of the runner, and not of a run" },
+        { "StandardInput", "the standard input of a unit is the socket of its runner" },
+        { "StandardInputText", "the standard input of a unit is the socket of its runner" },
+        { "StandardInputData", "the standard input of a unit is the socket of its runner" },
+        { "ExecCondition", "it would be executed once for all runs in a unit" },
+        { "ExecStartPre", "it would be executed once for all runs in a unit" },
+        { "ExecStartPost", "it would be executed once for all runs in a unit" },
+        { "ExecStopPost", "it would be executed once for all runs in a unit" },
+        { "Delegate", "the control groups below a unit are those of its runs" },
+        { "NotifyAccess", "the runner receives what its runs report" },
+        { "LogNamespace", "the runner writes the lines of its runs to the journal of the system" },
+        { "SyslogFacility", "the runner writes the lines of its runs, with their numbers" },
+        { "SyslogLevel", "the runner writes the lines of its runs, with their numbers" },
+        { "SyslogLevelPrefix", "the runner writes the lines of its runs, with their numbers" },
+};
+
+static int check_warm_setting(const Place *place) {
+        KeyLine k = place_line(place, NULL);
+
+        for (size_t i = 0; i < ELEMENTSOF(never_warm); i++)
+                if (streq(k.row->key, never_warm[i].key))
+                        return key_problem(&k, "%s= does not go with Runner=warm: %s. Remove it, or use Runner=unit.",
+                                           k.row->key, never_warm[i].reason);
+        return 0;
+}
+
+static bool is_null_input(const UnitProperty *p) {
+        return streq(p->name, "StandardInput") && streq(p->values[0].text, "null");
+}
+
+int run_finish_runner(Builder *b) {
+        const Place *place = builder_place(b, "Run", "Runner");
+        const char *other = b->def->rare->unit     ? "Unit="
+                            : b->def->rare->rotate ? "[Rotate]"
+                            : b->def->rare->clean  ? "[Clean]"
+                                                   : NULL;
+        KeyLine k = place_line(place, NULL);
+        int r = 0;
+
+        if (b->def->rare->runner.kind != RUNNER_WARM)
+                return 0;
+        if (other)
+                return key_problem(&k, "Runner=warm is for Exec= and Shell=, and not for %s. Remove it.", other);
+        for (size_t i = 0; r >= 0 && i < b->def->rare->n_properties; i++)
+                if (!is_null_input(&b->def->rare->properties[i]))
+                        r = check_warm_setting(&b->service.places[i]);
+        return r;
+}

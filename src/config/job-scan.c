@@ -49,15 +49,25 @@ static bool stem_is_valid(const char *name, size_t n) {
         return job_name_is_valid(stem);
 }
 
+static bool is_reserved(const char *name, size_t n) {
+        size_t n_suffix = strlen(JOB_RUNNER_SUFFIX);
+
+        return n > n_suffix && memcmp(name + n - n_suffix, JOB_RUNNER_SUFFIX, n_suffix) == 0;
+}
+
 ssize_t job_scan_stem(const Directory *directory, const char *file, Diagnostics *problems) {
         size_t n = stem_length(file, JOB_SUFFIX);
         _cleanup_free_ char *path = NULL;
 
-        if (stem_is_valid(file, n))
+        if (stem_is_valid(file, n) && !is_reserved(file, n))
                 return (ssize_t)n;
         path = directory_join(directory, file);
         if (!path)
                 return -ENOMEM;
+        if (is_reserved(file, n))
+                return diagnostics_add(problems, path, 0,
+                                       "The name of a job must not end in " JOB_RUNNER_SUFFIX
+                                       ", which stands for the runners of jobs (Runner=warm). Rename the file.");
         return diagnostics_add(
                 problems, path, 0,
                 "The file name is not a valid job name. Rename the file to NAME.job, where NAME has at most %d "

@@ -18,6 +18,7 @@ int run_parse_success(const KeyLine *k, void *field);
 
 /* Hands the requests of OnSuccess= and so on to the context, if it wants them. 0 or -ENOMEM. */
 int run_finish_chains(Builder *b);
+int run_finish_runner(Builder *b); /* validates what does not go with Runner=warm */
 
 /* --- job-timer.c --- */
 

@@ -165,7 +165,7 @@ static void name_unit(const Manager *m, LiveRun *run) {
         const ExecutorOps *ops = m->executor->ops;
         char *unit;
 
-        if (!ops->name_unit || ops->name_unit(run->def, &run->record, &unit) < 0)
+        if (!ops->name_unit || ops->name_unit(m->executor, run->def, &run->record, &unit) < 0)
                 return;
         owned_run_set_text(&run->record.unit, unit);
 }

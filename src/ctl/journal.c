@@ -14,7 +14,10 @@
  *
  * Processes of a run with PAMName= are taken out of its unit by logind. Of their streams the journal remembers whose
  * they were for the first process only, so vakt-command writes a mark into each, and what else comes by it is the
- * run's. */
+ * run's.
+ *
+ * The unit of a runner (Runner=warm) has many runs. The runner writes the lines of each with its number: of them a
+ * line counts that comes out of that unit. */
 
 #include "ctl/journal.h"
 
@@ -142,6 +145,15 @@ static bool is_run_unit(const char *unit) {
         return startswith(unit, "vakt-");
 }
 
+#define RUNNER_SUFFIX ".runner" /* of the job, in the name of such a unit: systemd/unit-name.h */
+
+static bool is_runner_unit(const char *unit) {
+        const char *hyphen = strrchr(unit, '-');
+        size_t n = strlen(RUNNER_SUFFIX);
+
+        return is_run_unit(unit) && (size_t)(hyphen - unit) > n && memcmp(hyphen - n, RUNNER_SUFFIX, n) == 0;
+}
+
 bool journal_scope_is_known(const JournalScope *s) {
         return is_run_unit(s->unit) || !isempty(s->invocation);
 }
@@ -150,6 +162,8 @@ bool journal_scope_is_known(const JournalScope *s) {
 static int match_unit(sd_journal *j, const JournalScope *s) {
         int r = 0;
 
+        if (is_runner_unit(s->unit)) /* its lines have the number of the run */
+                return 0;
         if (!isempty(s->invocation)) {
                 r = add_match(j, "_SYSTEMD_INVOCATION_ID", s->invocation);
                 if (r >= 0)
@@ -167,6 +181,8 @@ static int match_unit(sd_journal *j, const JournalScope *s) {
 static int match_manager(sd_journal *j, const JournalScope *s) {
         int r;
 
+        if (is_runner_unit(s->unit)) /* which are about no run */
+                return 0;
         if (is_run_unit(s->unit))
                 r = add_match(j, s->user ? "USER_UNIT" : "UNIT", s->unit);
         else if (!isempty(s->invocation))
@@ -250,10 +266,13 @@ static bool is_number(const char *s, uint64_t value) {
         return streq_ptr(s, text);
 }
 
-/* Whether a unit belongs to the job: the prefix, the number of a run, ".service". */
+/* Whether a unit belongs to the job: the prefix, the number of a run or of a runner, ".service". */
 static bool is_unit_of_job(const Journal *j, const char *unit) {
         const char *rest = unit && j->unit_prefix ? startswith(unit, j->unit_prefix) : NULL;
-        size_t n = rest ? strspn(rest, "0123456789") : 0;
+        size_t n;
+
+        rest = rest ? startswith(rest, RUNNER_SUFFIX "-") ?: startswith(rest, "-") : NULL;
+        n = rest ? strspn(rest, "0123456789") : 0;
 
         return n > 0 && streq(rest + n, ".service");
 }
@@ -304,6 +323,8 @@ static bool is_from_run(const Journal *j) {
                 return true;
         if (s->run == 0)
                 return is_unit_of_job(j, unit) || (!s->user && has(j, FIELD_JOB, s->job) && unit && is_run_unit(unit));
+        if (is_runner_unit(s->unit))
+                return streq_ptr(unit, s->unit) && is_number(j->values[FIELD_RUN], s->run);
         if (!isempty(s->invocation) && j->values[FIELD_INVOCATION])
                 return has(j, FIELD_INVOCATION, s->invocation);
         /* A line that the journal read after the unit was gone has lost its invocation. */
@@ -349,7 +370,16 @@ static bool is_about_dropped(const Journal *j) {
 
         if (!has(j, FIELD_MESSAGE_ID, MESSAGE_JOURNAL_DROPPED) || !has(j, FIELD_TRANSPORT, "driver") || !unit)
                 return false;
-        return j->scope.run > 0 ? streq(unit + 1, j->scope.unit) : is_unit_of_job(j, unit + 1);
+        if (j->scope.run == 0)
+                return is_unit_of_job(j, unit + 1);
+        return streq(unit + 1, j->scope.unit) && (!is_runner_unit(unit + 1) || is_of_this_time(j, LATER_MAX));
+}
+
+/* A line of output that a runner wrote. */
+static bool is_from_runner(const Journal *j) {
+        const char *unit = j->values[j->scope.user ? FIELD_USER_UNIT : FIELD_UNIT];
+
+        return unit && is_runner_unit(unit) && j->values[FIELD_RUN] && has(j, FIELD_TRANSPORT, "journal");
 }
 
 static bool is_ours(const Journal *j) {
@@ -360,7 +390,7 @@ static bool is_ours(const Journal *j) {
         if (is_about_dropped(j))
                 return true;
         if (is_from_run(j))
-                return !j->scope.output_only || has(j, FIELD_TRANSPORT, "stdout");
+                return !j->scope.output_only || has(j, FIELD_TRANSPORT, "stdout") || is_from_runner(j);
         /* vaktd writes what a child of it prints in the name of the job. */
         return !j->scope.output_only && is_from_above(j) && is_about_run(j) &&
                (!j->scope.own_only || has(j, FIELD_IDENTIFIER, j->scope.job));
@@ -498,13 +528,16 @@ static int explain_no_file(char **reterr_message) {
         return -ENOENT;
 }
 
-/* "vakt-backup-7.service" of run 7 -> "vakt-backup-" */
+/* "vakt-backup-7.service" of run 7, or of a runner -> "vakt-backup" */
 static char *unit_prefix(const char *unit) {
         const char *suffix = strrchr(unit, '.'), *p = suffix;
 
         while (p && p > unit && p[-1] >= '0' && p[-1] <= '9')
                 p--;
-        return is_run_unit(unit) && suffix && p < suffix ? alloc_format("%.*s", (int)(p - unit), unit) : NULL;
+        if (!is_run_unit(unit) || !suffix || p == suffix || p[-1] != '-')
+                return NULL;
+        p -= is_runner_unit(unit) ? strlen(RUNNER_SUFFIX "-") : strlen("-");
+        return alloc_format("%.*s", (int)(p - unit), unit);
 }
 
 int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message) {

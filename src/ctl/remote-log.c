@@ -58,12 +58,15 @@ static void match_all_runs(char ***argv, const Ctl *c, const char *job) {
 
         alloc_extendf(argv, "%s=vaktd.service", option);
         alloc_extendf(argv, "%s=vakt-%s-*.service", option, job);
+        alloc_extendf(argv, "%s=vakt-%s.runner-*.service", option, job);
         alloc_extendf(argv, c->all && !c->user ? "VAKT_JOB=%s" : "SYSLOG_IDENTIFIER=%s", job);
 }
 
 static void match_run(char ***argv, const Ctl *c, const char *job, const RunView *run) {
         const char *unit = c->user ? "USER_UNIT" : "UNIT";
-        bool is_own = startswith(run->unit, "vakt-"); /* and of Unit= otherwise, which has other runs */
+        bool is_warm = strstr(run->unit, ".runner-"); /* the unit has other runs, and lines have their numbers */
+        /* and of Unit= otherwise, which has other runs */
+        bool is_own = startswith(run->unit, "vakt-") && !is_warm;
 
         if (!isempty(run->invocation)) {
                 alloc_extendf(argv, "_SYSTEMD_INVOCATION_ID=%s", run->invocation);
@@ -76,6 +79,11 @@ static void match_run(char ***argv, const Ctl *c, const char *job, const RunView
         if (is_own && c->all) {
                 alloc_extendf(argv, "%s=%s", unit, run->unit);
                 alloc_extendf(argv, "%s", c->user ? "_SYSTEMD_USER_UNIT=init.scope" : "_PID=1");
+                alloc_extendf(argv, "+");
+        }
+        if (is_warm) {
+                alloc_extendf(argv, "_SYSTEMD_%s=%s", unit, run->unit);
+                alloc_extendf(argv, "VAKT_RUN=%" PRIu64, run->id);
                 alloc_extendf(argv, "+");
         }
         alloc_extendf(argv, "_SYSTEMD_%s=vaktd.service", unit);

@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 
 #include "exec/child-environment.h"
+#include "exec/command-line.h"
 #include "exec/environment.h"
 #include "exec/start-diagnosis.h"
 #include "fs/identity.h"

@@ -5,41 +5,29 @@
  * by an attribute on it: the group of somebody else may be writable, too.
  *
  * The kernel wants processes in the leaves of the tree only as soon as controllers are handed on, so the daemon moves
- * into a leaf of its own. The memory controller is handed on where there is one; time is counted without any. */
+ * into a leaf of its own, and a runner, too. The memory controller is handed on where there is one; time is counted
+ * without any. */
 
 #include "exec/child-cgroup.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #include "util/file.h"
-#include "util/log.h"
 #include "util/strv.h"
 
-#define OWN_GROUP     "daemon"
 #define RUN_PREFIX    "run-"
 #define FILE_PATH_MAX (sizeof(RUN_PREFIX "18446744073709551615/cgroup.subtree_control"))
 #define TEXT_MAX      4096 /* bytes of a file of the kernel that is no list */
 
-/* A group that still has a process in it; it is removed when the last one is gone. */
-typedef struct Leaving {
-        struct Leaving *next;
-        struct ChildCgroup *cgroup;
-        uint64_t run;
-        sd_event_source *source;
-} Leaving;
-
 struct ChildCgroup {
-        sd_event *event;
         char *path;
         const char *below_root; /* the part of path that /proc/PID/cgroup shows */
         int fd;
-        Leaving *leaving;
 };
 
 /* --- files of a group --- */
@@ -155,109 +143,50 @@ static void remove_empty_groups(const ChildCgroup *c) {
                         (void)unlinkat(c->fd, entry->d_name, AT_REMOVEDIR);
 }
 
-int child_cgroup_new(ChildCgroup **ret, sd_event *event) {
+static int enter_own_group(const ChildCgroup *c, const char *own_group) {
+        _cleanup_free_ char *entrance = NULL;
+
+        if (mkdirat(c->fd, own_group, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        if (string_format(&entrance, "%s/cgroup.procs", own_group) < 0)
+                return -ENOMEM;
+        return write_file(c->fd, entrance, "0");
+}
+
+int child_cgroup_new(ChildCgroup **ret, const char *own_group) {
         _cleanup_(child_cgroup_freep) ChildCgroup *c = NULL;
         int r;
 
         c = malloc(sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        *c = (ChildCgroup){ .event = sd_event_ref(event), .fd = -EBADF };
+        *c = (ChildCgroup){ .fd = -EBADF };
         r = find_delegated(c);
         if (r < 0)
                 return r;
         c->fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (c->fd < 0)
                 return -errno;
-        if (mkdirat(c->fd, OWN_GROUP, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        r = write_file(c->fd, OWN_GROUP "/cgroup.procs", "0");
+        r = enter_own_group(c, own_group);
         if (r < 0)
                 return r;
-        r = write_file(c->fd, "cgroup.subtree_control", "+memory");
-        if (r < 0)
-                log_debug_errno(r, "No memory controller for the control groups of runs, ignoring: %m");
+        (void)write_file(c->fd, "cgroup.subtree_control", "+memory"); /* where there is one */
         remove_empty_groups(c);
-        log_debug("Each run gets a control group below %s.", c->path);
         *ret = TAKE_PTR(c);
         return 0;
-}
-
-/* --- leaving --- */
-
-static void leaving_free(Leaving *l) {
-        for (Leaving **p = &l->cgroup->leaving; *p; p = &(*p)->next)
-                if (*p == l) {
-                        *p = l->next;
-                        break;
-                }
-        sd_event_source_disable_unref(l->source);
-        free(l);
-}
-
-/* True when it is gone, or can never be. */
-static bool try_remove(const ChildCgroup *c, uint64_t run) {
-        char path[FILE_PATH_MAX];
-
-        return unlinkat(c->fd, run_file(path, run, ""), AT_REMOVEDIR) >= 0 || errno != EBUSY;
-}
-
-static int on_events_changed(sd_event_source *s, const struct inotify_event *event, void *userdata) {
-        Leaving *l = userdata;
-
-        if (try_remove(l->cgroup, l->run) || (event->mask & IN_IGNORED))
-                leaving_free(l);
-        return 0;
-}
-
-static int leaving_new(ChildCgroup *c, uint64_t run) {
-        _cleanup_free_ char *path = NULL;
-        char name[FILE_PATH_MAX];
-        Leaving *l;
-        int r;
-
-        l = malloc(sizeof(*l));
-        if (!l)
-                return -ENOMEM;
-        *l = (Leaving){ .next = c->leaving, .cgroup = c, .run = run };
-        c->leaving = l;
-        r = string_format(&path, "%s/%s", c->path, run_file(name, run, "cgroup.events"));
-        if (r >= 0)
-                r = sd_event_add_inotify(c->event, &l->source, path, IN_MODIFY, on_events_changed, l);
-        if (r < 0) {
-                leaving_free(l);
-                return r;
-        }
-        (void)sd_event_source_set_description(l->source, "run-cgroup");
-        if (try_remove(c, run)) /* it became empty before we began to watch */
-                leaving_free(l);
-        return 0;
-}
-
-void child_cgroup_remove(ChildCgroup *c, uint64_t run) {
-        int r;
-
-        if (try_remove(c, run))
-                return;
-        r = leaving_new(c, run);
-        if (r < 0)
-                log_debug_errno(r, "Cannot wait for control group " RUN_PREFIX "%" PRIu64 ", leaving it: %m", run);
 }
 
 ChildCgroup *child_cgroup_free(ChildCgroup *c) {
         if (!c)
                 return NULL;
-        while (c->leaving)
-                leaving_free(c->leaving);
         safe_close(c->fd);
-        sd_event_unref(c->event);
         free(c->path);
         return mfree(c);
 }
 
 /* --- the group of a run --- */
 
-int child_cgroup_make(ChildCgroup *c, uint64_t run) {
+int child_cgroup_make(const ChildCgroup *c, uint64_t run) {
         char path[FILE_PATH_MAX];
 
         return mkdirat(c->fd, run_file(path, run, ""), 0755) < 0 && errno != EEXIST ? -errno : 0;
@@ -295,7 +224,7 @@ static int signal_members(const ChildCgroup *c, uint64_t run, int sig) {
         return r;
 }
 
-void child_cgroup_signal(const ChildCgroup *c, uint64_t run, int sig) {
+int child_cgroup_signal(const ChildCgroup *c, uint64_t run, int sig) {
         char path[FILE_PATH_MAX];
         int r = -ENOENT;
 
@@ -303,22 +232,36 @@ void child_cgroup_signal(const ChildCgroup *c, uint64_t run, int sig) {
                 r = write_file(c->fd, run_file(path, run, "cgroup.kill"), "1");
         if (r == -ENOENT) /* another signal, or a kernel before 5.14 */
                 r = signal_members(c, run, sig);
-        if (r < 0 && r != -ENOENT)
-                log_warning_errno(r,
-                                  "Cannot send signal %d to control group %s/" RUN_PREFIX "%" PRIu64 ", ignoring: %m",
-                                  sig, c->path, run);
+        return r == -ENOENT ? 0 : r;
 }
 
 ChildUsage child_cgroup_usage(const ChildCgroup *c, uint64_t run) {
         ChildUsage usage = { .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX };
         char path[FILE_PATH_MAX], text[TEXT_MAX];
-        uint64_t n_killed;
 
         (void)read_keyed(c, run, "cpu.stat", "usage_usec", &usage.cpu);
         if (file_read(c->fd, run_file(path, run, "memory.peak"), text, sizeof(text)) > 0)
                 usage.memory_peak = strtoull(text, NULL, 10);
-        usage.oom = read_keyed(c, run, "memory.events", "oom_kill", &n_killed) >= 0 && n_killed > 0;
         return usage;
+}
+
+bool child_cgroup_was_oom(const ChildCgroup *c, uint64_t run) {
+        uint64_t n_killed;
+
+        return read_keyed(c, run, "memory.events", "oom_kill", &n_killed) >= 0 && n_killed > 0;
+}
+
+bool child_cgroup_remove(const ChildCgroup *c, uint64_t run) {
+        char path[FILE_PATH_MAX];
+
+        return unlinkat(c->fd, run_file(path, run, ""), AT_REMOVEDIR) >= 0 || errno != EBUSY;
+}
+
+int child_cgroup_open_events(const ChildCgroup *c, uint64_t run) {
+        char path[FILE_PATH_MAX];
+        int fd = openat(c->fd, run_file(path, run, "cgroup.events"), O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
 }
 
 uint64_t child_cgroup_run_of(const ChildCgroup *c, pid_t pid) {

@@ -6,6 +6,7 @@
  */
 
 #include "exec/child-cgroup.h"
+#include "exec/child-leaving.h"
 #include "exec/child-notify.h"
 #include "exec/child-settings.h"
 #include "exec/executor.h"
@@ -35,6 +36,7 @@ typedef struct ChildExecutor {
                              there */
         char helper_path[sizeof("/proc/self/fd/2147483647")];
         ChildCgroup *cgroup; /* NULL = none was delegated */
+        ChildLeaving *leaving;
         ChildNotify *notify; /* from the first run on */
         bool notify_failed;
         long own_maxrss;                        /* KiB, of us at least */

@@ -6,11 +6,11 @@
 
 #include "exec/child-notify.h"
 
-#include <stdalign.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "exec/notify-message.h"
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -20,7 +20,6 @@
 #define MESSAGES_DRAINED   1024
 #define TURNS_PER_INTERVAL 100 /* turns of the loop in INTERVAL_USEC; then senders wait */
 #define INTERVAL_USEC      (100 * USEC_PER_MSEC)
-#define FDS_MAX            16 /* descriptors in one message; the kernel closes what does not fit */
 
 struct ChildNotify {
         sd_event_source *source;
@@ -32,76 +31,14 @@ struct ChildNotify {
         void *userdata;
 };
 
-/* Cuts at the beginning of a character, and leaves nothing that could draw on a terminal. */
-static void trim_status(char *text) {
-        size_t n = strlen(text);
-
-        if (n > NOTIFY_STATUS_MAX) {
-                n = NOTIFY_STATUS_MAX;
-                while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
-                        n--;
-                text[n] = '\0';
-        }
-        for (; *text; text++)
-                if ((unsigned char)*text < 0x20 || *text == 0x7f)
-                        *text = ' ';
-}
-
-static void take_message(const ChildNotify *n, pid_t sender, char *text) {
-        char *status = NULL, *rest = NULL;
-
-        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-                if (startswith(line, "STATUS="))
-                        status = line + strlen("STATUS=");
-        if (!status)
-                return;
-        trim_status(status);
-        n->status(n->userdata, sender, status);
-}
-
-/* Closes the descriptors of a message. The sender, 0 when it is not known. */
-static pid_t take_ancillary(struct msghdr *message) {
-        pid_t sender = 0;
-
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-                if (c->cmsg_level != SOL_SOCKET)
-                        continue;
-                if (c->cmsg_type == SCM_CREDENTIALS) {
-                        struct ucred credentials;
-
-                        memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
-                        sender = credentials.pid;
-                }
-                for (size_t i = 0; c->cmsg_type == SCM_RIGHTS && CMSG_LEN((i + 1) * sizeof(int)) <= c->cmsg_len; i++) {
-                        int fd;
-
-                        memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-                        safe_close(fd);
-                }
-        }
-        return sender;
-}
-
 /* False when there is none. */
 static bool receive(const ChildNotify *n) {
-        char text[NOTIFY_MESSAGE_MAX + 1];
-        alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS_MAX * sizeof(int))];
-        struct iovec part = { .iov_base = text, .iov_len = sizeof(text) - 1 };
-        struct msghdr message = {
-                .msg_iov = &part,
-                .msg_iovlen = 1,
-                .msg_control = control,
-                .msg_controllen = sizeof(control),
-        };
-        ssize_t size = recvmsg(n->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        pid_t sender;
+        NotifyMessage m;
 
-        if (size < 0)
-                return errno == EINTR;
-        sender = take_ancillary(&message);
-        text[size] = '\0';
-        if (sender > 0 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-                take_message(n, sender, text);
+        if (!notify_message_receive(n->fd, &m))
+                return false;
+        if (m.status)
+                n->status(n->userdata, m.sender, m.status);
         return true;
 }
 
@@ -148,27 +85,15 @@ static int bind_path(ChildNotify *n, const char *directory) {
         return n->address ? 0 : -ENOMEM;
 }
 
-/* The kernel chooses the name. */
-static int bind_abstract(ChildNotify *n) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        socklen_t size = sizeof(address);
-
-        if (bind(n->fd, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
-            getsockname(n->fd, (struct sockaddr *)&address, &size) < 0)
-                return -errno;
-        return string_format(&n->address, "@%.*s", (int)(size - offsetof(struct sockaddr_un, sun_path) - 1),
-                             address.sun_path + 1);
-}
-
 static int open_socket(ChildNotify *n, const char *directory) {
         int r = -ENAMETOOLONG;
 
-        n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (n->fd < 0 || setsockopt(n->fd, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int)) < 0)
-                return -errno;
+        n->fd = notify_message_socket();
+        if (n->fd < 0)
+                return n->fd;
         if (directory)
                 r = bind_path(n, directory);
-        return r == -ENAMETOOLONG || r == -EADDRINUSE ? bind_abstract(n) : r;
+        return r == -ENAMETOOLONG || r == -EADDRINUSE ? notify_message_bind(n->fd, &n->address) : r;
 }
 
 int child_notify_new(ChildNotify **ret, sd_event *event, const char *directory, child_notify_status_t status,

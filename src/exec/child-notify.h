@@ -8,9 +8,6 @@
 
 #include "util/macro.h"
 
-#define NOTIFY_MESSAGE_MAX 4096 /* bytes of a message; a longer one is ignored */
-#define NOTIFY_STATUS_MAX  512  /* bytes of a status that are kept */
-
 typedef struct ChildNotify ChildNotify;
 
 /* A process that the kernel vouches for says this about itself. */

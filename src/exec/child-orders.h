@@ -6,8 +6,7 @@
 
 #include "job/unit-property.h"
 
-#define ORDERS_MAX       ((size_t)16 * 1024 * 1024) /* bytes */
-#define CHILD_FAILED_MAX 512                        /* bytes of a message, its NUL included */
+#define CHILD_FAILED_MAX 512 /* bytes of a message, its NUL included */
 
 typedef struct ChildOrders {
         const char *directory; /* where the run starts, unless WorkingDirectory= says otherwise */

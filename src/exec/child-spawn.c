@@ -12,7 +12,7 @@
 
 #include "exec/child-environment.h"
 #include "exec/child-orders.h"
-#include "exec/environment.h"
+#include "exec/command-line.h"
 #include "util/log.h"
 #include "util/nofile.h"
 #include "util/spawn-process.h"

@@ -1,14 +1,11 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The environment of a run, and what its command line makes of it. See
- * vaktd.job(5), "ENVIRONMENT". */
+/* The environment of a run. See vaktd.job(5), "ENVIRONMENT". */
 
 #include <sys/types.h>
 
 #include "exec/executor.h"
-
-#define ARGUMENTS_MAX 4096 /* words of a command line after $VAR was expanded */
 
 /* What every run of this daemon gets: PATH, the locale, HOME, USER, LOGNAME, SHELL of our own user; for a user
  * instance all that the daemon was given. -ENOMEM. */
@@ -31,10 +28,3 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
 /* The way back: what those variables, in any environment, say of a run; the rest of it stays. Its texts are the
  * environment's. */
 void environment_read_run(char *const *environment, RunRecord *run);
-
-/* Expands $VAR (a word of its own: split at white space, with quotes), ${VAR} (in place) and $$ in a command line as
- * systemd.service(5) says. Unknown variables are empty. -ENOMEM, -E2BIG. */
-int arguments_expand(char ***ret, char *const *argv, char *const *environment);
-
-/* The program as execve() wants it: a plain name is looked up in the PATH of the environment. -ENOENT, -ENOMEM. */
-int program_find(char **ret, const char *name, char *const *environment);

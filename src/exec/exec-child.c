@@ -78,7 +78,8 @@ void child_execution_report(ChildExecution *x, ExecOutcome *outcome) {
 
                 outcome->cpu = usage.cpu;
                 outcome->memory_peak = usage.memory_peak;
-                if (usage.oom && outcome->result == RUN_RESULT_SIGNAL && outcome->code == SIGKILL)
+                if (outcome->result == RUN_RESULT_SIGNAL && outcome->code == SIGKILL &&
+                    child_cgroup_was_oom(x->executor->cgroup, x->run))
                         outcome->result = RUN_RESULT_OOM;
         }
         x->executor->callbacks.ended(x->cookie, outcome); /* frees x */
@@ -124,9 +125,14 @@ static void signal_main(const ChildExecution *x, int sig) {
 }
 
 static void signal_all(const ChildExecution *x, int sig) {
+        int r = x->has_group ? child_cgroup_signal(x->executor->cgroup, x->run, sig) : 0;
+
+        if (r < 0)
+                log_warning_errno(r, "Cannot send signal %d to the control group of run %" PRIu64 ", ignoring: %m",
+                                  sig, x->run);
         if (x->has_group)
-                child_cgroup_signal(x->executor->cgroup, x->run, sig);
-        else if (holds_number(x))
+                return;
+        if (holds_number(x))
                 send_signal(-x->pid, sig);
 }
 
@@ -540,7 +546,7 @@ static Execution *child_free_execution(Execution *base) {
         sd_event_source_disable_unref(x->kill_source);
         sd_event_source_disable_unref(x->failed_source);
         if (x->has_group)
-                child_cgroup_remove(x->executor->cgroup, x->run);
+                child_leaving_add(&x->executor->leaving, x->executor->event, x->executor->cgroup, x->run);
         if (x->has_list)
                 files_directory_remove(x->executor->lists, x->run);
         output_free(x->output);
@@ -602,6 +608,7 @@ static Executor *child_free(Executor *base) {
         sd_event_source_disable_unref(e->reaper_source);
         files_directory_free(e->lists);
         child_notify_free(e->notify);
+        child_leaving_forget(&e->leaving);
         child_cgroup_free(e->cgroup);
         safe_close(e->null_fd);
         safe_close(e->helper_fd);
@@ -697,7 +704,7 @@ int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *o
                 return r;
         spawn_find_ignored(&e->ignored);
         executor_open_helper(e);
-        r = child_cgroup_new(&e->cgroup, event);
+        r = child_cgroup_new(&e->cgroup, "daemon");
         if (r < 0 && r != -ENOENT)
                 log_debug_errno(r, "Runs get no control groups of their own: %m");
         *ret = &TAKE_PTR(e)->base;

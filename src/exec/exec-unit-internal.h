@@ -16,8 +16,8 @@
 #include "systemd/unit-name.h"
 #include "exec/unit-outcome.h"
 #include "exec/unit-table.h"
+#include "exec/warm.h"
 
-typedef struct UnitExecutor UnitExecutor;
 typedef struct Caller Caller;
 
 /* In the order in which they are sent when several wait: what ends a run goes before what begins one. */
@@ -60,6 +60,7 @@ typedef enum ExecutionState {
 typedef struct UnitExecution {
         Execution base;
         Caller caller;
+        const ExecutorCallbacks *callbacks; /* those of the executor, or of the runner that is its unit */
         void *cookie;
         JobDef *def;       /* NULL = not known */
         StartOrder *order; /* until the start is sure; NULL = it is not to be started (again) */
@@ -107,12 +108,15 @@ TAILQ_HEAD(ReleaseQueue, Release);
 struct UnitExecutor {
         Executor base;
         sd_event *event;
+        bool user_instance;
+        WarmRunners warm;
         ExecutorCallbacks callbacks;
         void *userdata;
         StartContext start;
         FilesDirectory *directory;
         UnitConnection *connection;
         bool is_open;
+        bool is_proved;      /* the manager has answered since */
         bool reloading;      /* the manager reads its files, units come and go */
         bool no_memory_peak; /* it does not know such a thing */
         bool said_full;
@@ -165,7 +169,18 @@ void execution_set_state(UnitExecution *x, ExecutionState state);
 const char *execution_state_to_string(ExecutionState state);
 const char *execution_transition_to_string(ExecutionState from, ExecutionState to); /* NULL: there is none */
 
+/* The unit of a runner (warm.h) instead of that of a run. */
+typedef struct UnitOwner {
+        const ExecutorCallbacks *callbacks; /* of which held() and those after it are not called */
+        int listener;                       /* its standard input; stays the caller's, until the unit is there */
+} UnitOwner;
+
 /* exec-unit.c */
+/* As start() and adopt() of an executor; owner NULL: of a run. */
+int unit_execution_start(UnitExecutor *e, const ExecutionRequest *request, const UnitOwner *owner, void *cookie,
+                         UnitExecution **ret);
+int unit_execution_adopt(UnitExecutor *e, const ExecutionRequest *request, const UnitOwner *owner, void *cookie,
+                         UnitExecution **ret);
 void execution_next(UnitExecution *x); /* makes the call that its state asks for */
 /* over, whatever the facts say */
 void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason);

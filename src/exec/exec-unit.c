@@ -84,7 +84,7 @@ static void execution_report(UnitExecution *x) {
 
         assert(execution_is_done(x) && x->caller.call == CALL_NONE);
         if (x->state == EXECUTION_PUT_BACK) {
-                e->callbacks.put_back(x->cookie); /* frees x */
+                x->callbacks->put_back(x->cookie); /* frees x */
                 return;
         }
         execution_forget_earlier(x);
@@ -94,7 +94,7 @@ static void execution_report(UnitExecution *x) {
         assert(outcome.result != RUN_RESULT_NONE);
         if (!execution_keep_unit(x) && x->list_run > 0)
                 files_directory_remove(e->directory, x->list_run);
-        e->callbacks.ended(x->cookie, &outcome); /* frees x */
+        x->callbacks->ended(x->cookie, &outcome); /* frees x */
 }
 
 static int on_over(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -309,25 +309,28 @@ static void unit_free_executionp(UnitExecution **x) {
 static int execution_name(char **ret, const ExecutionRequest *request, bool *ret_existing) {
         const char *unit = request->run->unit ?: request->def ? request->def->rare->unit : NULL;
         char job[JOB_NAME_MAX + 1];
-        uint64_t run;
+        uint64_t n;
 
         if (!unit) {
                 *ret_existing = false;
                 return unit_name_of_run(ret, request->run->job, request->run->id);
         }
-        *ret_existing = !unit_name_parse(unit, job, &run);
+        *ret_existing = !unit_name_parse(unit, job, &n) && !unit_name_parse_runner(unit, job, &n);
         *ret = strdup(unit);
         return *ret ? 0 : -ENOMEM;
 }
 
-static int unit_name_unit(const JobDef *def, const RunRecord *run, char **ret) {
+static int unit_name_unit(Executor *base, const JobDef *def, const RunRecord *run, char **ret) {
         const ExecutionRequest request = { .def = def, .run = run };
         bool existing;
 
+        if (warm_is_wanted(def))
+                return warm_name_unit((UnitExecutor *)base, def, run, ret);
         return execution_name(ret, &request, &existing);
 }
 
-static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRequest *request, void *cookie) {
+static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRequest *request, const UnitOwner *owner,
+                         void *cookie) {
         _cleanup_free_ UnitExecution *x = NULL;
         int r;
 
@@ -337,6 +340,7 @@ static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRe
         *x = (UnitExecution){
                 .base.ops = e->base.ops,
                 .caller.executor = e,
+                .callbacks = owner ? owner->callbacks : &e->callbacks,
                 .cookie = cookie,
                 .sent = e->comparison,
                 .bound = request->timeout,
@@ -396,34 +400,36 @@ static int execution_order(UnitExecution *x, const ExecutionRequest *request, bo
         return r;
 }
 
-static int unit_start(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
+int unit_execution_start(UnitExecutor *e, const ExecutionRequest *request, const UnitOwner *owner, void *cookie,
+                         UnitExecution **ret) {
         _cleanup_(unit_free_executionp) UnitExecution *x = NULL;
-        UnitExecutor *e = (UnitExecutor *)base;
         int r;
 
         if (!request->def->rare->unit && request->def->n_commands == 0)
                 return -EINVAL;
-        r = execution_new(&x, e, request, cookie);
+        r = execution_new(&x, e, request, owner, cookie);
         if (r >= 0)
                 r = execution_bound_existing(x, request->timeout, 0);
         if (r >= 0) /* the last step that can fail: nothing has to remove its file */
                 r = execution_order(x, request, /* has_file= */ false);
         if (r < 0)
                 return r;
+        if (owner)
+                x->order->listener = owner->listener;
         unit_connection_open(e->connection);
         executor_keep_comparing(e);
         execution_next(x);
-        *ret = &TAKE_PTR(x)->base;
+        *ret = TAKE_PTR(x);
         return 0;
 }
 
-static int unit_adopt(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
+int unit_execution_adopt(UnitExecutor *e, const ExecutionRequest *request, const UnitOwner *owner, void *cookie,
+                         UnitExecution **ret) {
         _cleanup_(unit_free_executionp) UnitExecution *x = NULL;
         const RunRecord *run = request->run;
-        UnitExecutor *e = (UnitExecutor *)base;
         int r;
 
-        r = execution_new(&x, e, request, cookie);
+        r = execution_new(&x, e, request, owner, cookie);
         if (r < 0)
                 return r;
         execution_set_state(x, EXECUTION_UNSURE);
@@ -431,7 +437,7 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
         x->was_stopping = run->state == RUN_STOPPING;
         x->expected = run->invocation;
         x->since = run->started;
-        if (!x->existing && files_directory_claim(e->directory, run->id))
+        if (!x->existing && !owner && files_directory_claim(e->directory, run->id))
                 x->list_run = run->id;
         r = execution_bound_existing(x, request->timeout, usec_sub(now_realtime(), run->started));
         if (r >= 0 && run->state == RUN_STARTING && request->def && !x->existing && !request->other_boot)
@@ -450,19 +456,57 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
         else
                 execution_next(x);
         executor_compare(e);
-        *ret = &TAKE_PTR(x)->base;
+        *ret = TAKE_PTR(x);
         return 0;
+}
+
+/* Where a run is, or was, says its record; where it will be, its definition. */
+static bool is_warm(const ExecutionRequest *request) {
+        char job[JOB_NAME_MAX + 1];
+        uint64_t number;
+
+        if (!request->run->unit)
+                return warm_is_wanted(request->def);
+        return unit_name_parse_runner(request->run->unit, job, &number);
+}
+
+static int unit_start(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        UnitExecutor *e = (UnitExecutor *)base;
+        UnitExecution *x;
+        int r;
+
+        if (is_warm(request))
+                return warm_start(e, request, cookie, ret);
+        r = unit_execution_start(e, request, /* owner= */ NULL, cookie, &x);
+        if (r >= 0)
+                *ret = &x->base;
+        return r;
+}
+
+static int unit_adopt(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        UnitExecutor *e = (UnitExecutor *)base;
+        UnitExecution *x;
+        int r;
+
+        if (request->run->unit && is_warm(request))
+                return warm_adopt(e, request, cookie, ret);
+        r = unit_execution_adopt(e, request, /* owner= */ NULL, cookie, &x);
+        if (r >= 0)
+                *ret = &x->base;
+        return r;
 }
 
 /* --- the executor --- */
 
 static void unit_acknowledge(Executor *base) {
+        warm_acknowledge((UnitExecutor *)base);
         releases_acknowledged((UnitExecutor *)base);
 }
 
 static Executor *unit_free(Executor *base) {
         UnitExecutor *e = (UnitExecutor *)base;
 
+        warm_done(e);
         assert(e->executions.n_nodes == 0 && TAILQ_EMPTY(&e->over));
         releases_forget(e);
         strangers_forget(e);
@@ -531,12 +575,15 @@ int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions 
                 .event = sd_event_ref(event),
                 .callbacks = options->callbacks,
                 .userdata = options->userdata,
+                .user_instance = options->user_instance,
         };
         for (size_t i = 0; i < ELEMENTSOF(e->queues); i++)
                 TAILQ_INIT(&e->queues[i]);
         TAILQ_INIT(&e->over);
         TAILQ_INIT(&e->unacknowledged);
-        r = executor_find_wrapper(e);
+        r = warm_init(e, options->runtime_dir);
+        if (r >= 0)
+                r = executor_find_wrapper(e);
         if (r >= 0 && !options->user_instance)
                 r = environment_add_user(&e->start.login, /* uid= */ 0);
         if (r >= 0)

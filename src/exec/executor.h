@@ -93,8 +93,9 @@ struct ExecutionRequest {
 typedef struct ExecutorOps {
         const char *name;
         bool outlives_daemon; /* runs go on when the daemon stops, and are adopted by the next one */
-        /* The unit that a run will be in, for its record, before it is started. NULL: there are none. */
-        int (*name_unit)(const JobDef *def, const RunRecord *run, char **ret);
+        /* The unit that a run will be in, for its record, before it is started: start() comes soon. NULL: there are
+         * none. */
+        int (*name_unit)(Executor *e, const JobDef *def, const RunRecord *run, char **ret);
         /* Takes a run on. What fails later, or at once, comes by ended(). Negative errno: nothing was begun. */
         int (*start)(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret);
         /* Takes on a run that an earlier daemon of this boot wrote down as starting, running or stopping. It is

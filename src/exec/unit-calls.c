@@ -84,12 +84,23 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
+/* A message with a descriptor is sent when the manager has answered once: before that, sd-bus would wait for it. */
+static bool may_be_sent(const UnitExecutor *e, Caller *c) {
+        return e->is_proved || c->call != CALL_START || execution_of(c)->order->listener == 0;
+}
+
 static Caller *next_caller(UnitExecutor *e) {
+        Caller *c;
+
         if (e->n_starts == 0)
                 e->n_starts_due = UNIT_STARTS_MAX;
-        for (CallKind i = 0; i < _CALL_KIND_MAX; i++)
-                if (!TAILQ_EMPTY(&e->queues[i]) && (i != CALL_START || e->n_starts_due > 0))
-                        return TAILQ_FIRST(&e->queues[i]);
+        for (CallKind i = 0; i < _CALL_KIND_MAX; i++) {
+                if (i == CALL_START && e->n_starts_due == 0)
+                        continue;
+                TAILQ_FOREACH(c, &e->queues[i], queue)
+                        if (may_be_sent(e, c))
+                                return c;
+        }
         return NULL;
 }
 

@@ -43,7 +43,7 @@ void execution_tell_started(UnitExecution *x) {
                 return;
         x->told_pid = identity.pid;
         x->told_invocation = identity.invocation;
-        x->caller.executor->callbacks.started(x->cookie, &identity);
+        x->callbacks->started(x->cookie, &identity);
 }
 
 /* A unit whose start lasts as long as the run (Type=oneshot) runs while it is activating. */
@@ -85,7 +85,7 @@ static void execution_look_closer(UnitExecution *x) {
 
 static void execution_tell_status(UnitExecution *x, const char *before) {
         if (x->facts.status_text != before && !isempty(x->facts.status_text))
-                x->caller.executor->callbacks.status(x->cookie, x->facts.status_text);
+                x->callbacks->status(x->cookie, x->facts.status_text);
 }
 
 /* --- signals --- */
@@ -181,7 +181,7 @@ static void on_opened(void *userdata) {
 static void on_closed(void *userdata) {
         UnitExecutor *e = userdata;
 
-        e->is_open = false;
+        e->is_open = e->is_proved = false;
         e->reloading = false;
         e->list_slot = sd_bus_slot_unref(e->list_slot);
         e->state_slot = sd_bus_slot_unref(e->state_slot);

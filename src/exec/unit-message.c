@@ -485,7 +485,7 @@ static int append_type(sd_bus_message *m, const JobDef *def, const StartOrder *o
 
         r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Type", "s", oneshot ? "oneshot" : "exec",
                                   oneshot ? "TimeoutStartUSec" : "RuntimeMaxUSec", "t", o->timeout, "RemainAfterExit",
-                                  "b", true, "CollectMode", "s", "inactive");
+                                  "b", o->listener == 0, "CollectMode", "s", "inactive");
         if (r < 0 || !oneshot)
                 return r;
         return append_success(m, &def->rare->success);
@@ -500,7 +500,7 @@ static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
         r = open_property(m, "LogExtraFields", "aay");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "ay");
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fields); i++)
+        for (size_t i = 0; r >= 0 && i < (o->listener > 0 ? 1 : ELEMENTSOF(fields)); i++)
                 r = sd_bus_message_append_array(m, 'y', fields[i], strlen(fields[i]));
         return close_containers(m, r, 3);
 }
@@ -543,7 +543,9 @@ static int append_properties(sd_bus_message *m, const JobDef *def, const StartOr
                 r = append_commands(m, def, context->wrapper, o->path_is_encoded);
         if (r >= 0)
                 r = append_files(m, def, o);
-        if (r >= 0)
+        if (r >= 0 && o->listener > 0)
+                r = sd_bus_message_append(m, "(sv)", "StandardInputFileDescriptor", "h", o->listener);
+        else if (r >= 0)
                 r = append_environment(m, o->environment);
         return r < 0 ? r : append_log_fields(m, o);
 }

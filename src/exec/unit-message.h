@@ -20,6 +20,7 @@ typedef struct StartOrder {
         char *variables;      /* file that sets $VAKT_PATH, or the environment of the job; or NULL */
         bool is_environment;  /* it does the latter */
         bool path_is_encoded; /* $VAKT_PATH, for vakt-command */
+        int listener;         /* of a runner: its standard input, borrowed; 0: it is a run */
 } StartOrder;
 
 /* unit: its name; file: with its paths, or with start_order_variables() or start_order_environment(); or NULL.

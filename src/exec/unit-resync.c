@@ -42,16 +42,19 @@ static void execution_listed(UnitExecution *x, const ListedUnit *u) {
 /* Not one of ours: core knows whether it is a run that is forgotten, or one whose release was cut off. */
 static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
         char job[JOB_NAME_MAX + 1];
+        bool is_over = u->exited || u->active == UNIT_FAILED || u->active == UNIT_INACTIVE;
         uint64_t run;
-        bool is_over;
 
-        if (unit_table_find(&e->releases, u->name) || !unit_name_parse(u->name, job, &run))
+        if (unit_table_find(&e->releases, u->name))
+                return;
+        if (unit_name_parse_runner(u->name, job, &run) && u->job == 0 && u->active != UNIT_DEACTIVATING)
+                warm_stranger_listed(e, u->name, job, run, is_over, u->active == UNIT_FAILED);
+        if (!unit_name_parse(u->name, job, &run))
                 return;
         if (u->job != 0 || u->active == UNIT_DEACTIVATING) {
                 (void)files_directory_claim(e->directory, run); /* it is asked about later */
                 return;
         }
-        is_over = u->exited || u->active == UNIT_FAILED || u->active == UNIT_INACTIVE;
         switch (e->callbacks.found(e->userdata, job, run)) {
         case EXEC_FOUND_FORGOTTEN:
                 (void)files_directory_claim(e->directory, run);
@@ -138,9 +141,11 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = executor_read_list(e, m);
         if (r >= 0) {
                 executor_find_absent(e);
-                if (!e->is_draining) /* otherwise forgotten runs are left to the next daemon */
+                if (!e->is_draining) { /* otherwise forgotten runs are left to the next daemon */
                         files_directory_sweep(
                                 e->directory); /* by now all runs are known, those that were forgotten, too */
+                        warm_sweep(e);
+                }
         }
         e->list_slot = sd_bus_slot_unref(e->list_slot);
         if (r < 0) {
@@ -148,6 +153,7 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return 0;
         }
         unit_connection_proved(e->connection);
+        e->is_proved = true;
         strangers_note_surveyed(e);
         if (e->compare_again)
                 executor_compare(e);

@@ -28,6 +28,7 @@ bool execution_is_unstarted(const UnitExecution *x) {
 }
 
 static void executor_put_waiting_back(UnitExecutor *e) {
+        warm_put_waiting_back(e);
         UNIT_TABLE_FOREACH(node, &e->executions) {
                 UnitExecution *x = execution_of(caller_of(node));
 
@@ -77,7 +78,7 @@ void executor_ask_whether_held(UnitExecutor *e) {
 /* --- we --- */
 
 static bool executor_is_drained(const UnitExecutor *e) {
-        if (!TAILQ_EMPTY(&e->over) || e->list_slot || e->n_calls > 0)
+        if (!TAILQ_EMPTY(&e->over) || e->list_slot || e->n_calls > 0 || !warm_is_drained(e))
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(e->queues); i++)
                 if (!TAILQ_EMPTY(&e->queues[i]))

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "exec/environment.h"
+#include "exec/command-line.h"
 #include "exec/unit-command.h"
 #include "util/log.h"
 #include "util/strv.h"

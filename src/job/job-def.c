@@ -28,6 +28,7 @@ const WholeJobDef job_def_defaults = {
         },
         .rare.monitor = { .clear_for = USEC_PER_MINUTE, .sample_max = 30 * USEC_PER_SEC },
         .rare.wait_max = USEC_INFINITY,
+        .rare.runner = { .idle = USEC_PER_MINUTE, .max_runs = 10000, .slots = 64 },
 };
 
 int job_def_new(JobDef **ret, const char *name) {
@@ -318,6 +319,13 @@ static const char *const overlap_table[] = {
 };
 DEFINE_TO_STRING(overlap, Overlap)
 DEFINE_FROM_STRING(overlap)
+
+static const char *const runner_kind_table[] = {
+        [RUNNER_UNIT] = "unit",
+        [RUNNER_WARM] = "warm",
+};
+DEFINE_TO_STRING(runner_kind, RunnerKind)
+DEFINE_FROM_STRING(runner_kind)
 
 static const char *const interval_from_table[] = {
         [INTERVAL_FROM_START] = "start",

@@ -13,17 +13,19 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define JOB_NAME_MAX       64      /* characters in a job's name */
-#define JOB_TRIGGERS_MAX   256     /* triggers in one job */
-#define JOB_COMMANDS_MAX   64      /* Exec= lines in one job */
-#define JOB_QUEUE_MAX      100000  /* upper bound of QueueMax= and MaxParallel= */
-#define JOB_EXCEPT_MAX     256     /* Except= lines in one job */
-#define JOB_CATCH_UP_MAX   10000   /* upper bound of CatchUpMax= */
-#define JOB_CHAINS_MAX     64      /* jobs in one of OnSuccess=, OnFailure=, OnAlarm= */
-#define JOB_RETRY_MAX      1000000 /* upper bound of Retry= */
-#define JOB_PRIORITY_MAX   1000    /* Priority= is between this and its negative */
-#define JOB_POOL_MAX       64      /* bytes in the name of a pool */
-#define JOB_PROPERTIES_MAX 1024    /* lines of [Service] */
+#define JOB_NAME_MAX         64        /* characters in a job's name */
+#define JOB_TRIGGERS_MAX     256       /* triggers in one job */
+#define JOB_COMMANDS_MAX     64        /* Exec= lines in one job */
+#define JOB_QUEUE_MAX        100000    /* upper bound of QueueMax= and MaxParallel= */
+#define JOB_EXCEPT_MAX       256       /* Except= lines in one job */
+#define JOB_CATCH_UP_MAX     10000     /* upper bound of CatchUpMax= */
+#define JOB_CHAINS_MAX       64        /* jobs in one of OnSuccess=, OnFailure=, OnAlarm= */
+#define JOB_RETRY_MAX        1000000   /* upper bound of Retry= */
+#define JOB_PRIORITY_MAX     1000      /* Priority= is between this and its negative */
+#define JOB_POOL_MAX         64        /* bytes in the name of a pool */
+#define JOB_PROPERTIES_MAX   1024      /* lines of [Service] */
+#define JOB_RUNNER_SLOTS_MAX 512       /* upper bound of RunnerSlots= */
+#define JOB_RUNNER_SUFFIX    ".runner" /* no job has a name that ends so: units of runners do */
 
 typedef enum TriggerType {
         TRIGGER_INTERVAL, /* OnInterval=: span since the last start (IntervalFrom=), or on the wall clock (Anchor=) */
@@ -92,6 +94,20 @@ typedef enum Overlap {
         _OVERLAP_MAX,
 } Overlap;
 
+typedef enum RunnerKind {
+        RUNNER_UNIT, /* each run is a unit of its own */
+        RUNNER_WARM, /* runs are forked in a unit that stays */
+        _RUNNER_KIND_MAX,
+} RunnerKind;
+
+/* Runner= and related keys. */
+typedef struct RunnerDef {
+        RunnerKind kind;
+        usec_t idle;       /* µs that it stays without a run; USEC_INFINITY = for good */
+        unsigned max_runs; /* then another one is started; UINT_MAX = never */
+        unsigned slots;    /* runs at once in one of them */
+} RunnerDef;
+
 typedef enum CommandFlags {
         COMMAND_IGNORE_FAILURE = 1 << 0, /* "-": a failure counts as success */
         COMMAND_NO_EXPAND = 1 << 1,      /* ":" and Shell=: $VAR is left alone */
@@ -142,6 +158,7 @@ typedef struct RareDef {
         unsigned max_parallel;
         char *pool;   /* Pool=, or NULL */
         int priority; /* Priority=, higher goes first */
+        RunnerDef runner;
         RetryDef retry;
         usec_t min_interval; /* µs between two starts, 0 = none */
         Condition *wait_for; /* WaitFor=: a run starts only when it is true; NULL = at once */
@@ -224,6 +241,8 @@ const char *trigger_type_to_string(TriggerType t) _const_;
 int trigger_type_from_string(const char *s) _pure_;
 const char *overlap_to_string(Overlap o) _const_;
 int overlap_from_string(const char *s) _pure_;
+const char *runner_kind_to_string(RunnerKind k) _const_;
+int runner_kind_from_string(const char *s) _pure_;
 const char *interval_from_to_string(IntervalFrom f) _const_;
 int interval_from_from_string(const char *s) _pure_;
 int catch_up_from_string(const char *s) _pure_;

@@ -20,7 +20,7 @@ static int hex_byte(const char *s) {
         return low < 0 ? -1 : high * 16 + low;
 }
 
-int unit_name_of_run(char **ret, const char *job, uint64_t run) {
+static int name_unit(char **ret, const char *job, const char *kind, uint64_t number) {
         char escaped[JOB_NAME_MAX * 4 + 1], *out = escaped;
 
         for (; *job && out + 4 < escaped + sizeof(escaped); job++)
@@ -29,7 +29,15 @@ int unit_name_of_run(char **ret, const char *job, uint64_t run) {
                 else
                         out += snprintf(out, 5, "\\x%02x", (unsigned char)*job);
         *out = '\0';
-        return string_format(ret, PREFIX "%s-%" PRIu64 SUFFIX, escaped, run);
+        return string_format(ret, PREFIX "%s%s-%" PRIu64 SUFFIX, escaped, kind, number);
+}
+
+int unit_name_of_run(char **ret, const char *job, uint64_t run) {
+        return name_unit(ret, job, "", run);
+}
+
+int unit_name_of_runner(char **ret, const char *job, uint64_t number) {
+        return name_unit(ret, job, JOB_RUNNER_SUFFIX, number);
 }
 
 /* A number in its printed form: no sign, no leading zero. */
@@ -67,14 +75,28 @@ static bool unescape_job(const char *s, const char *end, char *job) {
         return job_name_is_valid(job);
 }
 
-bool unit_name_parse(const char *unit, char job[static JOB_NAME_MAX + 1], uint64_t *ret_run) {
+static bool parse(const char *unit, bool is_runner, char *job, uint64_t *ret_number) {
         const char *name = startswith(unit, PREFIX), *end, *hyphen;
+        size_t n_suffix = strlen(JOB_RUNNER_SUFFIX);
 
         end = name ? strrchr(name, '.') : NULL;
         if (!end || !streq(end, SUFFIX))
                 return false;
         hyphen = memrchr(name, '-', (size_t)(end - name));
-        return hyphen && parse_run(hyphen + 1, end, ret_run) && unescape_job(name, hyphen, job);
+        if (!hyphen || !parse_run(hyphen + 1, end, ret_number))
+                return false;
+        end = hyphen;
+        if ((size_t)(hyphen - name) > n_suffix && memcmp(hyphen - n_suffix, JOB_RUNNER_SUFFIX, n_suffix) == 0)
+                end -= n_suffix;
+        return is_runner == (end < hyphen) && unescape_job(name, end, job);
+}
+
+bool unit_name_parse(const char *unit, char job[static JOB_NAME_MAX + 1], uint64_t *ret_run) {
+        return parse(unit, /* is_runner= */ false, job, ret_run);
+}
+
+bool unit_name_parse_runner(const char *unit, char job[static JOB_NAME_MAX + 1], uint64_t *ret_number) {
+        return parse(unit, /* is_runner= */ true, job, ret_number);
 }
 
 bool unit_name_from_path(const char *path, char unit[static UNIT_NAME_MAX + 1]) {

@@ -90,7 +90,7 @@ static bool is_own_change(const JobPaths *p, const Change *change) {
         if (!change->cgroup)
                 return false;
         unit_of_cgroup(change->cgroup, unit);
-        return unit_name_parse(unit, job, &id) && streq(job, p->job->name);
+        return (unit_name_parse(unit, job, &id) || unit_name_parse_runner(unit, job, &id)) && streq(job, p->job->name);
 }
 
 static void on_changed(void *userdata, Watch *w, const Change *change) {

@@ -81,8 +81,11 @@ _in_child_ static int child_main(void *userdata) {
         reset_signals(s->reset);
         if (setsid() >= 0 && (!s->enters_cgroup || enter_cgroup(r->cgroup_fd) >= 0) && place_fds(r) >= 0 &&
             (!r->directory || chdir(r->directory) >= 0) && (!r->nofile || setrlimit(RLIMIT_NOFILE, r->nofile) >= 0) &&
-            sigprocmask(SIG_SETMASK, &none, NULL) >= 0)
+            sigprocmask(SIG_SETMASK, &none, NULL) >= 0) {
+                if (r->before_exec)
+                        r->before_exec(r->userdata);
                 (void)execve(r->program, r->argv, r->envp);
+        }
         s->error = errno;
         _exit(127); /* as from posix_spawn(3) */
 }
@@ -137,7 +140,7 @@ static int start_by_clone3(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd
         const SpawnRequest *r = s->request;
         bool into_cgroup = r->cgroup_fd >= 0 && !r->cgroup_was_killed;
         struct clone_args args = {
-                .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+                .flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND | (ret_pidfd ? CLONE_PIDFD : 0) |
                          (into_cgroup ? CLONE_INTO_CGROUP : 0),
                 .exit_signal = SIGCHLD,
                 .pidfd = (uintptr_t)ret_pidfd,
@@ -167,7 +170,8 @@ static int start_by_clone(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd)
         pid = clone(child_main, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
         if (pid < 0)
                 return -errno;
-        *ret_pidfd = pidfd_open(pid, 0);
+        if (ret_pidfd)
+                *ret_pidfd = pidfd_open(pid, 0);
         *ret_pid = pid;
         return 0;
 }
@@ -216,7 +220,7 @@ int spawn_process(const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd) {
         }
         (void)sigfillset(&all);
         (void)sigprocmask(SIG_SETMASK, &all, &old);
-        r = start(&s, &pid, &pidfd);
+        r = start(&s, &pid, ret_pidfd ? &pidfd : NULL);
         (void)sigprocmask(SIG_SETMASK, &old, NULL);
         if (r < 0)
                 return r;
@@ -227,7 +231,8 @@ int spawn_process(const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd) {
                 return -s.error;
         }
         *ret_pid = pid;
-        *ret_pidfd = pidfd >= 0 ? pidfd : -EBADF;
+        if (ret_pidfd)
+                *ret_pidfd = pidfd >= 0 ? pidfd : -EBADF;
         return 0;
 }
 

@@ -22,12 +22,16 @@ typedef struct SpawnRequest {
         bool cgroup_was_killed;      /* somebody has written to cgroup.kill in it */
         const sigset_t *ignored;     /* of spawn_find_ignored(), NULL = look now */
         const struct rlimit *nofile; /* RLIMIT_NOFILE, NULL = ours */
+        /* In the child, on our memory: async-signal-safe. May be NULL. */
+        void (*before_exec)(void *userdata);
+        void *userdata;
 } SpawnRequest;
 
 /* The program gets a session of its own, every signal at its default, and none blocked. Waits until it is executed.
  * Returns a negative errno if it cannot be executed: nothing runs then. Under an emulator that does not share memory
  * after clone(2), such as valgrind, a program that cannot be executed exits with status 127 instead. The caller waits
- * for the process, and closes *ret_pidfd, which is O_CLOEXEC, and -EBADF where the kernel gives none. */
+ * for the process, and closes *ret_pidfd, which is O_CLOEXEC, and -EBADF where the kernel gives none; ret_pidfd may be
+ * NULL. */
 int spawn_process(const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd);
 
 /* The signals that this process ignores; the answer is good until it ignores another one. */

@@ -44,10 +44,17 @@ KINDS = {
     "fail": Kind(3, "OnFailure=alarm", "", "Overlap=queue\nQueueMax=5\nRetry=1\nRetryDelaySec=200ms", "; exit 3"),
     "alarm": Kind(1, "", "", "Overlap=parallel\nMaxParallel=20\nQueueMax=1000", ""),
     "term": Kind(2, "", "", "Overlap=queue\nQueueMax=5", "; kill -TERM $$"),
+    # Few runs in a runner, and a short life of it: most of them are killed about the beginning or the end of one.
+    "warm": Kind(5, "", "", "Overlap=parallel\nMaxParallel=4\nQueueMax=3\nRunner=warm\nRunnerIdleSec=1s\n"
+                            "RunnerSlots=3\nRunnerMaxRuns=8", ""),
+    "warmtimer": Kind(2, "", "OnInterval=1s", "Overlap=queue\nQueueMax=3\nRunner=warm\nRunnerIdleSec=500ms", ""),
+    "warmfail": Kind(2, "OnFailure=alarm", "", "Overlap=queue\nQueueMax=5\nRetry=1\nRetryDelaySec=200ms\n"
+                                               "Runner=warm\nRunnerIdleSec=1s", "; exit 3"),
 }
 # What is asked for by other jobs only.
 FOLLOWERS = ("link", "alarm")
-RESULTS = {"fail": ("exit", 3), "term": ("signal", 15)}
+RETRIED = ("fail", "warmfail")
+RESULTS = {"fail": ("exit", 3), "warmfail": ("exit", 3), "term": ("signal", 15)}
 
 
 def kind_of(job):
@@ -220,7 +227,7 @@ def check_follow_ups(v, rows):
         if state != "done":
             continue
         failed = result == "exit"
-        retried = failed and attempt == 1 and kind_of(job) == "fail"
+        retried = failed and attempt == 1 and kind_of(job) in RETRIED
         chained = result == "success" and kind_of(job) == "chain" or failed and attempt == 2
         for by, wanted in (("retry", retried), ("chain", chained)):
             n = children[by, i]

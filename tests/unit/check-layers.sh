@@ -16,7 +16,7 @@ cd "$(dirname "$0")/../../src"
 declare -A layer=(
         [util]=0 [fs]=1 [time]=1 [condition]=2 [job]=3 [systemd]=4
         [config]=5 [sched]=5 [watch]=5 [probe]=5 [exec]=5 [ledger]=5
-        [core]=6 [upkeep]=6 [bus]=7 [trigger]=7 [vaktd]=8
+        [core]=6 [upkeep]=6 [runner]=6 [bus]=7 [trigger]=7 [vaktd]=8
 )
 client_may="util"
 ctl_may="util time condition job config sched probe client"

@@ -212,7 +212,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
 /* --- the operations of an executor --- */
 
-static int fake_name_unit(const JobDef *def, const RunRecord *run, char **ret) {
+static int fake_name_unit(Executor *e, const JobDef *def, const RunRecord *run, char **ret) {
         return asprintf(ret, "vakt-%s-%" PRIu64 ".service", run->job, run->id) < 0 ? -ENOMEM : 0;
 }
 

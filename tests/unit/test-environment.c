@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "exec/command-line.h"
 #include "exec/environment.h"
 #include "util/strv.h"
 

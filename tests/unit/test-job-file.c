@@ -270,7 +270,16 @@ static const struct {
         { __LINE__, "[Run]\nHistoryKeep=0\n", "2: HistoryKeep=0 is out of range. Write a number from 1 to " },
         { __LINE__, "[Run]\nHistoryKeep=all\n", "2: HistoryKeep=all is not a whole number. Write a number from 1 to" },
         { __LINE__, "[Run]\nHistoryKeepSec=0\n", "2: HistoryKeepSec=0 is shorter than 1s." },
-        { __LINE__, "[Run]\nRunner=warm\n", "2: Unknown key Runner= in section [Run]." },
+        { __LINE__, "[Run]\nRunner=hot\n", "2: Runner=hot is unknown. Write unit or warm." },
+        { __LINE__, "[Run]\nRunnerSlots=0\n", "2: RunnerSlots=0 is out of range. Write a number from 1 to 512" },
+        { __LINE__, "[Run]\nRunnerMaxRuns=0\n", "2: RunnerMaxRuns=0 is out of range. Write a number from 1 to" },
+        { __LINE__, "[Run]\nRunnerIdleSec=0\n", "2: RunnerIdleSec=0 is shorter than 1ms." },
+        { __LINE__, "[Run]\nRunner=warm\n[Service]\nPAMName=login\n",
+          "4: PAMName= does not go with Runner=warm: a session would be that of the runner, and not of a run. Remove "
+          "it, or use Runner=unit." },
+        { __LINE__, "[Service]\nRootDirectory=/srv\n[Run]\nRunner=warm\n", "2: RootDirectory= does not go with" },
+        { __LINE__, "[Run]\nRunner=warm\n[Service]\nStandardInput=file:/x\n", "4: StandardInput= does not go with" },
+        { __LINE__, "[Run]\nRunner=warm\n[Service]\nExecStartPre=/x\n", "4: ExecStartPre= does not go with" },
         /* what is at home in unit files and crontabs */
         { __LINE__, "[Unit]\nAfter=x\n", "1: [Unit] is for unit files. Write its Description= and" },
         { __LINE__, "[Install]\nWantedBy=x\n", "1: [Install] is for unit files. Remove it: a job in a directory" },
@@ -353,7 +362,9 @@ static void test_policies(void **state) {
                                "[Run]\nExec=x\nPool=disk-io.1_A\nPriority=-7\nRetry=3\nRetryDelaySec=5\n"
                                "RetryFactor=1.25\nRetryMaxDelaySec=10min\nMinIntervalSec=1min\n"
                                "SuccessExitStatus=1 TEMPFAIL SIGTERM\nSuccessExitStatus=KILL 255\n"
-                               "HistoryKeep=20\nHistoryKeepSec=1w\n",
+                               "HistoryKeep=20\nHistoryKeepSec=1w\n"
+                               "Runner=warm\nRunnerIdleSec=infinity\nRunnerMaxRuns=infinity\nRunnerSlots=7\n"
+                               "[Service]\nStandardInput=null\n",
                                NULL, NULL);
 
         assert_int_equal(strv_length(d->rare->on_success), 3);
@@ -377,6 +388,10 @@ static void test_policies(void **state) {
                 assert_int_equal(success_def_has_signal(&d->rare->success, i), i == 9 || i == 15);
         assert_int_equal(d->rare->history_keep, 20);
         assert_true(d->rare->history_keep_usec == 7 * USEC_PER_DAY);
+        assert_int_equal(d->rare->runner.kind, RUNNER_WARM);
+        assert_true(d->rare->runner.idle == USEC_INFINITY);
+        assert_int_equal(d->rare->runner.max_runs, UINT_MAX);
+        assert_int_equal(d->rare->runner.slots, 7);
         job_def_unref(d);
 
         d = build_good("a",
@@ -399,7 +414,7 @@ static void test_policy_defaults(void **state) {
                 NULL,
                 "[Job]\nOnSuccess=\nOnFailure=\nOnAlarm=\nSlowSec=\nExpectSec=\n[Run]\nPool=\nPriority=\nRetry=\n"
                 "RetryDelaySec=\nRetryFactor=\nRetryMaxDelaySec=\nMinIntervalSec=\nSuccessExitStatus=\n"
-                "HistoryKeep=\nHistoryKeepSec=\n",
+                "HistoryKeep=\nHistoryKeepSec=\nRunner=\nRunnerIdleSec=\nRunnerMaxRuns=\nRunnerSlots=\n",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(dropins); i++) {
@@ -408,7 +423,8 @@ static void test_policy_defaults(void **state) {
                                               : RUN "[Job]\nOnSuccess=b\nSlowSec=1\nExpectSec=1\n[Run]\nPool=p\n"
                                                     "Priority=1\nRetry=1\nRetryDelaySec=1\nRetryFactor=3\n"
                                                     "RetryMaxDelaySec=1\nMinIntervalSec=1\nSuccessExitStatus=1\n"
-                                                    "HistoryKeep=1\nHistoryKeepSec=1\n",
+                                                    "HistoryKeep=1\nHistoryKeepSec=1\nRunner=warm\n"
+                                                    "RunnerIdleSec=1\nRunnerMaxRuns=1\nRunnerSlots=1\n",
                                        dropins[i], NULL);
 
                 assert_null(d->rare->on_success);
@@ -423,6 +439,10 @@ static void test_policy_defaults(void **state) {
                 assert_false(success_def_has_status(&d->rare->success, 1));
                 assert_int_equal(d->rare->history_keep, 0);
                 assert_true(d->rare->history_keep_usec == 0);
+                assert_int_equal(d->rare->runner.kind, RUNNER_UNIT);
+                assert_true(d->rare->runner.idle == USEC_PER_MINUTE);
+                assert_int_equal(d->rare->runner.max_runs, 10000);
+                assert_int_equal(d->rare->runner.slots, 64);
                 job_def_unref(d);
         }
 }

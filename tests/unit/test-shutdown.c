@@ -35,7 +35,7 @@ static struct {
         bool has_something_to_say; /* when the daemon ends */
 } stand_in;
 
-static int stand_in_name_unit(const JobDef *def, const RunRecord *run, char **ret) {
+static int stand_in_name_unit(Executor *e, const JobDef *def, const RunRecord *run, char **ret) {
         *ret = strdup("stand-in.service");
         return *ret ? 0 : -ENOMEM;
 }

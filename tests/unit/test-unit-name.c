@@ -67,6 +67,7 @@ static void test_names_of_others(void **state) {
                 "vakt-back\\x2f-1.service",
                 "vakt-" LONG_JOB "x-1.service",
                 "vaktd.service",
+                "vakt-backup.runner-1.service",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(others); i++) {
@@ -75,6 +76,27 @@ static void test_names_of_others(void **state) {
 
                 if (unit_name_parse(others[i], job, &run))
                         fail_msg("%s is taken for run %" PRIu64 " of %s", others[i], run, job);
+        }
+}
+
+/* A job's name may be as long with a runner as without. */
+static void test_runners(void **state) {
+        static const char *const jobs[] = { "true", "mail@bob", "a.runner-1", LONG_JOB };
+
+        for (size_t i = 0; i < ELEMENTSOF(jobs); i++) {
+                char job[JOB_NAME_MAX + 1];
+                char *unit;
+                uint64_t n;
+
+                assert_int_equal(unit_name_of_runner(&unit, jobs[i], 18), 0);
+                assert_true(unit_name_parse_runner(unit, job, &n));
+                assert_string_equal(job, jobs[i]);
+                assert_int_equal(n, 18);
+                assert_false(unit_name_parse(unit, job, &n));
+                free(unit);
+                assert_int_equal(unit_name_of_run(&unit, jobs[i], 18), 0);
+                assert_false(unit_name_parse_runner(unit, job, &n));
+                free(unit);
         }
 }
 
@@ -150,6 +172,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names_there_and_back),
                 cmocka_unit_test(test_names_of_others),
+                cmocka_unit_test(test_runners),
                 cmocka_unit_test(test_objects),
                 cmocka_unit_test(test_table),
         };

@@ -27,6 +27,7 @@ typedef struct TestRun {
 
 static TestRun runs[RUNS];
 static Executor *executor;
+static const char *runtime_dir; /* of the next executor, or NULL */
 static char found_unit[UNIT_NAME_MAX + 1];
 static ExecFound found_answer;
 static usec_t found_scheduled;
@@ -101,10 +102,12 @@ static inline void begin(bool is_bus) {
                         .forgotten = on_forgotten,
                         .surveyed = on_surveyed,
                 },
+                .runtime_dir = runtime_dir,
         };
 
         log_open(LOG_TARGET_NULL);
-        fake_begin(is_bus);
+        if (!fake.event)
+                fake_begin(is_bus);
         n_found = n_forgotten = n_surveyed = n_held = n_released = n_drained = 0;
         found_answer = EXEC_FOUND_FOREIGN;
         assert_int_equal(unit_executor_new_at(&executor, fake.event, &options, fake.address, is_bus), 0);
