@@ -160,7 +160,7 @@ static Cost full_round(const char *directory) {
                 .state_dir = directory,
                 .config_path = config,
                 .owner = getuid(),
-                .executor = -1,
+                .executor = EXECUTOR_CHILD,
                 .log_level = -1,
                 .triggers = trigger_kinds,
         };
