@@ -53,7 +53,7 @@ test_two_runs_share_a_sandbox() {
         vaktctl log "$first" | shows 'Read-only file system'
         vaktctl log "$second" | shows seen
         vaktctl log "$first" | fails shows seen
-        vaktctl log box >/tmp/said
+        vaktctl log --all-runs box >/tmp/said
         same 2 "$(grep -c 'I am' /tmp/said)"
         vaktctl status "$second" | shows "vakt-box.runner-$first.service"
         same 's "warm"' "$(busctl $SOCKET get-property org.vaktd1 /org/vaktd1/job/box org.vaktd1.Job Runner)"
