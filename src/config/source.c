@@ -32,7 +32,7 @@ static FileStamp stamp_of(const struct stat *st) {
         };
 }
 
-bool file_stamp_equal(const FileStamp *a, const FileStamp *b) {
+static bool file_stamp_equal(const FileStamp *a, const FileStamp *b) {
         return a->ino == b->ino && a->ctime == b->ctime && a->mtime == b->mtime && a->size == b->size &&
                a->dev == b->dev;
 }

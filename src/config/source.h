@@ -77,7 +77,6 @@ int sources_add_dropins(Sources *s, const Directory *directories, const unsigned
                         const char *name, uid_t owner, Diagnostics *d);
 
 uint64_t file_stamp_digest(const FileStamp *s) _pure_; /* differs when the stamp does, but for one in 2^64 */
-bool file_stamp_equal(const FileStamp *a, const FileStamp *b) _pure_;
 bool sources_equal(const Sources *a, const Sources *b) _pure_;
 void sources_done(Sources *s);
 void job_text_done(JobText *t);

@@ -127,7 +127,9 @@ struct UnitExecutor {
         sd_event_source *drained_source;
         UnitTable executions, releases, strangers;
         struct CallerQueue queues[_CALL_KIND_MAX];
-        unsigned n_calls; /* under way */
+        unsigned n_calls;      /* under way */
+        unsigned n_starts;     /* of them */
+        unsigned n_starts_due; /* how many more go before all of these are answered */
         struct ReleaseQueue unacknowledged;
         size_t n_unacknowledged;
         struct CallerQueue over; /* or put back, in the order in which they ended */

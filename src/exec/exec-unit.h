@@ -6,6 +6,7 @@
 #include "exec/executor.h"
 
 #define UNIT_CALLS_MAX    32   /* calls to the service manager under way at once */
+#define UNIT_STARTS_MAX   8    /* of these that start a unit; the next ones go when all of them are answered */
 #define UNIT_RELEASES_MAX 2000 /* units that are kept until acknowledge() */
 
 /* address: of a service manager, or with is_bus of a bus that one is on; NULL: the usual. */

@@ -2,7 +2,11 @@
 
 /* Who wants something of the service manager stands in a queue, one for each kind of call, and so many are under way
  * at once that the manager is never idle and the bus never refuses (dbus-daemon does so at the 129th). Each of them
- * makes one call at a time, so a lost connection leaves each with one thing to be unsure about. */
+ * makes one call at a time, so a lost connection leaves each with one thing to be unsure about.
+ *
+ * Starts go in groups, the next one when all of a group are answered: the manager starts what it was asked to start
+ * only when no message waits, so that of a thousand that follow each other without a gap the first one would start
+ * when the last one is asked for. It is not idle in between: it starts the units of the group. */
 
 #include "exec/exec-unit-internal.h"
 
@@ -62,6 +66,7 @@ void caller_cancel(Caller *c) {
         if (c->slot) {
                 c->slot = sd_bus_slot_unref(c->slot);
                 c->executor->n_calls--;
+                c->executor->n_starts -= c->call == CALL_START;
         } else if (c->call != CALL_NONE)
                 TAILQ_REMOVE(&c->executor->queues[c->call], c, queue);
         c->call = CALL_NONE;
@@ -87,10 +92,15 @@ static bool may_be_sent(const UnitExecutor *e, Caller *c) {
 static Caller *next_caller(UnitExecutor *e) {
         Caller *c;
 
-        for (size_t i = 0; i < ELEMENTSOF(e->queues); i++)
+        if (e->n_starts == 0)
+                e->n_starts_due = UNIT_STARTS_MAX;
+        for (CallKind i = 0; i < _CALL_KIND_MAX; i++) {
+                if (i == CALL_START && e->n_starts_due == 0)
+                        continue;
                 TAILQ_FOREACH(c, &e->queues[i], queue)
                         if (may_be_sent(e, c))
                                 return c;
+        }
         return NULL;
 }
 
@@ -107,8 +117,11 @@ static int caller_send(Caller *c) {
                 return r;
         TAILQ_REMOVE(&c->executor->queues[c->call], c, queue);
         c->executor->n_calls++;
-        if (c->call == CALL_START)
+        if (c->call == CALL_START) {
+                c->executor->n_starts++;
+                c->executor->n_starts_due--;
                 execution_set_state(execution_of(c), EXECUTION_SENT);
+        }
         return 0;
 }
 

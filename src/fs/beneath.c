@@ -188,22 +188,39 @@ void stat_from_statx(const struct statx *s, struct stat *ret) {
         };
 }
 
-/* A regular file, and nothing whose opening has side effects, such as a device, a FIFO or what is mounted there. */
+/* Only root and we can put something else under a name in it. */
+static bool is_ours_alone(int dir_fd) {
+        struct stat st;
+
+        return fstat(dir_fd, &st) >= 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & 022);
+}
+
+/* A regular file, and nothing whose opening has side effects, such as a device, a FIFO or what is mounted there. Where
+ * others may replace it, it is held by a descriptor that opens nothing before it is looked at. */
 static int open_regular(int dir_fd, const char *name, struct statx *ret) {
-        _cleanup_close_ int path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
         const unsigned mask = STATX_TYPE | STATX_UID | STATX_GID;
         char link[sizeof("/proc/self/fd/") + 11];
+        _cleanup_close_ int path_fd = -EBADF;
+        bool is_ours = is_ours_alone(dir_fd);
         dev_t device = 0;
-        int fd;
+        int r, fd;
 
-        if (path_fd < 0 || statx(path_fd, "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC, mask, ret) < 0)
+        if (!is_ours) {
+                path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+                if (path_fd < 0)
+                        return -errno;
+        }
+        r = statx(is_ours ? dir_fd : path_fd, is_ours ? name : "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+                  mask, ret);
+        if (r < 0)
                 return -errno;
-        if ((ret->stx_attributes & STATX_ATTR_MOUNT_ROOT) && file_is_answered(path_fd, &device) < 0)
+        if ((ret->stx_attributes & STATX_ATTR_MOUNT_ROOT) && (is_ours || file_is_answered(path_fd, &device) < 0))
                 return -EOPNOTSUPP;
         if (!S_ISREG(ret->stx_mode))
                 return -EOPNOTSUPP;
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
-        fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        fd = is_ours ? openat(dir_fd, name, flags) : open(link, flags & ~O_NOFOLLOW);
         return fd < 0 ? -errno : fd;
 }
 

@@ -176,21 +176,21 @@ typedef struct RareDef {
 typedef struct JobDef {
         unsigned n_ref;
         uint32_t size; /* of the block that job_def_pack() has made of it; 0: it was not packed */
+        uint32_t text_size;
+        Overlap overlap;
 
         char *name;
         char *description;
         char *fragment;   /* path of the job file */
+        char *text;       /* the lines that were read, as config/job-file.h explains */
         RareDef *rare;    /* never NULL; of a packed definition not to be changed */
         const Zone *zone; /* that its times are meant in; borrowed from the zone cache */
         TriggerDef *triggers;
         CommandDef *commands; /* none with unit */
         uint32_t n_triggers, n_commands;
         usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as in vaktd.conf */
-        Overlap overlap;
         bool enabled;
 
-        uint32_t text_size;
-        char *text;      /* the lines that were read, as config/job-file.h explains */
         uint64_t digest; /* of everything that was read: equal digests are equal jobs */
 } JobDef;
 

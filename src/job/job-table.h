@@ -38,13 +38,13 @@ typedef struct Job {
         bool problem_is_private; /* it may quote a file that is not readable for everybody */
         bool paused;             /* by itself, or because all jobs are */
         bool paused_alone;       /* by itself */
-        usec_t pause_until;      /* of the job itself; realtime; USEC_INFINITY = until it is resumed */
-        unsigned skip;           /* occurrences that are still to be skipped */
         bool gone;
         bool came_back;     /* its file did not exist while the previous daemon ran */
         bool is_overdue;    /* of core/: the alarm of ExpectSec= is raised */
         bool is_raised;     /* of trigger/: its monitor is */
         bool on_demand;     /* an instance that was requested by name; has no file of its own */
+        usec_t pause_until; /* of the job itself; realtime; USEC_INFINITY = until it is resumed */
+        unsigned skip;      /* occurrences that are still to be skipped */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */
         uint64_t n_runs;    /* that were started, ever */

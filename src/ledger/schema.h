@@ -5,7 +5,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 
 /* Whether we may write to the database: 0, its version may be 0 (empty) to SCHEMA_VERSION; -EPROTONOSUPPORT: created
  * by a newer vaktd; -EMEDIUMTYPE: created by another program; -EBADMSG: it is damaged, or not a database; other

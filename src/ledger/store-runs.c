@@ -99,15 +99,15 @@ static void print_select(FILE *f, const char *rest) {
         fprintf(f, " FROM runs %s", rest);
 }
 
-/* SQLite takes the index only for the very list that it was made with. */
+/* SQLite takes the index only for the very expression that it was made with. */
 static void print_select_failed(FILE *f) {
         const char *before = "(";
 
-        print_select(f, "INDEXED BY runs_failed WHERE id < ?1 AND result IN ");
+        print_select(f, "INDEXED BY runs_failed WHERE id < ?1 AND ");
         for (RunResult i = 0; i < _RUN_RESULT_MAX; i++)
                 if (run_result_is_failure(i)) {
-                        fprintf(f, "%s'%s'", before, run_result_to_string(i));
-                        before = ", ";
+                        fprintf(f, "%sresult = '%s'", before, run_result_to_string(i));
+                        before = " OR ";
                 }
         fputs(") ORDER BY id DESC", f);
 }

@@ -329,12 +329,19 @@ static int prepare_all(Store *s) {
         return r;
 }
 
+/* There is one thread, which needs no lock, and nobody asks how much memory is used. Fails once SQLite is in use. */
+static void configure_library(void) {
+        (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+        (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int store_open(Store **ret, const char *path, const BootId *boot) {
         _cleanup_(store_closep) Store *s = calloc(1, sizeof(*s));
         int r, k;
 
         if (!s)
                 return -ENOMEM;
+        configure_library();
         (void)sd_id128_to_string(boot->id, s->boot);
         (void)sd_id128_to_string(boot->kernel, s->kernel_boot);
         r = make_file(path);

@@ -20,24 +20,30 @@
 
 /* --- who is to be looked at --- */
 
-/* One job a turn: others are to be heard in between. The first one is looked at in the turn in which files changed. */
-static void on_worked(void *userdata) {
+/* One job a turn: others are to be heard in between. */
+static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         PathTrigger *t = userdata;
         JobPaths *p = TAILQ_FIRST(&t->ready);
 
         if (!p)
-                return;
+                return 0;
         assert(p->is_ready);
         TAILQ_REMOVE(&t->ready, p, ready);
         p->is_ready = false;
         path_runs_pump(p);
         if (!TAILQ_EMPTY(&t->ready))
                 (void)sd_event_source_set_enabled(t->ready_source, SD_EVENT_ONESHOT);
+        return 0;
 }
 
-static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        on_worked(userdata);
-        return 0;
+/* The first one is looked at in the turn in which its files changed, unless more of them are on their way. */
+static void on_worked(void *userdata, bool is_busy) {
+        PathTrigger *t = userdata;
+
+        if (is_busy && !TAILQ_EMPTY(&t->ready))
+                (void)sd_event_source_set_enabled(t->ready_source, SD_EVENT_ONESHOT);
+        else
+                (void)on_ready(t->ready_source, /* fd= */ -EBADF, /* revents= */ 0, t);
 }
 
 static void on_due(Manager *m, Deadline *d) {

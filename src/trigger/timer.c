@@ -4,7 +4,8 @@
  * ledger.
  *
  * One sd-event source waits for each of the schedule's clocks; at most ELAPSE_BATCH triggers are dealt with in one
- * turn of the loop, so that a second in which ten thousand jobs are due does not keep clients waiting.
+ * turn of the loop, so that of ten thousand jobs that are due in one second the first ones start at once, and clients
+ * do not wait.
  *
  * Two things change what was planned: somebody sets the clock (a timerfd that is cancelled then tells; it does so,
  * too, when the machine wakes up), or the rules of a zone change (the directories of /etc/localtime and of the zone
@@ -27,7 +28,7 @@
 #include "util/log.h"
 #include "util/turn.h"
 
-#define ELAPSE_BATCH    256
+#define ELAPSE_BATCH    8 /* as many as core starts in one turn: they are requested and started in one commit */
 #define CHANGE_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 10)
 #define ZONE_EVENTS     (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB)
 

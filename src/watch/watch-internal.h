@@ -26,9 +26,10 @@ struct Watcher {
         struct WatchList watches, work;
         TAILQ_HEAD(, Tree) retired;
         bool overflowed, fan_overflowed;
-        bool is_at_work;                /* a turn is under way */
-        void (*take_turn)(Watcher *w);  /* such a turn */
-        void (*worked)(void *userdata); /* see watcher_new() */
+        bool is_burst;                                /* much was read at once, and not all of that is over perhaps */
+        bool is_at_work;                              /* a turn is under way */
+        void (*take_turn)(Watcher *w);                /* such a turn */
+        void (*worked)(void *userdata, bool is_busy); /* see watcher_new() */
         void *userdata;
         usec_t now_realtime, now_monotonic; /* of this turn of the loop */
 };
@@ -53,6 +54,9 @@ static inline bool watch_is_condition(const Watch *w) {
 
 /* Reads what inotify tells, from now on. */
 int watcher_start_queue(Watcher *w);
+
+/* In a turn that has worked off what was read: reads again where much was. True when there is more. */
+bool watcher_read_on(Watcher *w);
 
 /* The queue of fanotify, made for the first who takes it and there until the last has dropped it. Negative errno of
  * fan_queue_new(). */

@@ -10,7 +10,8 @@
 #include "util/log.h"
 #include "watch/watch-internal.h"
 
-#define DRAIN_MAX (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
+#define DRAIN_MAX    (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
+#define BURST_EVENTS 8                 /* read at once, after which more of them are expected */
 
 /* --- a watch --- */
 
@@ -76,13 +77,22 @@ static void watcher_work_on(Watcher *w) {
                 w->take_turn(w);
 }
 
-static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Watcher *w = userdata;
+static int watcher_drain(Watcher *w) {
         int r = event_queue_drain(w->queue, DRAIN_MAX);
 
         if (r < 0)
                 log_error_errno(r, "Cannot read inotify events, ignoring: %m");
-        watcher_work_on(w);
+        w->is_burst = r >= BURST_EVENTS;
+        return r;
+}
+
+bool watcher_read_on(Watcher *w) {
+        return w->is_burst && watcher_drain(w) > 0;
+}
+
+static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        (void)watcher_drain(userdata);
+        watcher_work_on(userdata);
         return 0;
 }
 

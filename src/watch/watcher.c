@@ -137,7 +137,7 @@ static void watcher_take_turn(Watcher *w) {
         if (w->overflowed || w->fan_overflowed)
                 watcher_repair(w);
         do
-                more = watcher_work_some(w, steps_until);
+                more = watcher_work_some(w, steps_until) || watcher_read_on(w);
         while (more && steps_taken < steps_until && now_clock(CLOCK_MONOTONIC) < until);
         TAILQ_FOREACH(watch, &w->work, work)
                 watch_rest(watch);
@@ -145,7 +145,7 @@ static void watcher_take_turn(Watcher *w) {
         more = more || !watcher_is_idle(w);
         (void)sd_event_source_set_enabled(w->work_source, more ? SD_EVENT_ON : SD_EVENT_OFF);
         if (w->worked)
-                w->worked(w->userdata);
+                w->worked(w->userdata, more);
 }
 
 static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -247,7 +247,7 @@ static int watcher_watch_mounts(Watcher *w) {
 
 /* --- the watcher --- */
 
-int watcher_new(Watcher **ret, sd_event *event, void (*worked)(void *userdata), void *userdata) {
+int watcher_new(Watcher **ret, sd_event *event, void (*worked)(void *userdata, bool is_busy), void *userdata) {
         static const EventQueueOps ops = { .overflowed = on_overflow, .unknown = on_unknown };
         _cleanup_(watcher_freep) Watcher *w = NULL;
         int r;

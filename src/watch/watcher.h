@@ -22,9 +22,9 @@
 /* --- the watcher --- */
 
 /* event: whose loop it lives on. worked, which may be NULL, is called at the end of each turn in which changes may
- * have been reported, and may do with watches what it likes; where watcher_is_at_work(), it is yet to come. Negative
- * errno of inotify_init1(2) and of sd-event; -ENOMEM. */
-int watcher_new(Watcher **ret, sd_event *event, void (*worked)(void *userdata), void *userdata);
+ * have been reported, and may do with watches what it likes; where watcher_is_at_work(), it is yet to come. is_busy:
+ * more may be reported soon. Negative errno of inotify_init1(2) and of sd-event; -ENOMEM. */
+int watcher_new(Watcher **ret, sd_event *event, void (*worked)(void *userdata, bool is_busy), void *userdata);
 bool watcher_is_at_work(const Watcher *w) _pure_;
 Watcher *watcher_free(Watcher *w); /* all watches must be gone */
 DEFINE_CLEANUP(Watcher, watcher_free)

@@ -87,6 +87,8 @@ static int do_get(char *argv[]) {
         for (unsigned k = 0; k < 2; k++) {
                 qsort(took[k], n, sizeof(double), compare);
                 printf("%.1f %.1f\n", took[k][n / 2], took[k][n * 99 / 100]);
+                sd_bus_close_unref(buses[k]);
+                free(took[k]);
         }
         return EXIT_SUCCESS;
 }
@@ -175,6 +177,8 @@ static int do_load(char *argv[]) {
                 request(&l);
         check("loop", sd_event_loop(l.event));
         printf("%.0f\n", now_us() - begin);
+        sd_bus_close_unref(l.bus);
+        sd_event_unref(l.event);
         return EXIT_SUCCESS;
 }
 
@@ -209,6 +213,7 @@ static int do_list(char *argv[]) {
                 sd_bus_message_unref(m);
                 printf("%.0f\n", now_us() - begin);
         }
+        sd_bus_close_unref(bus);
         return EXIT_SUCCESS;
 }
 

@@ -3,6 +3,7 @@
 /* What the benchmarks in Python cannot do themselves without being slower than what they measure, and the limits:
  *
  *   walk DIRECTORY                  the least that a watcher of a tree does: µs of a walk with inotify_add_watch(2)
+ *   read DIRECTORY                  the least that a load of files is: µs until each was opened and read
  *   react DIRECTORY COMMAND…        the least that a trigger does: for each file closed, posix_spawn(3) of the command
  *   loop N AT-ONCE COMMAND…         the least that N runs take, so many at once: prints when it began, and µs
  *   drain DIRECTORY AT-ONCE COMMAND…   the same, one run for each file, whose path is the last argument; removes them
@@ -68,6 +69,26 @@ static int do_walk(char *argv[]) {
 
         walk(inotify, argv[0]);
         printf("%" PRIu64 "\n", now() - start);
+        return EXIT_SUCCESS;
+}
+
+static int do_read(char *argv[]) {
+        static char bytes[64 * 1024];
+        const struct dirent *d;
+        DIR *dir = opendir(argv[0]);
+
+        if (!dir)
+                give_up(argv[0]);
+        while ((d = readdir(dir))) {
+                int fd = d->d_type == DT_REG ? openat(dirfd(dir), d->d_name, O_RDONLY | O_CLOEXEC) : -1;
+
+                if (d->d_type == DT_REG && (fd < 0 || read(fd, bytes, sizeof(bytes)) < 0))
+                        give_up(d->d_name);
+                if (fd >= 0)
+                        close(fd);
+        }
+        (void)closedir(dir);
+        printf("%" PRIu64 "\n", now() - began);
         return EXIT_SUCCESS;
 }
 
@@ -234,9 +255,10 @@ int main(int argc, char *argv[]) {
                 int n_arguments;
                 int (*run)(char *argv[]);
         } modes[] = {
-                { "walk", 1, do_walk },       { "react", 2, do_react }, { "loop", 3, do_loop },
-                { "drain", 3, do_drain },     { "stamp", 1, do_stamp }, { "note", 1, do_note },
-                { "collect", 1, do_collect }, { "burst", 3, do_burst }, { "nest", 3, do_nest },
+                { "walk", 1, do_walk }, { "read", 1, do_read },       { "react", 2, do_react },
+                { "loop", 3, do_loop }, { "drain", 3, do_drain },     { "stamp", 1, do_stamp },
+                { "note", 1, do_note }, { "collect", 1, do_collect }, { "burst", 3, do_burst },
+                { "nest", 3, do_nest },
         };
 
         began = now();

@@ -8,7 +8,7 @@
   nest     20,000 files into 2,000 new nested directories: until all are reported, beside the one who writes them
   spool    2,000 files are moved into a spool: one run for each, 8 at once
   files    100,000 files into 1,000 directories: as nest
-  each     2,000 files, one run for each
+  others   100,000 files elsewhere on the same file system: processor time of vaktd that has CAP_SYS_ADMIN
   box      change once more, by units: vaktd beside a path unit, in a booted systemd (root; tests/system/box)
 
 usage: bench-paths.py BUILDDIR [ROW...]      (default: all but box; a row of table.py or one of these;
@@ -42,7 +42,7 @@ QUIET_SECONDS, QUIET_USAGE_NSEC = 0.3, 2_000_000
 REST_SECONDS = 5  # after set-up, before idle is measured: vaktd writes down a second later what it has seen
 STUCK_SECONDS = 10  # nothing new is reported for so long: what is missing now is lost
 FILES = {"files": (size(1000), size(100000)), "nest": (size(2000), size(20000))}
-EACH_FILES, SPOOL_FILES, AT_ONCE = size(2000), size(2000), 8
+SPOOL_FILES, AT_ONCE = size(2000), 8
 
 
 class Place:
@@ -216,7 +216,11 @@ class VaktdAgain(Vaktd):
 
 
 class VaktdFanotify(Vaktd):
-    name, backend = "vaktd-fanotify", "auto"
+    name, backend = "vaktd-fanotify", "fanotify"
+
+    @classmethod
+    def is_there(cls):
+        return os.geteuid() == 0
 
 
 class VaktdFanotifyAgain(VaktdFanotify):
@@ -225,14 +229,8 @@ class VaktdFanotifyAgain(VaktdFanotify):
     again = True
 
 
-class VaktdEach(Vaktd):
-    name = "vaktd-8"
-    actions = ()
-    more = f"Overlap=parallel\nMaxParallel={AT_ONCE}\n"
-
-
-class VaktdSpool(VaktdEach):
-    name, kind = "vaktd", "Spool={tree}"
+class VaktdSpool(Vaktd):
+    name, kind, more = "vaktd", "Spool={tree}", f"Overlap=parallel\nMaxParallel={AT_ONCE}\n"
 
 
 class Bare(Watcher):
@@ -328,8 +326,7 @@ class Entr(Watcher):
         return entr.pid
 
 
-WATCHERS = [Bare, Vaktd, Inotifywait, VaktdAgain, VaktdFanotify, VaktdFanotifyAgain, VaktdEach, Fswatch, Incron, Watchman,
-            Entr]
+WATCHERS = [Bare, Vaktd, Inotifywait, VaktdAgain, VaktdFanotify, VaktdFanotifyAgain, Fswatch, Incron, Watchman, Entr]
 
 
 def those_that_can(action):
@@ -500,35 +497,30 @@ def burst(place, row):
                 report(row, kind, took * 1e3, "writer", writer * 1e3)
 
 
-def each_once(place, kind):
-    """One run for each file, all files written at once."""
-    tree = place.new("tree")
-    os.mkdir(f"{tree}/directory-0")
-    watcher = kind(place, tree, "stamp")
-    names = set()
+def burst(place, row):
+    for _ in range(ROUNDS):
+        for kind in those_that_can("collect"):
+            took, writer, lost = burst_once(place, kind, row, *FILES[row])
+            if lost:
+                skip(row, kind.name, f"lost {lost} of {FILES[row][1]} files")
+            else:
+                report(row, kind, took * 1e3, "writer", writer * 1e3)
+
+
+def others(place):
+    """What files elsewhere on the same file system cost who watches all of that."""
+    n = FILES["files"][1]
+    watcher = VaktdFanotify(place, place.new("tree"), "nothing")
     try:
         watcher.wait_until_ready()
-        begin = end = time.monotonic()
-        thread = threading.Thread(target=lambda: place.call("burst", tree, 1, EACH_FILES))
-        thread.start()
-        while len(names) < EACH_FILES:
-            stamp = place.receive(STUCK_SECONDS)
-            if not stamp:
-                break
-            names.add(stamp[1])
-            end = time.monotonic()
-        thread.join()
+        elsewhere = place.new("elsewhere")
+        os.mkdir(f"{elsewhere}/directory-0")
+        before = schedstat(watcher.pid)[0]
+        place.call("burst", elsewhere, 1, n)
+        quiet_since(watcher.pid)
+        print(f"others: {(schedstat(watcher.pid)[0] - before) / 1e3 / n:.2f} us of processor time for each of {n} files")
     finally:
         watcher.stop()
-    shutil.rmtree(tree)
-    return EACH_FILES / (end - begin), EACH_FILES - len(names)
-
-
-def each(place):
-    for kind in (Vaktd, VaktdEach, Inotifywait, Incron):
-        if kind.is_there():
-            rate, lost = each_once(place, kind)
-            print(f"one run for each of {EACH_FILES} files: {kind.name}: {rate:.0f} runs/s, {lost} lost", flush=True)
 
 
 # --- a spool ---
@@ -667,7 +659,7 @@ def main():
             if not kind.is_there() and (kind is Inotifywait or row.startswith("nest")):
                 skip(row, kind.name, "not installed")
     parts = {"setup": setup, "change": changes, "nest": lambda p: burst(p, "nest"), "files": lambda p: burst(p, "files"),
-             "spool": spool, "each": each}
+             "spool": spool, "others": others}
     place = Place(f"{build}/tests/bench/bench-helper", build)
     try:
         for name, run in parts.items():

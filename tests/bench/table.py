@@ -123,6 +123,17 @@ def read_samples(text):
     return samples, skipped, rest
 
 
+def run_source(command):
+    """What it prints, and why it failed."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            output, reason = process.communicate(timeout=SOURCE_SECONDS)[0], ""
+        except subprocess.TimeoutExpired:
+            process.terminate()  # it removes what it has made
+            output, reason = process.communicate()[0], f"took more than {SOURCE_SECONDS} s"
+    return output, reason or (process.returncode and f"failed with status {process.returncode}")
+
+
 def measure(build, rows):
     """One try: the samples of these rows, and what was skipped. A source that fails skips its rows."""
     samples, skipped = {}, {}
@@ -130,18 +141,13 @@ def measure(build, rows):
         names = [r.name for r in rows if source in r.sources]
         if not names:
             continue
-        try:
-            done = subprocess.run(command(build, names), stdout=subprocess.PIPE, text=True, timeout=SOURCE_SECONDS,
-                                  check=False)
-            output, reason = done.stdout, f"{source} failed with status {done.returncode}" if done.returncode else ""
-        except subprocess.TimeoutExpired as e:
-            output, reason = (e.stdout or b"").decode(), f"{source} took more than {SOURCE_SECONDS} s"
+        output, reason = run_source(command(build, names))
         found, left_out, rest = read_samples(output)
         samples.update(found)
         skipped.update(left_out)
         print("".join(f"# {line}\n" for line in rest), end="", flush=True)
         if reason:
-            skipped.update({(name, source): reason for name in names})
+            skipped.update({(name, source): f"{source} {reason}" for name in names})
     return samples, skipped
 
 
@@ -203,6 +209,7 @@ def main():
         os.environ["VAKT_BENCH_DIVISOR"] = "10"
     accepted = read_ratios(ACCEPTED.read_text(encoding="ascii")) if ACCEPTED.exists() and not arguments.small else {}
     build = arguments.build.resolve()
+    print(f"# load {os.getloadavg()[0]:.1f}", flush=True)
     samples, skipped = measure(build, rows)
     worse = worse_rows(rows, samples, accepted)
     for _ in range(TRIES - 1):

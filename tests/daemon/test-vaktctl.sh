@@ -825,6 +825,7 @@ fi
 "$VAKTCTL_BIN" --socket="$socket" run slow --wait >"$scratch/out" 2>"$scratch/err" &
 waiter=$!
 wait_for_run
+ctl list # when this is answered, the waiter was
 stop_daemon KILL
 start_daemon
 release_run # it went on meanwhile

@@ -418,6 +418,26 @@ static void test_many_starts(void **state) {
         EXPECT("+ 21 a manual queued; new 21 queued; job a; summary; [commit]");
 }
 
+/* Of many that are due in one moment the first ones are started before the others are requested. */
+static void test_many_due(void **state) {
+        char name[16];
+
+        for (unsigned i = 0; i < 20; i++) {
+                (void)snprintf(name, sizeof(name), "j%u", i);
+                write_job(name, "[Timer]\nOnCalendar=hourly\nAccuracySec=1us\n[Run]\nExec=/bin/true\n");
+        }
+        begin_steps();
+        fake_clock_advance(HOURS);
+        for (unsigned i = 0; i < 20 && f.n_begun == 0; i++)
+                assert_true(fake_clock_run(f.event) >= 0);
+        assert_int_equal(f.n_begun, 8);
+        assert_int_equal(f.m->live.by_id.n_nodes, 8);
+        settle();
+        assert_int_equal(f.n_begun, 20);
+        /* Each of them was written once before it was started. */
+        assert_null(strstr(steps, "[commit]; ="));
+}
+
 static void test_retry_of_a_job_that_is_gone(void **state) {
         write_job("a", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=10min\n");
         begin_steps();
@@ -574,6 +594,7 @@ int main(void) {
                 TEST(test_result_of_the_parent),
                 TEST(test_acknowledged_later),
                 TEST(test_many_starts),
+                TEST(test_many_due),
                 TEST(test_retry_of_a_job_that_is_gone),
                 TEST(test_no_retry),
                 TEST(test_retry_at_once),

@@ -190,6 +190,30 @@ static void test_find_at_once(void **state) {
         assert_int_equal(umount(at("a/mount")), 0);
 }
 
+/* Also what is no file, and whatever way it is opened: a FIFO would wait, and its opening is seen. */
+static void test_writers(void **state) {
+        for (unsigned shared = 0; shared < 2; shared++) {
+                _cleanup_close_ int dir = -EBADF, writer = -EBADF;
+
+                make("dir", 0, shared ? 0777 : 0755);
+                dir = open(at("dir"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                writer = openat(dir, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                assert_true(writer >= 0);
+                assert_int_equal(file_has_writer(dir, "file"), 1);
+                writer = safe_close(writer);
+                assert_int_equal(file_has_writer(dir, "file"), 0);
+                assert_int_equal(symlinkat("file", dir, "link"), 0);
+                assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
+                assert_int_equal(file_has_writer(dir, "link"), -EOPNOTSUPP);
+                assert_int_equal(file_has_writer(dir, "fifo"), -EOPNOTSUPP);
+                assert_int_equal(file_has_writer(dir, "missing"), -ENOENT);
+                assert_int_equal(unlinkat(dir, "file", 0), 0);
+                assert_int_equal(unlinkat(dir, "link", 0), 0);
+                assert_int_equal(unlinkat(dir, "fifo", 0), 0);
+                assert_int_equal(rmdir(at("dir")), 0);
+        }
+}
+
 /* Its type is not known any more, and its user can still make who asks it wait. */
 static void test_unmounted(void **state) {
         _cleanup_close_ int fd = -EBADF, root = open("/", O_PATH | O_CLOEXEC);
@@ -324,6 +348,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_links, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_find, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_find_at_once, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_writers, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_unmounted, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_make, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_identity, make_top, remove_top),

@@ -44,6 +44,10 @@ _unused_ static const char version_4_from_3[] =
 
 _unused_ static const char version_5_from_4[] = "ALTER TABLE marks RENAME TO stamps; PRAGMA user_version = 5";
 
+_unused_ static const char version_6_from_5[] =
+        "ALTER TABLE runs ADD COLUMN files INTEGER; ALTER TABLE runs ADD COLUMN bytes_freed INTEGER;"
+        "PRAGMA user_version = 6";
+
 static inline void run_sql(const char *sql) {
         sqlite3 *db = NULL;
 

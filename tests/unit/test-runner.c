@@ -8,7 +8,10 @@
 #include "test-runner.h"
 
 #include <sched.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include "util/file.h"
 
@@ -696,33 +699,171 @@ static void test_killed(void **state) {
 }
 
 /* Ten thousand, eight at once. */
-static void test_many(void **state) {
-        static char *word[] = { (char *)"true", NULL };
-        struct RunnerCommand command = { (char *)"/bin/true", word, 0 };
+static void run_many(Rig *rig, uint64_t n) {
         uint64_t next = 1, n_ended = 0;
-        static Rig rig;
 
-        rig_init(&rig);
-        rig.setup.commands = &command;
-        rig_open(&rig);
         for (uint32_t i = 0; i < 8; i++)
-                send_run_with(&rig, i, next++, 0, USEC_INFINITY, "", 0, NULL);
-        while (n_ended < 10000) {
-                assert_true(rig_receive(&rig, 0) > 0);
+                send_run_with(rig, i, next++, 0, USEC_INFINITY, "SCRIPT=", 8, NULL);
+        while (n_ended < n) {
+                assert_true(rig_receive(rig, 0) > 0);
                 for (uint32_t i = 0; i < 8; i++) {
-                        RunnerEntry *e = &rig.seen[i];
+                        RunnerEntry *e = &rig->seen[i];
 
                         if (e->state != RUNNER_RUN_ENDED)
                                 continue;
                         assert_int_equal(e->result, RUN_RESULT_SUCCESS);
                         n_ended++;
-                        send_ack(&rig, i, e->run);
+                        send_ack(rig, i, e->run);
                         *e = (RunnerEntry){};
-                        if (next <= 10000)
-                                send_run_with(&rig, i, next++, 0, USEC_INFINITY, "", 0, NULL);
+                        if (next <= n)
+                                send_run_with(rig, i, next++, 0, USEC_INFINITY, "SCRIPT=", 8, NULL);
                 }
         }
+}
+
+static void test_many(void **state) {
+        static Rig rig;
+
+        rig_init(&rig);
+        rig_open(&rig);
+        run_many(&rig, 10000);
         rig_close(&rig);
+}
+
+/* --- control groups --- */
+
+static char group[256]; /* "" = there is none for us */
+
+/* A group that is marked as delegated, as the service manager does; that wants root and the unified hierarchy. */
+static void make_group(void) {
+        static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+        struct statfs s;
+
+        for (size_t i = 0; i < ELEMENTSOF(places) && group[0] == '\0'; i++) {
+                if (statfs(places[i], &s) < 0 || s.f_type != CGROUP2_SUPER_MAGIC)
+                        continue;
+                (void)snprintf(group, sizeof(group), "%s/vakt-test-runner-%d", places[i], getpid());
+                if (mkdir(group, 0755) < 0 || setxattr(group, "trusted.delegate", "1", 1, 0) < 0)
+                        group[0] = '\0';
+        }
+}
+
+static void remove_group(void) {
+        char path[300];
+
+        (void)snprintf(path, sizeof(path), "%s/runner", group);
+        while (group[0] != '\0' && rmdir(path) < 0 && errno == EBUSY) /* its processes were killed */
+                (void)sched_yield();
+        assert_true(group[0] == '\0' || rmdir(group) == 0);
+        group[0] = '\0';
+}
+
+static bool group_exists(uint64_t run) {
+        char path[300];
+
+        (void)snprintf(path, sizeof(path), "%s/run-%" PRIu64, group, run);
+        return access(path, F_OK) == 0;
+}
+
+static void rig_open_in_group(Rig *rig) {
+        static char entrance[300];
+
+        make_group();
+        if (group[0] == '\0')
+                skip();
+        (void)snprintf(entrance, sizeof(entrance), "%s/cgroup.procs", group);
+        rig->enter = entrance;
+        rig_open(rig);
+}
+
+#define SPIN "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; "
+
+/* Its processes, wherever they went, are of the run's group: counted and killed with it. */
+static void test_group(void **state) {
+        static JournalEntry e;
+        static Rig rig;
+        pid_t pid;
+
+        rig_init(&rig);
+        rig_open_in_group(&rig);
+        send_run(&rig, 5, 0,
+                 "setsid sh -c '" SPIN
+                 "echo $$; exec sleep 1000' & sed -n 's/^0:.*run-/group /p' /proc/self/cgroup; exec sleep 1000");
+        do
+                read_journal(&rig, &e);
+        while (startswith(e.message, "group"));
+        pid = (pid_t)strtol(e.message, NULL, 10);
+        (void)wait_state(&rig, 5, RUNNER_RUN_RUNNING);
+        assert_true(group_exists(5));
+        send_stop(&rig, 5, RUN_RESULT_CANCELLED);
+        (void)wait_end(&rig, 5);
+        assert_true(rig.seen[5].cpu > 1000);
+        while (group_exists(5) || is_there(pid))
+                (void)sched_yield();
+        rig_close(&rig);
+        remove_group();
+}
+
+/* Between two commands what is left of the first is killed, and the second one runs in the same group. */
+static void test_group_commands(void **state) {
+        static char *words[] = {
+                (char *)"sh", (char *)"-c",
+                (char *)"(setsid sleep 1000 & echo $!); cat /proc/self/cgroup | sed -n 's/^0:.*run-/group /p'", NULL
+        };
+        struct RunnerCommand commands[] = { { (char *)"/bin/sh", words, COMMAND_NO_EXPAND },
+                                            { (char *)"/bin/sh", words, COMMAND_NO_EXPAND } };
+        static JournalEntry e;
+        static Rig rig;
+
+        rig_init(&rig);
+        rig.setup.commands = commands;
+        rig.setup.n_commands = 2;
+        rig_open_in_group(&rig);
+        send_run_with(&rig, 6, 60, 0, USEC_INFINITY, "", 0, NULL);
+        assert_ended(&rig, 6, RUN_RESULT_SUCCESS, 0);
+        for (int i = 0; i < 2; i++) {
+                read_journal(&rig, &e);
+                while (is_there((pid_t)strtol(e.message, NULL, 10)))
+                        (void)sched_yield();
+                assert_journal(&rig, "group 60");
+        }
+        while (group_exists(60))
+                (void)sched_yield();
+        rig_close(&rig);
+        remove_group();
+}
+
+/* KillMode=process leaves what is left; its group goes when it does. */
+static void test_group_left(void **state) {
+        static JournalEntry e;
+        static Rig rig;
+        pid_t pid;
+
+        rig_init(&rig);
+        rig.setup.kill_mode = CHILD_KILL_PROCESS;
+        rig_open_in_group(&rig);
+        send_run(&rig, 5, 0, "sleep 1000 & echo $!");
+        read_journal(&rig, &e);
+        pid = (pid_t)strtol(e.message, NULL, 10);
+        assert_ended(&rig, 5, RUN_RESULT_SUCCESS, 0);
+        assert_true(group_exists(5) && is_there(pid));
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        while (group_exists(5))
+                (void)sched_yield();
+        rig_close(&rig);
+        remove_group();
+}
+
+static void test_group_many(void **state) {
+        static Rig rig;
+
+        rig_init(&rig);
+        rig_open_in_group(&rig);
+        run_many(&rig, 1000);
+        for (uint64_t run = 1; run <= 1000; run++)
+                assert_false(group_exists(run));
+        rig_close(&rig);
+        remove_group();
 }
 
 int main(int argc, char *argv[]) {
@@ -755,6 +896,10 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_hidden),
                 cmocka_unit_test(test_killed),
                 cmocka_unit_test(test_many),
+                cmocka_unit_test(test_group),
+                cmocka_unit_test(test_group_commands),
+                cmocka_unit_test(test_group_left),
+                cmocka_unit_test(test_group_many),
         };
         int r;
 

@@ -67,7 +67,7 @@ static void set_time_limit(int fd) {
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
 }
 
-static void rig_exec(const Rig *rig, int output) {
+static _Noreturn void rig_exec(const Rig *rig, int output) {
         char path[4096];
 
         (void)snprintf(path, sizeof(path), "%s/vakt-runner", getenv("VAKTD_PROGRAM_DIR"));

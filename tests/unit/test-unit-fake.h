@@ -126,6 +126,7 @@ static inline bool fake_has_run(const FakeUnit *u) {
 static inline void append_service(sd_bus_message *m, const FakeUnit *u) {
         bool is_over = u->code > 0;
 
+        append(m, "as", "TimeoutStopUSec", "as", 1, "of another type than it should be");
         append(m, "u", "MainPID", "u", fake_has_run(u) && !is_over ? u->pid : 0);
         append(m, "u", "ExecMainPID", "u", fake_has_run(u) ? u->pid : 0);
         append(m, "t", "ExecMainStartTimestamp", "t", fake_has_run(u) ? UINT64_C(1000) : UINT64_C(0));
