@@ -28,6 +28,7 @@ struct ChildCgroup {
         char *path;
         const char *below_root; /* the part of path that /proc/PID/cgroup shows */
         int fd;
+        bool has_memory; /* the controller was handed on */
 };
 
 /* --- files of a group --- */
@@ -170,7 +171,7 @@ int child_cgroup_new(ChildCgroup **ret, const char *own_group) {
         r = enter_own_group(c, own_group);
         if (r < 0)
                 return r;
-        (void)write_file(c->fd, "cgroup.subtree_control", "+memory"); /* where there is one */
+        c->has_memory = write_file(c->fd, "cgroup.subtree_control", "+memory") >= 0;
         remove_empty_groups(c);
         *ret = TAKE_PTR(c);
         return 0;
@@ -240,7 +241,7 @@ ChildUsage child_cgroup_usage(const ChildCgroup *c, uint64_t run) {
         char path[FILE_PATH_MAX], text[TEXT_MAX];
 
         (void)read_keyed(c, run, "cpu.stat", "usage_usec", &usage.cpu);
-        if (file_read(c->fd, run_file(path, run, "memory.peak"), text, sizeof(text)) > 0)
+        if (c->has_memory && file_read(c->fd, run_file(path, run, "memory.peak"), text, sizeof(text)) > 0)
                 usage.memory_peak = strtoull(text, NULL, 10);
         return usage;
 }
@@ -248,7 +249,7 @@ ChildUsage child_cgroup_usage(const ChildCgroup *c, uint64_t run) {
 bool child_cgroup_was_oom(const ChildCgroup *c, uint64_t run) {
         uint64_t n_killed;
 
-        return read_keyed(c, run, "memory.events", "oom_kill", &n_killed) >= 0 && n_killed > 0;
+        return c->has_memory && read_keyed(c, run, "memory.events", "oom_kill", &n_killed) >= 0 && n_killed > 0;
 }
 
 bool child_cgroup_remove(const ChildCgroup *c, uint64_t run) {

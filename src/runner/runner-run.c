@@ -401,11 +401,15 @@ static int read_variables(const char *variables, size_t size, int fd, char **ret
         return 0;
 }
 
-static bool is_replaced(const char *variable, char *const *by, size_t n) {
-        size_t length = strcspn(variable, "=") + 1;
+static bool is_same_name(const char *a, const char *b) {
+        while (*a == *b && *a != '=' && *a != '\0')
+                a++, b++;
+        return *a == '=' && *b == '=';
+}
 
+static bool is_replaced(const char *variable, char *const *by, size_t n) {
         for (size_t i = 0; i < n; i++)
-                if (strncmp(by[i], variable, length) == 0)
+                if (is_same_name(variable, by[i]))
                         return true;
         return false;
 }

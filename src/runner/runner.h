@@ -63,7 +63,6 @@ typedef struct Runner {
         RunnerSetup *setup;
         ChildCgroup *cgroup; /* NULL = runs have no group of their own */
         const struct rlimit *nofile;
-        bool ignores_sigpipe;
         char **environment; /* what all runs have in common */
         size_t n_environment;
         char fields[512]; /* of the journal, that all lines have */

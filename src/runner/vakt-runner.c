@@ -221,14 +221,12 @@ static void forget_all(Runner *r) {
 }
 
 static int set_up(Runner *r) {
-        struct sigaction action;
         int k;
 
         r->now = r->quiet = now_clock(CLOCK_MONOTONIC);
         forget_all(r);
         nofile_limit_raise();
         r->nofile = nofile_limit_original();
-        r->ignores_sigpipe = sigaction(SIGPIPE, NULL, &action) >= 0 && action.sa_handler == SIG_IGN;
         r->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
         r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (r->null_fd < 0 || r->epoll_fd < 0)

@@ -33,6 +33,7 @@
 typedef struct Spawn {
         const SpawnRequest *request;
         const sigset_t *reset; /* signals that the child sets to their defaults */
+        bool has_handlers;     /* the child may have ours of other signals, too */
         bool enters_cgroup;    /* the child does, by itself */
         int error;             /* why the program was not executed */
 } Spawn;
@@ -64,11 +65,14 @@ _in_child_ static int place_fds(const SpawnRequest *r) {
         return 0;
 }
 
-_in_child_ static void reset_signals(const sigset_t *reset) {
+/* What is ignored stays so unless it is among them; a handler must not run in the child. */
+_in_child_ static void reset_signals(const Spawn *s) {
         const struct sigaction action = { .sa_handler = SIG_DFL };
+        struct sigaction old;
 
         for (int i = 1; i < _NSIG; i++)
-                if (sigismember(reset, i) > 0)
+                if (sigismember(s->reset, i) > 0 ||
+                    (s->has_handlers && sigaction(i, NULL, &old) >= 0 && old.sa_handler != SIG_IGN))
                         (void)sigaction(i, &action, NULL);
 }
 
@@ -78,7 +82,7 @@ _in_child_ static int child_main(void *userdata) {
         sigset_t none;
 
         (void)sigemptyset(&none);
-        reset_signals(s->reset);
+        reset_signals(s);
         if (setsid() >= 0 && (!s->enters_cgroup || enter_cgroup(r->cgroup_fd) >= 0) && place_fds(r) >= 0 &&
             (!r->directory || chdir(r->directory) >= 0) && (!r->nofile || setrlimit(RLIMIT_NOFILE, r->nofile) >= 0) &&
             sigprocmask(SIG_SETMASK, &none, NULL) >= 0) {
@@ -161,11 +165,9 @@ static int start_by_clone3(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd
 /* --- with clone(2) --- */
 
 static int start_by_clone(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd) {
-        sigset_t all;
         pid_t pid;
 
-        (void)sigfillset(&all);
-        s->reset = &all;
+        s->has_handlers = true;
         s->enters_cgroup = s->request->cgroup_fd >= 0;
         pid = clone(child_main, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
         if (pid < 0)

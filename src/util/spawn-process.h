@@ -20,7 +20,7 @@ typedef struct SpawnRequest {
         const char *directory;       /* NULL = ours */
         int cgroup_fd;               /* directory of its control group (cgroup v2), -1 = ours */
         bool cgroup_was_killed;      /* somebody has written to cgroup.kill in it */
-        const sigset_t *ignored;     /* of spawn_find_ignored(), NULL = look now */
+        const sigset_t *ignored;     /* of spawn_find_ignored(), NULL = look now; empty = they stay ignored */
         const struct rlimit *nofile; /* RLIMIT_NOFILE, NULL = ours */
         /* In the child, on our memory: async-signal-safe. May be NULL. */
         void (*before_exec)(void *userdata);

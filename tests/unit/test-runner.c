@@ -743,7 +743,7 @@ static void make_group(void) {
                 if (statfs(places[i], &s) < 0 || s.f_type != CGROUP2_SUPER_MAGIC)
                         continue;
                 (void)snprintf(group, sizeof(group), "%s/vakt-test-runner-%d", places[i], getpid());
-                if (mkdir(group, 0755) < 0 || setxattr(group, "trusted.delegate", "1", 1, 0) < 0)
+                if (mkdir(group, 0755) < 0 || setxattr(group, "user.delegate", "1", 1, 0) < 0)
                         group[0] = '\0';
         }
 }
@@ -773,18 +773,21 @@ static void rig_open_in_group(Rig *rig) {
                 skip();
         (void)snprintf(entrance, sizeof(entrance), "%s/cgroup.procs", group);
         rig->enter = entrance;
+        assert_int_equal(chown(group, rig->uid, (gid_t)-1), 0);
+        assert_int_equal(chown(entrance, rig->uid, (gid_t)-1), 0);
         rig_open(rig);
 }
 
 #define SPIN "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; "
 
 /* Its processes, wherever they went, are of the run's group: counted and killed with it. */
-static void test_group(void **state) {
+static void check_group(uid_t uid) {
         static JournalEntry e;
         static Rig rig;
         pid_t pid;
 
         rig_init(&rig);
+        rig.uid = uid;
         rig_open_in_group(&rig);
         send_run(&rig, 5, 0,
                  "setsid sh -c '" SPIN
@@ -802,6 +805,14 @@ static void test_group(void **state) {
                 (void)sched_yield();
         rig_close(&rig);
         remove_group();
+}
+
+static void test_group(void **state) {
+        check_group(0);
+}
+
+static void test_group_of_user(void **state) {
+        check_group(65534);
 }
 
 /* Between two commands what is left of the first is killed, and the second one runs in the same group. */
@@ -897,6 +908,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_killed),
                 cmocka_unit_test(test_many),
                 cmocka_unit_test(test_group),
+                cmocka_unit_test(test_group_of_user),
                 cmocka_unit_test(test_group_commands),
                 cmocka_unit_test(test_group_left),
                 cmocka_unit_test(test_group_many),

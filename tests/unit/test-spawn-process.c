@@ -103,7 +103,10 @@ static void test_signals(void **state) {
                 assert_non_null(strstr(output, "\nSigBlk:\t0000000000000000\n"));
                 assert_non_null(strstr(output, "\nSigIgn:\t0000000000000000\n"));
         }
-        (void)sigprocmask(SIG_SETMASK, &old, &now); /* and ours is as it was */
+        (void)sigemptyset(&set);
+        assert_int_equal(run(&(SpawnRequest){ .argv = argv, .cgroup_fd = -1, .ignored = &set }), 0);
+        assert_null(strstr(output, "\nSigIgn:\t0000000000000000\n")); /* what the program is to inherit */
+        (void)sigprocmask(SIG_SETMASK, &old, &now);                   /* and ours is as it was */
         assert_true(sigismember(&now, SIGTERM) && !sigismember(&now, SIGINT));
         (void)signal(SIGPIPE, SIG_DFL);
         (void)signal(SIGUSR2, SIG_DFL);
