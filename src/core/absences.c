@@ -5,7 +5,7 @@
  * alarms and with intervals that go on from where they were; but the time in which there was no such job is not one
  * that it missed. Then everything is forgotten but its history, which has rules of its own (HistoryKeepSec=).
  *
- * It is looked at when vaktd starts and at each reload; an index look-up a job. */
+ * It is looked at when vaktd starts and at each reload. */
 
 #include "core/absences.h"
 #include "core/manager-body.h"
@@ -41,6 +41,7 @@ void absences_look(Manager *m) {
 
         if (runs_commit(m) < 0)
                 return; /* the next reload looks again */
+        ledger_read_ahead(m->ledger); /* the caller ends that */
         while (name) {
                 char *next = NULL;
 

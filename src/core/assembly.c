@@ -256,6 +256,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         r = triggers_init(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up the triggers: %m");
+        ledger_read_ahead(m->ledger); /* until manager_start() has ended */
         r = reload_jobs(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m");
@@ -313,6 +314,7 @@ int manager_start(Manager *m) {
         r = triggers_start(m);
         if (r < 0)
                 return r;
+        ledger_end_read_ahead(m->ledger);
         take_over_start(m);
         queues_pump(m);
         return 0;
@@ -360,6 +362,7 @@ int manager_reload(Manager *m) {
                 return log_error_errno(r, "Cannot load the job files: %m; previous versions stay in use");
         set_retention(m);
         absences_look(m);
+        ledger_end_read_ahead(m->ledger);
         once_look_at_all(m);
         if (m->take_over.has_left_runs)
                 (void)take_over_runs(m);

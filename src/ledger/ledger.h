@@ -160,6 +160,11 @@ int ledger_forget_job(Ledger *l, const char *job);
  * Changes that are not committed yet are not seen. -ENOENT: there is none. */
 int ledger_next_kept_job(Ledger *l, const char *after, char **ret);
 
+/* Much is going to be asked about all jobs: stamps, states, names of kept jobs are read at once. Until that has an
+ * end, or something is written, they are in memory. */
+void ledger_read_ahead(Ledger *l);
+void ledger_end_read_ahead(Ledger *l);
+
 /* --- retention --- */
 
 /* How much history is kept: the newest keep finished runs of a job (LEDGER_KEEP_ALL = no limit), and none that ended

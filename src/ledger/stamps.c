@@ -165,6 +165,16 @@ int ledger_forget_job(Ledger *l, const char *job) {
         return r < 0 ? r : ledger_forget(l, job, NULL);
 }
 
+void ledger_read_ahead(Ledger *l) {
+        if (l->store)
+                (void)store_read_ahead(l->store); /* without it, each look-up takes longer */
+}
+
+void ledger_end_read_ahead(Ledger *l) {
+        if (l->store)
+                store_end_read_ahead(l->store);
+}
+
 int ledger_next_kept_job(Ledger *l, const char *after, char **ret) {
         return l->store ? read_result(l, store_next_kept_job(l->store, after, ret)) : -ENOENT;
 }

@@ -50,6 +50,7 @@ typedef enum Statement {
         STATEMENT_LIST_BLOBS_OF_KEY,
         STATEMENT_LIST_BLOBS_BACKWARDS,
         STATEMENT_NEXT_KEPT_JOB,
+        STATEMENT_KEPT_BESIDE_STAMPS,
         STATEMENT_SET_META,
         STATEMENT_GET_META,
         _STATEMENT_MAX,
@@ -60,6 +61,7 @@ struct Store {
         sqlite3_stmt *statements[_STATEMENT_MAX];
         char boot[SD_ID128_STRING_MAX], kernel_boot[SD_ID128_STRING_MAX];
         unsigned n_wal_pages;
+        struct StoreAhead *ahead; /* NULL: nothing was read ahead */
 };
 
 /* SQLite's result code as the negative errno that store.h names; 0 for OK, ROW and DONE. */

@@ -2,6 +2,7 @@
 
 /* The small tables: stamps of triggers, states of jobs, alarms, and metadata of the ledger. */
 
+#include "ledger/store-ahead.h"
 #include "ledger/store-internal.h"
 #include "ledger/store.h"
 
@@ -24,6 +25,8 @@ int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_STAMP];
         int r;
 
+        if (s->ahead)
+                return ahead_get_stamp(s->ahead, job, key, ret);
         bind_text(statement, 1, job);
         bind_text(statement, 2, key);
         r = store_step_row(s, statement);
@@ -73,6 +76,8 @@ int store_get_job_state(Store *s, const char *job, LedgerJobState *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_STATE];
         int r;
 
+        if (s->ahead && !ahead_has_states(s->ahead))
+                return -ENOENT;
         bind_text(statement, 1, job);
         r = store_step_row(s, statement);
         if (r >= 0)
@@ -138,7 +143,8 @@ int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm 
 /* --- all of them --- */
 
 int store_next_kept_job(Store *s, const char *after, char **ret) {
-        return store_get_text(s, STATEMENT_NEXT_KEPT_JOB, after, ret);
+        return s->ahead ? ahead_next_kept_job(s->ahead, after, ret)
+                        : store_get_text(s, STATEMENT_NEXT_KEPT_JOB, after, ret);
 }
 
 /* --- meta --- */

@@ -47,7 +47,7 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
                                 " ON CONFLICT (job, key) DO UPDATE SET usec = excluded.usec",
         [STATEMENT_FORGET_STAMP] = "DELETE FROM stamps WHERE job = ?1 AND key = ?2",
         [STATEMENT_GET_STAMP] = "SELECT usec FROM stamps WHERE job = ?1 AND key = ?2",
-        [STATEMENT_LIST_STAMPS] = "SELECT job, key, usec FROM stamps WHERE job >= ?1 AND job <= ?2",
+        [STATEMENT_LIST_STAMPS] = "SELECT job, key, usec FROM stamps WHERE job >= ?1 AND job <= ?2 ORDER BY job, key",
         [STATEMENT_SET_STATE] =
                 "INSERT INTO job_state (job, paused, pause_until, skip) VALUES (?1, ?2, ?3, ?4)"
                 " ON CONFLICT (job) DO UPDATE"
@@ -76,6 +76,12 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
                                     " UNION ALL SELECT min(job) FROM job_state WHERE job > ?1"
                                     " UNION ALL SELECT min(job) FROM alarms WHERE job > ?1"
                                     " UNION ALL SELECT min(job) FROM blobs WHERE job > ?1)",
+        /* Of blobs there may be many a job, and one is looked for at a time. */
+        [STATEMENT_KEPT_BESIDE_STAMPS] = "WITH RECURSIVE with_blobs (job) AS (SELECT min(job) FROM blobs UNION ALL"
+                                         " SELECT (SELECT min(b.job) FROM blobs AS b WHERE b.job > with_blobs.job)"
+                                         " FROM with_blobs WHERE job IS NOT NULL)"
+                                         " SELECT job FROM (SELECT job FROM job_state UNION SELECT job FROM alarms"
+                                         " UNION SELECT job FROM with_blobs) WHERE job > '' ORDER BY job",
         [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
@@ -201,6 +207,7 @@ void bind_jobs(sqlite3_stmt *s, const char *job) {
 int store_begin(Store *s) {
         int r = s->n_wal_pages >= WAL_PAGES_MAX ? store_checkpoint(s) : 0;
 
+        store_end_read_ahead(s);
         return r < 0 ? r : store_step_done(s, s->statements[STATEMENT_BEGIN]);
 }
 
@@ -390,6 +397,7 @@ int store_open(Store **ret, const char *path, const BootId *boot) {
 Store *store_close(Store *s, bool is_damaged) {
         if (!s)
                 return NULL;
+        store_end_read_ahead(s);
         if (s->db && is_damaged)
                 (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         for (Statement i = 0; i < _STATEMENT_MAX; i++)

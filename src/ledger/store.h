@@ -71,6 +71,12 @@ int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret); /*
 int store_list_stamps(Store *s, const char *job,
                       int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
 
+/* Reads stamps, names of jobs with a state and of those of which anything is kept, all at once, for the look-ups that
+ * follow: until store_end_read_ahead(), or until something is written. 0, also when that was done before; -ENOMEM or
+ * another error: nothing is read ahead. */
+int store_read_ahead(Store *s);
+void store_end_read_ahead(Store *s);
+
 /* As ledger_next_kept_job(). */
 int store_next_kept_job(Store *s, const char *after, char **ret);
 

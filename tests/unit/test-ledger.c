@@ -413,15 +413,55 @@ static void test_stamps(void **state) {
         check_stamp(l, "b", "k1", 5);
 }
 
+/* What was read ahead is what is stored, and never older than what was written. */
+static void test_read_ahead(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        LedgerJobState s;
+
+        ledger_read_ahead(l);
+        assert_int_equal(ledger_set_stamp(l, "b", "k2", 2), 0);
+        assert_int_equal(ledger_set_stamp(l, "b", "k1", 1), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k1", 3), 0);
+        check_stamp(l, "b", "k2", 2);
+        assert_int_equal(ledger_commit(l), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                ledger_read_ahead(l);
+                check_stamp(l, "a", "k1", 3);
+                check_stamp(l, "b", "k1", 1);
+                check_stamp(l, "b", "k2", 2);
+                check_stamp(l, "b", "k3", 0);
+                check_stamp(l, "c", "k1", 0);
+                assert_int_equal(ledger_get_job_state(l, "b", &s), 0);
+                assert_false(s.paused);
+        }
+        assert_int_equal(ledger_set_stamp(l, "b", "k1", 4), 0);
+        assert_int_equal(ledger_forget_stamp(l, "a", "k1"), 0);
+        assert_int_equal(ledger_set_job_state(l, "b", &(LedgerJobState){ .paused = true }), 0);
+        assert_int_equal(ledger_commit(l), 0);
+        check_stamp(l, "b", "k1", 4);
+        check_stamp(l, "a", "k1", 0);
+        ledger_read_ahead(l);
+        check_stamp(l, "b", "k1", 4);
+        assert_int_equal(ledger_get_job_state(l, "b", &s), 0);
+        assert_true(s.paused);
+        ledger_end_read_ahead(l);
+        check_stamp(l, "b", "k2", 2);
+}
+
 static void check_kept(Ledger *l, const char *after, const char *expected) {
         _cleanup_free_ char *name = NULL;
         int r;
 
         assert_int_equal(ledger_commit(l), 0);
-        r = ledger_next_kept_job(l, after, &name);
-        assert_int_equal(r, expected ? 0 : -ENOENT);
-        if (expected)
-                assert_string_equal(name, expected);
+        for (unsigned i = 0; i < 2; i++) {
+                name = mfree(name);
+                r = ledger_next_kept_job(l, after, &name);
+                assert_int_equal(r, expected ? 0 : -ENOENT);
+                if (expected)
+                        assert_string_equal(name, expected);
+                ledger_read_ahead(l); /* and the same once more */
+        }
+        ledger_end_read_ahead(l);
 }
 
 /* Whatever is kept of a job can be found by its name, and goes at once; nobody else's does. */
@@ -948,6 +988,7 @@ int main(void) {
                 ledger_test(test_boots_of_a_container),
                 ledger_test(test_memory),
                 ledger_test(test_stamps),
+                ledger_test(test_read_ahead),
                 ledger_test(test_forget_job),
                 ledger_test(test_job_states),
                 ledger_test(test_alarms),
