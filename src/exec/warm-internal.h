@@ -58,10 +58,11 @@ typedef enum RunnerLife {
 
 /* An entry of the table, as we know it. */
 typedef struct RunnerSlot {
-        uint64_t run;  /* 0 = free */
-        WarmRun *x;    /* NULL = it was reported */
-        uint32_t next; /* of those that are free, reported or to be acknowledged: its index + 1, or 0 */
-        uint8_t state; /* RunnerRunState that was heard last */
+        uint64_t run;       /* 0 = free */
+        WarmRun *x;         /* NULL = it was reported */
+        uint32_t next;      /* of those that are free, reported or to be acknowledged: its index + 1, or 0 */
+        uint8_t state;      /* RunnerRunState that was heard last */
+        bool is_from_table; /* which may be ahead of what is told */
 } RunnerSlot;
 
 struct Runner {
@@ -94,8 +95,7 @@ static inline Runner *runner_of(UnitNode *node) { /* its first member */
 
 /* warm.c */
 void warm_run_end(WarmRun *x, const ExecOutcome *outcome, const char *reason); /* soon it is reported */
-void warm_run_put_back(WarmRun *x);
-void warm_run_enqueue(WarmRun *x, struct WarmQueue *queue);  /* NULL: in none */
+void warm_run_enqueue(WarmRun *x, struct WarmQueue *queue);                    /* NULL: in none */
 void warm_run_never_started(WarmRun *x, const char *reason); /* reason: should that be a loss, or NULL */
 WarmOrder *warm_order_free(WarmOrder *o);
 

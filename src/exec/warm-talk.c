@@ -351,9 +351,10 @@ static bool take_entry(Runner *r, const RunnerEntry *entry, const ExecOutcome *u
                 slot = adopt_slot(r, entry);
         if (!slot || slot->run != entry->run)
                 return !r->def;
-        if (entry->state < slot->state)
-                return false;
+        if (entry->state < slot->state) /* it was on its way when we read the table */
+                return slot->is_from_table;
         slot->state = entry->state;
+        slot->is_from_table = false;
         if (!slot->x)
                 return true;
         if (entry->state == RUNNER_RUN_ENDED)
@@ -386,8 +387,11 @@ int runner_read_table(Runner *r, const ExecOutcome *unit) {
         if (!entries)
                 return -ENOMEM;
         for (size_t i = 0; size > 0 && i < (size_t)size / sizeof(RunnerEntry); i++)
-                if (entries[i].state != RUNNER_RUN_FREE && entries[i].entry == i)
+                if (entries[i].state != RUNNER_RUN_FREE && entries[i].entry == i) {
                         (void)take_entry(r, &entries[i], unit);
+                        if (i < r->n_slots)
+                                r->slots[i].is_from_table = true;
+                }
         return 0;
 }
 

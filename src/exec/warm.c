@@ -55,7 +55,7 @@ void warm_run_end(WarmRun *x, const ExecOutcome *outcome, const char *reason) {
         warm_run_over(x);
 }
 
-void warm_run_put_back(WarmRun *x) {
+static void warm_run_put_back(WarmRun *x) {
         x->is_put_back = true;
         warm_run_over(x);
 }
@@ -123,7 +123,7 @@ static void warm_run_report(UnitExecutor *e, WarmRun *x) {
         Runner *r = x->runner;
         uint32_t entry = x->entry;
         const ExecOutcome outcome = x->outcome;
-        _cleanup_free_ char *reason = TAKE_PTR(x->reason);
+        char *reason;
 
         if (x->is_put_back) {
                 e->callbacks.put_back(x->cookie); /* frees x */
@@ -133,7 +133,9 @@ static void warm_run_report(UnitExecutor *e, WarmRun *x) {
                 r->slots[entry].x = NULL;
                 runner_tell_slot(r, entry);
         }
+        reason = TAKE_PTR(x->reason);            /* outcome's */
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
+        free(reason);
 }
 
 static int on_over(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

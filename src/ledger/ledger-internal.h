@@ -29,6 +29,7 @@ struct Ledger {
         sd_event_source *commit_source; /* armed while something is open */
         sd_event_source *late_source;   /* armed while there may be late runs */
         sd_event_source *upkeep_source; /* armed while there may be something to prune or to checkpoint */
+        bool may_shrink;                /* much was deleted */
         unsigned checkpoint_pages;      /* size of the log at which this is done */
         unsigned scan_max;              /* LEDGER_SCAN_MAX */
 

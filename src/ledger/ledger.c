@@ -210,8 +210,14 @@ bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime) {
                 r = store_checkpoint(l->store);
                 l->checkpoint_pages = (r < 0 ? store_n_wal_pages(l->store) : 0) + CHECKPOINT_PAGES;
                 r = r < 0 ? r : 1;
-        } else
+        } else {
                 r = retention_step(&l->retention, l->store, now_realtime, now_boottime);
+                l->may_shrink = l->may_shrink || r > 0;
+        }
+        if (r == 0 && l->may_shrink) {
+                r = store_shrink(l->store);
+                l->may_shrink = r > 0;
+        }
         if (r == -EBADMSG)
                 ledger_error(l, r);
         else if (r < 0) /* does not matter for now: the next commit reports a full disk */
@@ -284,6 +290,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         l->event = sd_event_ref(event);
         l->checkpoint_pages = CHECKPOINT_PAGES;
         l->scan_max = LEDGER_SCAN_MAX;
+        l->may_shrink = true; /* or an earlier daemon did so */
         pending_init(&l->pending);
         retention_init(&l->retention);
         l->state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -18,6 +18,9 @@
 #define CACHE_KIB        "2000"    /* how much the memory of the daemon grows by this, at most */
 #define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, above which the disk counts as full */
 #define WAL_PAGES_MAX    32768 /* of 4 KiB: with a longer write-ahead log that cannot be moved nothing is written */
+#define SHRINK_PAGES     "64"  /* of the file, in one step: about a millisecond */
+#define SHRINK_FREE_PART 4     /* the part of the file that may be free */
+#define SHRINK_FREE_MIN  64    /* fewer free pages are not worth it */
 #define CHECK_ALL_PAGES  8192  /* above 32 MiB the blobs and the runs are not read through at start */
 #define CHECK_PERIOD_OPS 1000  /* SQLite instructions between two checks of the clock */
 #define ROW_BYTES_MAX    ((int)LEDGER_BLOB_MAX + (1 << 20))
@@ -233,6 +236,33 @@ int store_checkpoint(Store *s) {
         return 0;
 }
 
+static int read_number(Store *s, const char *pragma) {
+        sqlite3_stmt *statement = NULL;
+        int n = 0;
+
+        if (sqlite3_prepare_v2(s->db, pragma, -1, &statement, NULL) == SQLITE_OK &&
+            sqlite3_step(statement) == SQLITE_ROW)
+                n = sqlite3_column_int(statement, 0);
+        (void)sqlite3_finalize(statement);
+        return n;
+}
+
+int store_shrink(Store *s) {
+        int n_free = read_number(s, "PRAGMA freelist_count");
+        int r;
+
+        if (n_free < SHRINK_FREE_MIN || n_free < read_number(s, "PRAGMA page_count") / SHRINK_FREE_PART)
+                return 0;
+        r = store_begin(s);
+        if (r >= 0)
+                r = sqlite_exec(s->db, "PRAGMA incremental_vacuum(" SHRINK_PAGES ")");
+        if (r >= 0)
+                r = store_commit(s);
+        if (r < 0)
+                store_rollback(s);
+        return r < 0 ? r : read_number(s, "PRAGMA freelist_count") < n_free;
+}
+
 /* --- opening --- */
 
 /* SQLite would create it readable for all users; the log file gets the mode of the database. */
@@ -270,7 +300,8 @@ static int connect_file(sqlite3 **ret, const char *path) {
 static int set_up(Store *s) {
         int r;
 
-        r = sqlite_exec(s->db, "PRAGMA journal_mode = WAL;"
+        r = sqlite_exec(s->db, "PRAGMA auto_vacuum = INCREMENTAL;" /* only in a file without tables */
+                               "PRAGMA journal_mode = WAL;"
                                "PRAGMA synchronous = NORMAL;"
                                "PRAGMA wal_autocheckpoint = 0;"
                                "PRAGMA journal_size_limit = 8388608;"
@@ -329,19 +360,14 @@ static int prepare_all(Store *s) {
         return r;
 }
 
-/* There is one thread, which needs no lock, and nobody asks how much memory is used. Fails once SQLite is in use. */
-static void configure_library(void) {
-        (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
-        (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
-
 int store_open(Store **ret, const char *path, const BootId *boot) {
         _cleanup_(store_closep) Store *s = calloc(1, sizeof(*s));
         int r, k;
 
         if (!s)
                 return -ENOMEM;
-        configure_library();
+        /* Or it locks and unlocks for each piece of memory. It is refused when SQLite is in use already. */
+        (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
         (void)sd_id128_to_string(boot->id, s->boot);
         (void)sd_id128_to_string(boot->kernel, s->kernel_boot);
         r = make_file(path);
@@ -413,17 +439,6 @@ static int check_table(Store *s, const char *pragma) {
         return code != SQLITE_OK ? store_error(s, code) : result;
 }
 
-static bool has_few_pages(Store *s) {
-        sqlite3_stmt *statement = NULL;
-        bool few = false;
-
-        if (sqlite3_prepare_v2(s->db, "PRAGMA page_count", -1, &statement, NULL) == SQLITE_OK &&
-            sqlite3_step(statement) == SQLITE_ROW)
-                few = sqlite3_column_int(statement, 0) <= CHECK_ALL_PAGES;
-        (void)sqlite3_finalize(statement);
-        return few;
-}
-
 /* The important tables come first, and are small. SQLite reads through a tree without checking the clock, so big
  * tables of blobs and runs are not checked until something hits their damage. */
 int store_check(Store *s, usec_t limit) {
@@ -432,7 +447,8 @@ int store_check(Store *s, usec_t limit) {
                 "PRAGMA quick_check('alarms')", "PRAGMA quick_check('blobs')",     "PRAGMA quick_check('runs')",
         };
         usec_t deadline_monotonic = usec_add(now_clock(CLOCK_MONOTONIC), limit);
-        size_t n = has_few_pages(s) ? ELEMENTSOF(pragmas) : ELEMENTSOF(pragmas) - 2;
+        size_t n =
+                read_number(s, "PRAGMA page_count") <= CHECK_ALL_PAGES ? ELEMENTSOF(pragmas) : ELEMENTSOF(pragmas) - 2;
         int r = 0;
 
         sqlite3_progress_handler(s->db, CHECK_PERIOD_OPS, is_late, &deadline_monotonic);

@@ -32,6 +32,11 @@ void store_rollback(Store *s);
 unsigned store_n_wal_pages(const Store *s);
 int store_checkpoint(Store *s);
 
+/* Gives some of the free pages back to the file system, if a quarter of the file is free; the file is shorter when the
+ * log is moved. Returns 1 if it did so, and 0 if not: also for a file that an earlier version of vaktd created, which
+ * keeps its size. */
+int store_shrink(Store *s);
+
 /* --- runs --- */
 
 int store_put_run(Store *s, const RunRecord *record, bool this_boot);

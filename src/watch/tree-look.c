@@ -171,8 +171,9 @@ static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
 
         if (tree_open_root(t) < 0)
                 return false;
-        fd = open_directory_beneath(t->root_fd, path, slash ? (size_t)(slash - path) : 0, t->watch->def.cross_mounts);
-        return fd >= 0 && stat_entry(fd, name, /* is_remote= */ false, &s) >= 0;
+        if (slash)
+                fd = open_directory_beneath(t->root_fd, path, (size_t)(slash - path), t->watch->def.cross_mounts);
+        return (!slash || fd >= 0) && stat_entry(slash ? fd : t->root_fd, name, /* is_remote= */ false, &s) >= 0;
 }
 
 static bool tree_has(Tree *t, const char *path, size_t n) {

@@ -145,7 +145,7 @@ static void watcher_take_turn(Watcher *w) {
         more = more || !watcher_is_idle(w);
         (void)sd_event_source_set_enabled(w->work_source, more ? SD_EVENT_ON : SD_EVENT_OFF);
         if (w->worked)
-                w->worked(w->userdata, more);
+                w->worked(w->userdata, !watcher_is_idle(w));
 }
 
 static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

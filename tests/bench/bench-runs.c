@@ -38,26 +38,36 @@ static unsigned per_round = 2000, n_rounds = 5;
 static char *program;
 
 typedef struct Cost {
-        usec_t wall, cpu; /* µs; cpu: of this process */
+        usec_t wall, user, system; /* µs; the last two: processor time of this process alone */
 } Cost;
 
-static usec_t own_cpu(void) {
+static void cost_add(Cost *to, const Cost *c) {
+        to->wall += c->wall;
+        to->user += c->user;
+        to->system += c->system;
+}
+
+static Cost cost_now(void) {
         struct rusage u;
 
         if (getrusage(RUSAGE_SELF, &u) < 0)
                 abort();
-        return (usec_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * USEC_PER_SEC +
-               (usec_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+        return (Cost){
+                .wall = now_clock(CLOCK_MONOTONIC),
+                .user = (usec_t)u.ru_utime.tv_sec * USEC_PER_SEC + (usec_t)u.ru_utime.tv_usec,
+                .system = (usec_t)u.ru_stime.tv_sec * USEC_PER_SEC + (usec_t)u.ru_stime.tv_usec,
+        };
 }
 
 /* Starts the first runs, and lets each start another one until there were enough. */
 static Cost measure(sd_event *event, void (*start)(void *userdata), void *userdata) {
-        usec_t cpu = own_cpu(), begin = now_clock(CLOCK_MONOTONIC);
+        Cost before = cost_now(), after;
 
         for (unsigned i = 0; i < IN_FLIGHT; i++)
                 start(userdata);
         (void)sd_event_loop(event);
-        return (Cost){ .wall = now_clock(CLOCK_MONOTONIC) - begin, .cpu = own_cpu() - cpu };
+        after = cost_now();
+        return (Cost){ after.wall - before.wall, after.user - before.user, after.system - before.system };
 }
 
 /* --- the limit: spawn and wait, nothing else --- */
@@ -150,7 +160,7 @@ static Cost full_round(const char *directory) {
                 .state_dir = directory,
                 .config_path = config,
                 .owner = getuid(),
-                .executor = -1,
+                .executor = EXECUTOR_CHILD,
                 .log_level = -1,
                 .triggers = trigger_kinds,
         };
@@ -185,14 +195,21 @@ static void write_job(const char *directory) {
         (void)fclose(job);
 }
 
-static Cost print_cost(const char *row, const char *who, Cost cost) {
+static void print_sample(const char *row, const char *who, Cost *sum, Cost cost) {
         printf("sample %s %s %.0f\n", row, who, per_round * 1e6 / (double)cost.wall);
         (void)fflush(stdout);
-        return cost;
+        cost_add(sum, &cost);
+}
+
+static void print_processor_time(const char *row, const char *who, const Cost *sum) {
+        double runs = (double)per_round * n_rounds;
+
+        printf("%s: processor time a run of %s without its children: %.1f + %.1f µs (user, system)\n", row, who,
+               (double)sum->user / runs, (double)sum->system / runs);
 }
 
 static void compare(const char *row, const char *parent) {
-        usec_t bare = 0, full = 0;
+        Cost bare = {}, full = {};
         char directory[PATH_MAX];
 
         (void)snprintf(directory, sizeof(directory), "%s/vakt-bench-runs-XXXXXX", parent);
@@ -200,11 +217,11 @@ static void compare(const char *row, const char *parent) {
                 abort();
         write_job(directory);
         for (unsigned i = 0; i < n_rounds; i++) {
-                bare += print_cost(row, "spawn-loop", bare_round()).cpu;
-                full += print_cost(row, "vaktd", full_round(directory)).cpu;
+                print_sample(row, "spawn-loop", &bare, bare_round());
+                print_sample(row, "vaktd", &full, full_round(directory));
         }
-        printf("%s: processor time a run: the loop %.1f µs, vaktd %.1f µs, without their children\n", row,
-               (double)bare / (per_round * n_rounds), (double)full / (per_round * n_rounds));
+        print_processor_time(row, "spawn-loop", &bare);
+        print_processor_time(row, "vaktd", &full);
         (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -29,12 +29,13 @@ POINTS_MAX = 5000
 STEP_S = 30
 NO_DAEMON = 6  # exit status of vaktctl
 
-# A chain, a refusal with its reason, a retry, a run of several commands.
+# A chain, a refusal with its reason, a retry, a run of several commands; two of them in a warm runner.
+WARM = "Runner=warm\nRunnerIdleSec=1ms\n"
 FILES = {
     "first": f"[Job]\nOnSuccess=second refused\n[Run]\nShell=echo $VAKT_RUN >>{EFFECTS}\n",
-    "second": f"[Run]\nShell=echo $VAKT_RUN >>{EFFECTS}\n",
+    "second": f"[Run]\n{WARM}Shell=echo $VAKT_RUN >>{EFFECTS}\n",
     "refused": f"[Run]\nShell=echo $VAKT_RUN >>{EFFECTS}\n",
-    "retried": f"[Run]\nRetry=1\nRetryDelaySec=1ms\nShell=echo $VAKT_RUN >>{EFFECTS}; exit 3\n",
+    "retried": f"[Run]\n{WARM}Retry=1\nRetryDelaySec=1ms\nShell=echo $VAKT_RUN >>{EFFECTS}; exit 3\n",
 }
 
 

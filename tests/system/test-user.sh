@@ -52,6 +52,19 @@ test_the_user_instance_starts_and_serves() {
         same inactive "$(is_active)"
 }
 
+test_a_warm_runner_of_a_user() {
+        setup_user
+        user_job warm <<<$'[Run]\nShell=echo "warm $VAKT_RUN"\nRunner=warm'
+        as_user systemctl --user start vaktd
+        as_user vaktctl --user -q run warm --wait
+        as_user vaktctl --user run warm --follow | shows "warm 2"
+        as_user systemctl --user list-units --plain --no-legend 'vakt-*' | shows vakt-warm.runner-1.service
+        journalctl --sync
+        as_user vaktctl --user log 1 | shows "warm 1"
+        as_user vaktctl --user log 1 | fails shows "warm 2"
+        as_user systemctl --user stop vaktd
+}
+
 test_the_user_instance_reloads_and_says_what_is_bad() {
         setup_user
         as_user systemctl --user start vaktd

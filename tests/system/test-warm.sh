@@ -38,6 +38,7 @@ main_pid_of() { # UNIT
 
 test_two_runs_share_a_sandbox() {
         local first second
+        # shellcheck disable=SC2016 # for the run
         warm box 'echo "I am $(id -un)"; touch /etc/x; test -e /tmp/mark && echo seen; touch /tmp/mark' \
                 $'[Service]\nUser=daemon\nProtectSystem=strict\nReadWritePaths=/run/vakt-warm\nPrivateTmp=yes'
         systemctl start vaktd
@@ -53,15 +54,17 @@ test_two_runs_share_a_sandbox() {
         vaktctl log "$first" | shows 'Read-only file system'
         vaktctl log "$second" | shows seen
         vaktctl log "$first" | fails shows seen
-        vaktctl log box >/tmp/said
+        vaktctl log --all-runs box >/tmp/said
         same 2 "$(grep -c 'I am' /tmp/said)"
         vaktctl status "$second" | shows "vakt-box.runner-$first.service"
+        # shellcheck disable=SC2086
         same 's "warm"' "$(busctl $SOCKET get-property org.vaktd1 /org/vaktd1/job/box org.vaktd1.Job Runner)"
 }
 
 test_results_are_as_those_of_a_unit() {
         local a b c d
         warm exit7 'exit 7'
+        # shellcheck disable=SC2016
         warm term 'kill -TERM $$'
         warm slow 'sleep 100' $'TimeoutSec=200ms'
         job gone <<<$'[Run]\nExec=/no/such/program\nRunner=warm'

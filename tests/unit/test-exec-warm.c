@@ -330,6 +330,17 @@ static void test_texts(void **state) {
         assert_string_equal(runs[0].status, "half  x");
 }
 
+/* The table, which is read when the runner has answered, is ahead of what is on its way. */
+static void test_table_is_ahead(void **state) {
+        run_0_is_sent();
+        welcome();
+        report(entry_of(1, runner.entry, RUNNER_RUN_RUNNING));
+        report(ended(1, runner.entry, RUN_RESULT_SUCCESS, 0));
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        compare();
+        assert_int_equal(fake.n_stops, 0);
+}
+
 /* --- which runner --- */
 
 static void test_slots(void **state) {
@@ -600,6 +611,7 @@ int main(void) {
                 warm_test(test_stop),
                 warm_test(test_stop_before_it_was_sent),
                 warm_test(test_texts),
+                warm_test(test_table_is_ahead),
                 warm_test(test_slots),
                 warm_test(test_max_runs),
                 warm_test(test_another_definition),

@@ -8,6 +8,7 @@
 
 #include <malloc.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "ledger/ledger-internal.h"
 
@@ -793,6 +794,39 @@ static void test_retention(void **state) {
         sd_event_unref(event);
 }
 
+static off_t file_size(void) {
+        struct stat st;
+
+        assert_int_equal(stat(in_directory(LEDGER_FILE), &st), 0);
+        return st.st_size;
+}
+
+/* The file does not keep the size that it once had. */
+static void test_file_shrinks(void **state) {
+        char reason[500] = "";
+        RunRecord r = { .job = "a", .state = RUN_DONE, .result = RUN_RESULT_EXIT, .reason = reason };
+        sd_event *event = NULL;
+        off_t size;
+        Ledger *l;
+
+        memset(reason, 'x', sizeof(reason) - 1);
+        assert_int_equal(sd_event_new(&event), 0);
+        l = open_ledger(event);
+        ledger_set_retention(l, LEDGER_KEEP_ALL, USEC_INFINITY, NULL, NULL);
+        for (unsigned i = 0; i < 6000; i++)
+                assert_int_equal(ledger_add(l, &r), 0);
+        ledger_close(l);
+        size = file_size();
+        assert_true(size > 3000000);
+        l = open_ledger(event);
+        ledger_set_retention(l, 1000, USEC_INFINITY, NULL, NULL);
+        settle(event);
+        assert_int_equal(count_runs(l, "a"), 1000);
+        ledger_close(l);
+        assert_true(file_size() < size / 3);
+        sd_event_unref(event);
+}
+
 /* A long queue does not eat the history. */
 static void test_retention_leaves_queues(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
@@ -922,6 +956,7 @@ int main(void) {
                 ledger_test(test_late),
                 ledger_test(test_one_callback_is_one_transaction),
                 ledger_test(test_retention),
+                ledger_test(test_file_shrinks),
                 ledger_test(test_retention_leaves_queues),
                 ledger_test(test_retention_by_age),
                 ledger_test(test_retention_of_many_jobs),

@@ -123,7 +123,7 @@ static void send_with(const Rig *rig, const void *bytes, size_t size, const int 
         struct iovec part = { (void *)bytes, size };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-        if (n > 0) {
+        if (n > 0 && fds) {
                 struct cmsghdr *c = (struct cmsghdr *)control;
 
                 message.msg_control = control;
