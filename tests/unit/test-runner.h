@@ -215,7 +215,7 @@ static int rig_wait_exit(Rig *rig) {
 
 static void rig_close(Rig *rig) {
         if (rig->pid > 0) {
-                (void)kill(rig->pid, SIGKILL);
+                (void)kill(rig->pid, SIGTERM); /* so that no run is left behind */
                 (void)rig_wait_exit(rig);
         }
         safe_close(rig->link);
