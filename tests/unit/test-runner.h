@@ -23,7 +23,7 @@
 
 typedef struct Rig {
         pid_t pid;
-        int listener, link, journal, table_fd, output; /* journal: our end */
+        int listener, link, table_fd, output, journal, journal_theirs;
         struct sockaddr_un address;
         socklen_t address_size;
         RunnerEntry *table;
@@ -48,6 +48,7 @@ static void rig_init(Rig *rig) {
         *rig = (Rig){
                 .link = -EBADF,
                 .journal = -EBADF,
+                .journal_theirs = -EBADF,
                 .output = -EBADF,
                 .idle = USEC_INFINITY,
                 .setup = { .job = (char *)"job",
@@ -176,7 +177,7 @@ static ssize_t rig_receive(Rig *rig, int flags) {
 }
 
 static void rig_connect(Rig *rig) {
-        _cleanup_close_ int setup_fd = runner_setup_write(&rig->setup), theirs = -EBADF;
+        _cleanup_close_ int setup_fd = runner_setup_write(&rig->setup);
         RunnerHello hello = { .header.kind = RUNNER_HELLO, .version = RUNNER_VERSION, .idle = rig->idle };
         int fds[2];
 
@@ -186,12 +187,14 @@ static void rig_connect(Rig *rig) {
         if (!rig->without_journal) {
                 assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
                 safe_close(rig->journal);
+                safe_close(rig->journal_theirs);
                 rig->journal = fds[0];
-                theirs = fds[1];
+                rig->journal_theirs = fds[1];
                 set_time_limit(rig->journal);
                 hello.has_journal = 1;
         }
-        send_with(rig, &hello, sizeof(hello), (int[]){ rig->table_fd, setup_fd, theirs }, hello.has_journal ? 3 : 2);
+        send_with(rig, &hello, sizeof(hello), (int[]){ rig->table_fd, setup_fd, rig->journal_theirs },
+                  hello.has_journal ? 3 : 2);
 }
 
 static void rig_open(Rig *rig) {
@@ -212,11 +215,12 @@ static int rig_wait_exit(Rig *rig) {
 
 static void rig_close(Rig *rig) {
         if (rig->pid > 0) {
-                (void)kill(rig->pid, SIGKILL);
+                (void)kill(rig->pid, SIGTERM); /* so that no run is left behind */
                 (void)rig_wait_exit(rig);
         }
         safe_close(rig->link);
         safe_close(rig->journal);
+        safe_close(rig->journal_theirs);
         safe_close(rig->listener);
         safe_close(rig->table_fd);
         safe_close(rig->output);
