@@ -40,7 +40,7 @@ void absences_look(Manager *m) {
         _cleanup_free_ char *name = strdup(""); /* that is what is said about all jobs */
 
         if (runs_commit(m) < 0)
-                return; /* the next reload looks again */
+                return;               /* the next reload looks again */
         ledger_read_ahead(m->ledger); /* the caller ends that */
         while (name) {
                 char *next = NULL;
