@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "ledger/records.h"
+#include "util/bytes.h"
 
 typedef struct Store Store;
 
@@ -56,13 +57,33 @@ typedef enum Statement {
         _STATEMENT_MAX,
 } Statement;
 
+/* At a start and at a reload, much is asked about each of ten thousand jobs. One statement for all of them costs as
+ * much as twenty for one: so the small tables are read at once, and look-ups are answered from that until something
+ * else is written, or nobody needs it any more. */
+typedef struct AheadStamp {
+        size_t job, key; /* offsets in the names */
+        usec_t usec;
+} AheadStamp;
+
+typedef struct StoreAhead {
+        Bytes names;
+        AheadStamp *stamps; /* by job and key */
+        size_t n_stamps;
+        size_t *others; /* names of jobs of which something else is kept, perhaps beside stamps; in order */
+        size_t n_others;
+        bool has_states; /* any job has one */
+} StoreAhead;
+
 struct Store {
         sqlite3 *db;
         sqlite3_stmt *statements[_STATEMENT_MAX];
         char boot[SD_ID128_STRING_MAX], kernel_boot[SD_ID128_STRING_MAX];
         unsigned n_wal_pages;
-        struct StoreAhead *ahead; /* NULL: nothing was read ahead */
+        StoreAhead *ahead; /* NULL: nothing was read ahead */
 };
+
+StoreAhead *store_ahead_free(StoreAhead *a);
+DEFINE_CLEANUP(StoreAhead, store_ahead_free)
 
 /* SQLite's result code as the negative errno that store.h names; 0 for OK, ROW and DONE. */
 int sqlite_to_errno(sqlite3 *db, int code);

@@ -2,9 +2,41 @@
 
 /* The small tables: stamps of triggers, states of jobs, alarms, and metadata of the ledger. */
 
-#include "ledger/store-ahead.h"
 #include "ledger/store-internal.h"
 #include "ledger/store.h"
+#include "util/array.h"
+
+/* --- reading ahead --- */
+
+static int compare_stamp(const StoreAhead *a, const AheadStamp *stamp, const char *job, const char *key) {
+        int r = strcmp(a->names.bytes + stamp->job, job);
+
+        return r != 0 ? r : strcmp(a->names.bytes + stamp->key, key);
+}
+
+static int ahead_get_stamp(const StoreAhead *a, const char *job, const char *key, usec_t *ret) {
+        size_t at = BISECT(a->n_stamps, i, compare_stamp(a, &a->stamps[i], job, key) < 0);
+
+        if (at == a->n_stamps || compare_stamp(a, &a->stamps[at], job, key) != 0)
+                return -ENOENT;
+        *ret = a->stamps[at].usec;
+        return 0;
+}
+
+static int ahead_next_kept_job(const StoreAhead *a, const char *after, char **ret) {
+        const char *names = a->names.bytes, *next = NULL;
+        size_t stamp = BISECT(a->n_stamps, i, strcmp(names + a->stamps[i].job, after) <= 0);
+        size_t other = BISECT(a->n_others, i, strcmp(names + a->others[i], after) <= 0);
+
+        if (stamp < a->n_stamps)
+                next = names + a->stamps[stamp].job;
+        if (other < a->n_others && (!next || strcmp(names + a->others[other], next) < 0))
+                next = names + a->others[other];
+        if (!next)
+                return -ENOENT;
+        *ret = strdup(next);
+        return *ret ? 0 : -ENOMEM;
+}
 
 /* --- stamps --- */
 
@@ -76,7 +108,7 @@ int store_get_job_state(Store *s, const char *job, LedgerJobState *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_STATE];
         int r;
 
-        if (s->ahead && !ahead_has_states(s->ahead))
+        if (s->ahead && !s->ahead->has_states)
                 return -ENOENT;
         bind_text(statement, 1, job);
         r = store_step_row(s, statement);
@@ -145,6 +177,66 @@ int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm 
 int store_next_kept_job(Store *s, const char *after, char **ret) {
         return s->ahead ? ahead_next_kept_job(s->ahead, after, ret)
                         : store_get_text(s, STATEMENT_NEXT_KEPT_JOB, after, ret);
+}
+
+static size_t add_name(StoreAhead *a, const char *name) {
+        size_t at = a->names.n;
+
+        bytes_add(&a->names, name, strlen(name) + 1);
+        return at;
+}
+
+static int add_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
+        StoreAhead *a = userdata;
+        AheadStamp *place = ARRAY_NEXT(a->stamps, a->n_stamps);
+
+        if (!place)
+                return -ENOMEM;
+        *place = (AheadStamp){ .job = add_name(a, job), .key = add_name(a, key), .usec = usec };
+        a->n_stamps++;
+        return 0;
+}
+
+static int add_state(const char *job, const LedgerJobState *state, void *userdata) {
+        *(bool *)userdata = true;
+        return 1;
+}
+
+static int add_others(Store *s, StoreAhead *a) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_KEPT_BESIDE_STAMPS];
+        int r;
+
+        while ((r = store_step_row(s, statement)) >= 0) {
+                size_t *place = ARRAY_NEXT(a->others, a->n_others);
+
+                if (!place)
+                        return -ENOMEM;
+                *place = add_name(a, column_text(statement, 0));
+                a->n_others++;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+int store_read_ahead(Store *s) {
+        _cleanup_(store_ahead_freep) StoreAhead *a = NULL;
+        int r;
+
+        if (s->ahead)
+                return 0;
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        r = store_list_stamps(s, NULL, add_stamp, a);
+        if (r >= 0)
+                r = store_list_job_states(s, add_state, &a->has_states);
+        if (r >= 0)
+                r = add_others(s, a);
+        if (r >= 0 && a->names.failed)
+                r = -ENOMEM;
+        if (r < 0)
+                return r;
+        s->ahead = TAKE_PTR(a);
+        return 0;
 }
 
 /* --- meta --- */

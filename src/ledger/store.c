@@ -204,6 +204,19 @@ void bind_jobs(sqlite3_stmt *s, const char *job) {
 
 /* --- transactions --- */
 
+StoreAhead *store_ahead_free(StoreAhead *a) {
+        if (!a)
+                return NULL;
+        bytes_done(&a->names);
+        free(a->stamps);
+        free(a->others);
+        return mfree(a);
+}
+
+void store_end_read_ahead(Store *s) {
+        s->ahead = store_ahead_free(s->ahead);
+}
+
 int store_begin(Store *s) {
         int r = s->n_wal_pages >= WAL_PAGES_MAX ? store_checkpoint(s) : 0;
 
