@@ -59,6 +59,7 @@ typedef enum RunnerLife {
 /* An entry of the table, as we know it. */
 typedef struct RunnerSlot {
         uint64_t run;       /* 0 = free */
+        uint64_t last;      /* that was acknowledged here: what is on its way may still be of it */
         WarmRun *x;         /* NULL = it was reported */
         uint32_t next;      /* of those that are free, reported or to be acknowledged: its index + 1, or 0 */
         uint8_t state;      /* RunnerRunState that was heard last */

@@ -274,7 +274,7 @@ RunnerSlot *runner_take_slot(Runner *r, uint32_t i, uint64_t run, WarmRun *x) {
                         break;
                 }
         assert(r->slots[i].run == 0);
-        r->slots[i] = (RunnerSlot){ .run = run, .x = x };
+        r->slots[i] = (RunnerSlot){ .run = run, .last = r->slots[i].last, .x = x };
         r->n_used++;
         if (x)
                 x->entry = i;

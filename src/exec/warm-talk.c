@@ -163,7 +163,7 @@ static int send_acks(Runner *r) {
                 RunnerSlot *slot = &r->slots[r->acks - 1];
                 uint32_t next = slot->next;
 
-                *slot = (RunnerSlot){ .next = r->free };
+                *slot = (RunnerSlot){ .last = slot->run, .next = r->free };
                 r->free = r->acks;
                 r->acks = next;
                 r->n_used--;
@@ -342,11 +342,14 @@ static bool entry_is_possible(const RunnerEntry *entry) {
 
 /* False: that cannot be. */
 static bool take_entry(Runner *r, const RunnerEntry *entry, const ExecOutcome *unit) {
-        RunnerSlot *slot =
-                entry->entry < r->n_slots && r->slots[entry->entry].run > 0 ? &r->slots[entry->entry] : NULL;
+        RunnerSlot *slot = entry->entry < r->n_slots ? &r->slots[entry->entry] : NULL;
 
         if (!entry_is_possible(entry))
                 return false;
+        if (slot && slot->last == entry->run) /* the table was ahead of it, and it was acknowledged since */
+                return true;
+        if (slot && slot->run == 0)
+                slot = NULL;
         if (!slot && !r->def)
                 slot = adopt_slot(r, entry);
         if (!slot || slot->run != entry->run)

@@ -21,6 +21,7 @@ typedef struct Message {
         size_t size;
         int fds[MESSAGE_FDS_MAX];
         size_t n_fds;
+        bool lacks_fds; /* there was no room for all of them */
 } Message;
 
 /* --- receiving --- */
@@ -71,8 +72,10 @@ static int on_hello(Runner *r, Message *m) {
         RunnerHello hello;
         int k = 0;
 
-        if (m->size < sizeof(hello) || m->n_fds < 2)
+        if (m->size < sizeof(hello))
                 return -EBADMSG;
+        if (!r->setup && m->n_fds < 2)
+                return m->lacks_fds ? -EMFILE : -EBADMSG;
         memcpy(&hello, m->bytes, sizeof(hello));
         if (!r->setup)
                 k = begin(r, m->fds[0], m->fds[1]);
@@ -174,7 +177,8 @@ static void take_fds(Message *m, struct msghdr *header) {
                 }
 }
 
-/* Positive: a message. 0: the end. -EAGAIN; -EBADMSG: it is one too long, or with too many descriptors. */
+/* Positive: a message. 0: the end. -EAGAIN; -EBADMSG: it is one too long. Where descriptors are short, some are
+ * missing: the message counts all the same, or vaktd would wait for a run that nobody knows. */
 static int receive(const Runner *r, Message *m) {
         _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(m->fds))];
         struct iovec part = { .iov_base = m->bytes, .iov_len = sizeof(m->bytes) };
@@ -190,7 +194,8 @@ static int receive(const Runner *r, Message *m) {
                 return n == 0 ? 0 : -errno;
         m->size = (size_t)n;
         take_fds(m, &header);
-        return header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EBADMSG : 1;
+        m->lacks_fds = header.msg_flags & MSG_CTRUNC;
+        return header.msg_flags & MSG_TRUNC ? -EBADMSG : 1;
 }
 
 static void close_fds(Message *m) {
@@ -227,6 +232,8 @@ void link_receive(Runner *r) {
                 close_fds(&message);
                 if (k < 0)
                         complain("Cannot obey a message of vaktd, ignoring it: %s", strerror(-k));
+                if (!r->setup && (k == -EMFILE || k == -ENOMEM)) /* there will not be more of it */
+                        r->is_stopping = true;
         }
 }
 

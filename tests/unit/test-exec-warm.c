@@ -341,6 +341,23 @@ static void test_table_is_ahead(void **state) {
         assert_int_equal(fake.n_stops, 0);
 }
 
+/* So far ahead that the end was written and acknowledged before the runner could say it. */
+static void test_table_is_far_ahead(void **state) {
+        run_0_is_sent();
+        runner.table[runner.entry] = ended(1, runner.entry, RUN_RESULT_SUCCESS, 0);
+        welcome();
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        executor->ops->acknowledge(executor);
+        until(has_ack);
+        report(ended(1, runner.entry, RUN_RESULT_SUCCESS, 0));
+        start_warm(1);
+        report(ended(1, runner.entry, RUN_RESULT_SUCCESS, 0));
+        until(has_two_runs);
+        report(ended(2, runner.entry, RUN_RESULT_SUCCESS, 0));
+        until(run_1_ended);
+        assert_int_equal(fake.n_stops, 0);
+}
+
 /* --- which runner --- */
 
 static void test_slots(void **state) {
@@ -612,6 +629,7 @@ int main(void) {
                 warm_test(test_stop_before_it_was_sent),
                 warm_test(test_texts),
                 warm_test(test_table_is_ahead),
+                warm_test(test_table_is_far_ahead),
                 warm_test(test_slots),
                 warm_test(test_max_runs),
                 warm_test(test_another_definition),

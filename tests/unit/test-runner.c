@@ -658,6 +658,46 @@ static void test_no_descriptors(void **state) {
         rig_close(&rig);
 }
 
+static bool is_over(const Rig *rig, uint32_t run) {
+        return rig->seen[run].state == RUNNER_RUN_ENDED;
+}
+
+/* A message that comes without its descriptors is none that did not come. */
+static void test_no_descriptors_for_what_is_sent(void **state) {
+        _cleanup_close_ int list = memfd_create("list", MFD_CLOEXEC);
+        static Rig rig;
+        uint32_t run;
+
+        rig_init(&rig);
+        rig.nofile = 16;
+        rig_open(&rig);
+        for (run = 1; run < 20; run++) {
+                send_run_with(&rig, run, run, RUNNER_HAS_LIST, USEC_INFINITY, "SCRIPT=exec sleep 1000", 23, &list);
+                (void)wait_state(&rig, run, RUNNER_RUN_RUNNING);
+        }
+        for (run = 1; run < 20 && !is_over(&rig, run); run++)
+                ;
+        assert_true(run > 1 && run < 20);
+        /* The next vaktd is heard, too. */
+        safe_close(rig.link);
+        rig.n_welcomes = 0;
+        rig_connect(&rig);
+        while (rig.n_welcomes == 0)
+                assert_true(rig_receive(&rig, 0) > 0);
+        rig_close(&rig);
+}
+
+static void test_too_few_descriptors_to_begin(void **state) {
+        static Rig rig;
+
+        rig_init(&rig);
+        rig.nofile = 8;
+        rig_start(&rig);
+        rig_connect(&rig);
+        assert_int_equal(rig_wait_exit(&rig), 0);
+        rig_close(&rig);
+}
+
 /* Its files in /proc belong to root: nobody of the same user can trace it. */
 static void test_hidden(void **state) {
         char path[64];
@@ -925,6 +965,8 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_unit_is_stopped),
                 cmocka_unit_test(test_idle),
                 cmocka_unit_test(test_no_descriptors),
+                cmocka_unit_test(test_no_descriptors_for_what_is_sent),
+                cmocka_unit_test(test_too_few_descriptors_to_begin),
                 cmocka_unit_test(test_hidden),
                 cmocka_unit_test(test_killed),
                 cmocka_unit_test(test_many),
