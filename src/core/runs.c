@@ -24,7 +24,7 @@
 #include "util/log.h"
 #include "util/turn.h"
 
-#define STARTS_PER_TURN        8
+#define STARTS_PER_TURN        4
 #define ACKNOWLEDGE_AGAIN_USEC (5 * USEC_PER_SEC)
 
 /* --- the end --- */

@@ -28,7 +28,7 @@
 #include "util/log.h"
 #include "util/turn.h"
 
-#define ELAPSE_BATCH    8 /* as many as core starts in one turn: they are requested and started in one commit */
+#define ELAPSE_BATCH    4 /* as many as core starts in one turn: they are requested and started in one commit */
 #define CHANGE_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 10)
 #define ZONE_EVENTS     (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB)
 
