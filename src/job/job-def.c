@@ -177,7 +177,7 @@ static char *pack_string(Packer *p, const char *s) {
 /* Scratch takes what the first pass finds. */
 static void pack_trigger(Packer *p, const TriggerDef *from, TriggerDef *to) {
         size_t n = from->calendar ? calendar_size(from->calendar) : 0;
-        TriggerDef scratch;
+        TriggerDef scratch = {};
 
         to = p->block ? to : &scratch;
         to->calendar = n > 0 ? pack_member(p, from->calendar, n) : from->calendar;
