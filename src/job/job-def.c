@@ -202,11 +202,12 @@ static void pack_words(Packer *p, const CommandDef *from, CommandDef *to) {
 
 static void pack_all(Packer *p) {
         const JobDef *from = p->from;
+        const void *own = from->rare, *defaults = &job_def_defaults.rare;
         JobDef scratch = *from, *d = pack_member(p, from, sizeof(JobDef)) ?: &scratch;
 
-        d->rare = memcmp(from->rare, &job_def_defaults.rare, sizeof(RareDef)) == 0
-                          ? (RareDef *)&job_def_defaults.rare
-                          : pack_member(p, from->rare, sizeof(RareDef));
+        /* What is between the members was copied with them: a difference would cost memory, and nothing else. */
+        d->rare = memcmp(own, defaults, sizeof(RareDef)) == 0 ? (RareDef *)&job_def_defaults.rare
+                                                              : pack_member(p, own, sizeof(RareDef));
         /* Nothing is written to them in the first pass. */
         d->triggers = pack_member(p, from->triggers, from->n_triggers * sizeof(TriggerDef)) ?: from->triggers;
         d->commands = pack_member(p, from->commands, from->n_commands * sizeof(CommandDef)) ?: from->commands;
