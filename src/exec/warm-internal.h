@@ -6,7 +6,8 @@
 #include "exec/exec-unit-internal.h"
 #include "exec/runner-protocol.h"
 
-#define RUNNER_STOP_USEC (90 * USEC_PER_SEC) /* as the service manager has it, where TimeoutStopSec= says nothing */
+#define REASON_DISTRUSTED "vaktd stopped its runner, which has sent what cannot be."
+#define RUNNER_STOP_USEC  (90 * USEC_PER_SEC) /* as the service manager has it, where TimeoutStopSec= says nothing */
 
 typedef enum WarmState {
         WARM_UNSURE,  /* of an earlier daemon: whether it was started is to be seen */
@@ -38,7 +39,7 @@ struct WarmRun {
         WarmOrder *order;
         RunResult stop_result; /* none = not told to stop by us */
         usec_t deadline;       /* monotonic: it has ended by then, or the runner does not work */
-        uint32_t told_pid;     /* by started() */
+        uint16_t told_command; /* by started() */
         bool is_told;
         bool is_put_back;    /* over: it goes back to where it waited */
         bool may_start;      /* adopted: it was surely never started if the runner does not know it */
@@ -79,6 +80,7 @@ struct Runner {
         usec_t idle_since; /* monotonic */
         sd_event_source *bound;
         usec_t bound_at; /* when that elapses, monotonic */
+        usec_t greet_by; /* monotonic; USEC_INFINITY = it has, or was not asked */
         struct WarmQueue runs, waiting, stops;
         RunnerSlot *slots;
         size_t n_slots;
@@ -86,6 +88,7 @@ struct Runner {
         unsigned n_active, n_promised, n_used;                   /* runs that are not over, or were named; slots */
         bool is_greeted, is_retired, is_told_to_exit, is_useful; /* useful: it has taken a run */
         bool is_distrusted;                                      /* stopped by us, with its runs */
+        bool is_ended;                                           /* its unit is stopped by us */
         bool in_told;
         TAILQ_ENTRY(Runner) told;
 };
@@ -109,6 +112,7 @@ void runner_retire(Runner *r);                     /* it gets no more runs */
 void runner_break(Runner *r, const char *problem); /* NULL: it is gone */
 void runner_note_idle(Runner *r);
 void runner_bound(WarmRun *x, usec_t timeout); /* it ends within that time, or vaktd ends its runner */
+void runner_bound_greeting(Runner *r);         /* it answers soon, if it has not yet, or vaktd ends it */
 bool runner_free_if_done(Runner *r);           /* true: nothing needed it any more */
 RunnerSlot *runner_take_slot(Runner *r, uint32_t i, uint64_t run, WarmRun *x); /* free before; NULL without memory */
 void runner_tell_slot(Runner *r, uint32_t i); /* reported: it waits to be acknowledged */

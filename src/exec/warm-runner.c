@@ -15,6 +15,7 @@
 
 #define IDLE_ACCURACY_USEC (100 * USEC_PER_MSEC)
 #define GRACE_USEC         (5 * USEC_PER_SEC)
+#define GREET_USEC         (90 * USEC_PER_SEC) /* from being connected to its answer */
 #define EXIT_USEC          (10 * USEC_PER_SEC) /* from the word to end to being stopped */
 
 static const ExecutorCallbacks runner_callbacks;
@@ -34,6 +35,7 @@ int runner_new(Runner **ret, UnitExecutor *e, const char *job, const char *unit,
                 .number = number,
                 .listener = -EBADF,
                 .fd = -EBADF,
+                .greet_by = USEC_INFINITY,
         };
         TAILQ_INIT(&r->runs);
         TAILQ_INIT(&r->waiting);
@@ -223,19 +225,46 @@ static void arm_bound(Runner *r, usec_t at) {
                 (void)sd_event_source_set_enabled(r->bound, SD_EVENT_ONESHOT);
 }
 
+static void end_unit(Runner *r) {
+        if (r->is_ended)
+                return;
+        r->is_ended = true;
+        r->execution->base.ops->stop(&r->execution->base, RUN_RESULT_CANCELLED);
+}
+
 static int on_bound(sd_event_source *s, uint64_t usec, void *userdata) {
         Runner *r = userdata;
+        usec_t now = now_clock(CLOCK_MONOTONIC), at = r->greet_by;
         const WarmRun *x;
 
-        r->bound_at = USEC_INFINITY;
         TAILQ_FOREACH(x, &r->runs, of_runner)
-                if (x->state < WARM_HELD)
-                        r->bound_at = MIN(r->bound_at, x->deadline);
-        if (r->bound_at <= now_clock(CLOCK_MONOTONIC))
+                if (x->state < WARM_OVER)
+                        at = MIN(at, x->deadline);
+        r->bound_at = USEC_INFINITY;
+        if (r->life == RUNNER_BROKEN)
+                end_unit(r);
+        else if (r->greet_by <= now)
+                runner_break(r, "it has not answered in time");
+        else if (at <= now)
                 runner_break(r, "a run has not ended within its time");
-        else if (r->bound_at < USEC_INFINITY)
-                arm_bound(r, r->bound_at);
+        else if (at < USEC_INFINITY)
+                arm_bound(r, at);
         return 0;
+}
+
+/* False: there is no memory for it. */
+static bool bound_at(Runner *r, usec_t at) {
+        if (at == USEC_INFINITY || r->life >= RUNNER_BROKEN)
+                return true;
+        if (!r->bound) {
+                if (event_add_timer(r->executor->event, &r->bound, "runner-bound", CLOCK_MONOTONIC, IDLE_ACCURACY_USEC,
+                                    on_bound, r) < 0)
+                        return false;
+                r->bound_at = USEC_INFINITY;
+        }
+        if (at < r->bound_at)
+                arm_bound(r, at);
+        return true;
 }
 
 /* The runner counts the time of its runs, and may be anything by now. Few runs come near to their time: so there is
@@ -245,16 +274,14 @@ void runner_bound(WarmRun *x, usec_t timeout) {
         usec_t span = usec_add(usec_add(timeout, stop_time(x->def)), GRACE_USEC);
 
         x->deadline = MIN(x->deadline, usec_add(now_clock(CLOCK_MONOTONIC), span));
-        if (x->deadline == USEC_INFINITY || r->life >= RUNNER_BROKEN)
-                return;
-        if (!r->bound) {
-                if (event_add_timer(r->executor->event, &r->bound, "runner-bound", CLOCK_MONOTONIC, IDLE_ACCURACY_USEC,
-                                    on_bound, r) < 0)
-                        return;
-                r->bound_at = USEC_INFINITY;
-        }
-        if (x->deadline < r->bound_at)
-                arm_bound(r, x->deadline);
+        (void)bound_at(r, x->deadline);
+}
+
+/* One that was stopped (SIGSTOP), or cannot hear (SystemCallFilter=), would keep its runs from beginning. One that was
+ * adopted has runs that go on without us. */
+void runner_bound_greeting(Runner *r) {
+        r->greet_by = r->is_greeted || !r->def ? USEC_INFINITY : usec_add(now_clock(CLOCK_MONOTONIC), GREET_USEC);
+        (void)bound_at(r, r->greet_by);
 }
 
 /* --- entries --- */
@@ -308,7 +335,10 @@ void runner_acknowledge(Runner *r) {
 
 /* --- its unit --- */
 
+/* One that has hung up is ending, mostly, and how is heard from its unit: that would have been stopped by us if we
+ * were the first. */
 void runner_break(Runner *r, const char *problem) {
+        bool ends_by_itself = !problem && bound_at(r, usec_add(now_clock(CLOCK_MONOTONIC), GRACE_USEC));
         LogContext c = { .job = r->by_job.name };
 
         if (r->life >= RUNNER_BROKEN)
@@ -320,7 +350,8 @@ void runner_break(Runner *r, const char *problem) {
                 log_message(LOG_WARNING, &c, "The runner %s is stopped: %s.", r->unit, problem);
         r->source = sd_event_source_disable_unref(r->source);
         r->fd = safe_close(r->fd);
-        r->execution->base.ops->stop(&r->execution->base, RUN_RESULT_CANCELLED);
+        if (!ends_by_itself)
+                end_unit(r);
 }
 
 static void on_runner_started(void *cookie, const ExecIdentity *identity) {
@@ -340,11 +371,19 @@ static void on_runner_started(void *cookie, const ExecIdentity *identity) {
 static void on_runner_status(void *cookie, const char *text) {
 }
 
-/* Those that the table does not know were surely never started. Where the runner itself did not come up, trying again
- * would not help. */
-static void settle_rest(Runner *r, const ExecOutcome *unit) {
-        static const char *const early = "Its runner has ended before it took a run.";
-        bool is_failure = !r->is_useful && unit->result != RUN_RESULT_LOST && unit->result != RUN_RESULT_CANCELLED;
+/* Trying again would not help one that did not come up, or that we had to end. */
+static const char *useless_because(const Runner *r, const ExecOutcome *unit) {
+        if (r->is_useful || unit->result == RUN_RESULT_LOST || r->executor->is_held)
+                return NULL;
+        if (r->life == RUNNER_BROKEN && r->is_distrusted)
+                return r->is_greeted ? REASON_DISTRUSTED : "Its runner did not answer, and was stopped.";
+        if (unit->result == RUN_RESULT_CANCELLED && !r->is_ended)
+                return NULL;
+        return unit->result == RUN_RESULT_START_FAILED ? unit->reason : "Its runner has ended before it took a run.";
+}
+
+/* Those that the table does not know were surely never started. */
+static void settle_rest(Runner *r, const ExecOutcome *unit, const char *failure) {
         WarmRun *x, *next;
 
         for (x = TAILQ_FIRST(&r->runs); x; x = next) {
@@ -359,8 +398,8 @@ static void settle_rest(Runner *r, const ExecOutcome *unit) {
                 }
                 outcome.result = RUN_RESULT_START_FAILED;
                 outcome.code = unit->result == RUN_RESULT_START_FAILED ? unit->code : 0;
-                if (is_failure && x->stop_result == RUN_RESULT_NONE)
-                        warm_run_end(x, &outcome, unit->result == RUN_RESULT_START_FAILED ? unit->reason : early);
+                if (failure && x->stop_result == RUN_RESULT_NONE)
+                        warm_run_end(x, &outcome, failure);
                 else
                         warm_run_never_started(x, unit->result == RUN_RESULT_LOST ? unit->reason : NULL);
         }
@@ -369,10 +408,12 @@ static void settle_rest(Runner *r, const ExecOutcome *unit) {
 static void runner_over(Runner *r, const ExecOutcome *outcome) {
         ExecOutcome copy = *outcome;
         const ExecOutcome *unit = &copy;
+        const char *failure;
 
         if (streq(r->execution->facts.result, "oom-kill")) /* whether we have stopped what was left of it or not */
                 copy.result = RUN_RESULT_OOM;
         (void)runner_read_table(r, unit);
+        failure = useless_because(r, unit);
         r->life = RUNNER_OVER;
         r->is_retired = true;
         r->source = sd_event_source_disable_unref(r->source);
@@ -382,7 +423,7 @@ static void runner_over(Runner *r, const ExecOutcome *outcome) {
         r->listener = safe_close(r->listener);
         for (; r->acks > 0; r->acks = r->slots[r->acks - 1].next)
                 r->n_used--;
-        settle_rest(r, unit);
+        settle_rest(r, unit, failure);
         (void)execution_free(&TAKE_PTR(r->execution)->base);
         (void)runner_free_if_done(r);
 }

@@ -18,11 +18,11 @@
 #define MESSAGES_PER_TURN 16
 #define ACKS_MAX          256
 #define FDS_MAX           3
+#define HELD_USEC         (10 * USEC_PER_SEC) /* for the end of a runner, beyond that of its other runs */
 
-#define REASON_LOST       "Its runner ended while it was active. Its result is not known."
-#define REASON_STOPPED    "Its unit was stopped, but not by vaktd."
-#define REASON_DISTRUSTED "vaktd stopped its runner, which has sent what cannot be."
-#define REASON_OOM        "It was killed because it ran out of memory (see MemoryMax=)."
+#define REASON_LOST    "Its runner ended while it was active. Its result is not known."
+#define REASON_STOPPED "Its unit was stopped, but not by vaktd."
+#define REASON_OOM     "It was killed because it ran out of memory (see MemoryMax=)."
 
 /* --- out --- */
 
@@ -228,10 +228,10 @@ static void tell_started(WarmRun *x, const RunnerEntry *entry) {
         if (x->state < WARM_RUNNING)
                 x->state = WARM_RUNNING;
         r->is_useful = true;
-        if (x->is_told && x->told_pid == entry->pid)
+        if (x->is_told && entry->command <= x->told_command) /* each is written down */
                 return;
         x->is_told = true;
-        x->told_pid = entry->pid;
+        x->told_command = entry->command;
         r->executor->callbacks.started(x->cookie, &identity);
 }
 
@@ -280,6 +280,9 @@ static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *u
         if (outcome.result == RUN_RESULT_CANCELLED && x->stop_result == RUN_RESULT_NONE) {
                 if (!unit) {
                         x->state = WARM_HELD;
+                        x->runner->is_retired = true;
+                        x->deadline = USEC_INFINITY;
+                        runner_bound(x, HELD_USEC);
                         return;
                 }
                 reason = x->runner->is_distrusted ? REASON_DISTRUSTED : REASON_STOPPED;
@@ -409,6 +412,7 @@ static const char *take_welcome(Runner *r, const char *m, size_t n) {
         if (welcome.version < 1)
                 return "it has another version of the protocol";
         r->is_greeted = true;
+        runner_bound_greeting(r);
         if (runner_read_table(r, NULL) < 0)
                 return "there is no memory to read what its runs have come to";
         settle_unsure(r);
@@ -536,6 +540,7 @@ int runner_connect(Runner *r) {
                 return k;
         (void)sd_event_source_set_description(r->source, "runner");
         r->life = RUNNER_CONNECTED;
+        runner_bound_greeting(r);
         k = send_hello(r);
         if (k >= 0)
                 runner_flush(r);

@@ -98,13 +98,17 @@ static void warm_stop(Execution *base, RunResult result) {
         WarmRun *x = (WarmRun *)base;
         ExecOutcome outcome = EXEC_OUTCOME_INIT;
 
-        if (x->stop_result != RUN_RESULT_NONE || x->state >= WARM_HELD)
+        if (x->stop_result != RUN_RESULT_NONE || x->state == WARM_OVER)
                 return;
         x->stop_result = outcome.result = result;
-        if (x->state == WARM_WAITING)
+        if (x->state == WARM_WAITING) {
                 warm_run_end(x, &outcome, NULL);
+                return;
+        }
+        runner_bound(x, /* timeout= */ 0);
+        if (x->state == WARM_HELD) /* it says that it ends */
+                runner_break(x->runner, /* problem= */ NULL);
         else if (x->state != WARM_UNSURE) {
-                runner_bound(x, /* timeout= */ 0);
                 warm_run_enqueue(x, &x->runner->stops);
                 runner_flush(x->runner);
         }

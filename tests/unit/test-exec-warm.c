@@ -459,6 +459,52 @@ static void test_runner_cannot_be_started(void **state) {
         EXPECT(RUN_RESULT_START_FAILED, 0);
 }
 
+static bool has_stopped(void) {
+        return fake.n_stops > 0;
+}
+
+/* It hangs up at once, and would again. */
+static void test_hangs_up(void **state) {
+        run_0_is_sent();
+        runner.table[0] = (RunnerEntry){};
+        runner.fd = safe_close(runner.fd);
+        EXPECT(RUN_RESULT_START_FAILED, 0);
+        assert_string_equal(runs[0].reason, "Its runner has ended before it took a run.");
+        assert_int_equal(runs[0].n_put_back, 0);
+}
+
+static void its_unit_is_stopped(void) {
+        FakeUnit *u = fake_find(runs[0].unit);
+
+        runner.fd = safe_close(runner.fd);
+        compare(); /* that it has hung up is known before */
+        u->code = CLD_EXITED;
+        fake_become(u, "inactive", "dead", 0);
+}
+
+static void test_hangs_up_in_a_shutdown(void **state) {
+        fake.system_state = "stopping";
+        run_0_runs();
+        start_warm(1);
+        until(has_two_runs);
+        runner.table[1] = (RunnerEntry){};
+        report(ended(1, 0, RUN_RESULT_CANCELLED, SIGTERM));
+        its_unit_is_stopped();
+        EXPECT(RUN_RESULT_LOST, SIGTERM);
+        assert_non_null(strstr(runs[0].reason, "shut down"));
+        assert_int_equal(runs[1].n_put_back, 1);
+        assert_int_equal(fake.n_stops, 0);
+}
+
+static void test_stopped_before_its_first_run(void **state) {
+        run_0_is_sent();
+        runner.table[0] = (RunnerEntry){};
+        its_unit_is_stopped();
+        until(run_0_was_put_back);
+        assert_int_equal(runs[0].n_ended, 0);
+        assert_int_equal(fake.n_stops, 0);
+}
+
 /* By somebody else: the runner has ended its runs, and why is seen once its unit is over. */
 static void test_unit_is_stopped(void **state) {
         FakeUnit *u;
@@ -511,6 +557,36 @@ static void test_backwards(void **state) {
 }
 static void test_impossible_result(void **state) {
         expect_to_be_stopped(ended(1, 0, RUN_RESULT_SKIPPED, 0));
+}
+
+/* A runner that does not end: its run says that somebody has stopped it. */
+static void test_no_end_of_the_runner(void **state) {
+        run_0_runs();
+        report(ended(1, 0, RUN_RESULT_CANCELLED, SIGTERM));
+        compare();
+        assert_int_equal(runs[0].n_ended, 0);
+        prepare_warm(1); /* the next one goes elsewhere */
+        assert_string_equal(runs[1].unit, "vakt-job.runner-2.service");
+        stop(0);
+        until(has_stopped);
+        EXPECT(RUN_RESULT_CANCELLED, SIGTERM);
+}
+
+/* Each one is written down, so there are not more than commands. */
+static void test_many_processes(void **state) {
+        run_0_runs();
+        for (uint32_t pid = 100; pid < 200; pid++) {
+                RunnerEntry e = entry_of(1, runner.entry, RUNNER_RUN_RUNNING);
+
+                e.pid = pid;
+                e.command = pid == 150;
+                report(e);
+                until(runner_turn);
+        }
+        report(ended(1, runner.entry, RUN_RESULT_SUCCESS, 0));
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        assert_int_equal(runs[0].n_started, 2);
+        assert_int_equal(runs[0].pid, 150);
 }
 
 /* It has stopped its runner, say. */
@@ -638,6 +714,9 @@ int main(void) {
                 warm_test(test_out_of_memory),
                 warm_test(test_end_in_the_table),
                 warm_test(test_sent_and_not_taken),
+                warm_test(test_hangs_up),
+                warm_test(test_hangs_up_in_a_shutdown),
+                warm_test(test_stopped_before_its_first_run),
                 warm_test(test_runner_cannot_be_started),
                 warm_test(test_unit_is_stopped),
                 warm_test(test_machine_goes_down),
@@ -646,6 +725,8 @@ int main(void) {
                 warm_test(test_entry_that_is_none),
                 warm_test(test_backwards),
                 warm_test(test_impossible_result),
+                warm_test(test_no_end_of_the_runner),
+                warm_test(test_many_processes),
                 warm_test(test_no_end_in_time),
                 warm_test(test_adopted),
                 warm_test(test_adopted_ended),
