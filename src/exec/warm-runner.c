@@ -7,6 +7,8 @@
  * That it is over is said by its unit alone. What its runs have come to is then read from its table: no process of
  * them is left that could change it. */
 
+#include <fcntl.h>
+
 #include "exec/warm-internal.h"
 #include "util/array.h"
 #include "util/log.h"
@@ -110,6 +112,9 @@ int runner_launch(Runner *r) {
         table = runner_open_table(w, r->number, /* make= */ true);
         if (table < 0)
                 return table;
+        k = posix_fallocate(table, 0, RUNNER_ENTRIES * sizeof(RunnerEntry)); /* or no room is the runner's death */
+        if (k > 0)
+                return -k;
         r->listener = runner_listen(w, r->number);
         if (r->listener < 0)
                 return r->listener;

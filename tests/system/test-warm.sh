@@ -203,6 +203,31 @@ test_idle_it_goes() {
         within 10 same "" "$(ls /run/vaktd/runners)"
 }
 
+# The table of a runner has its room from the beginning: without, it would die of it in the middle.
+test_no_room_for_its_table() {
+        local a b
+        warm room 'while test ! -e /run/vakt-warm/go; do sleep 0.5; done' RunnerSlots=100
+        warm other true
+        mkdir -p /run/vaktd/runners
+        mount -t tmpfs -o size=128k,mode=700 tmpfs /run/vaktd/runners
+        systemctl start vaktd
+        a=$(ask room)
+        within 10 is_running "$a"
+        fails dd if=/dev/zero of=/run/vaktd/runners/x bs=4k status=none
+        for _ in {1..70}; do b=$(ask room); done # more than on one page
+        within 20 is_running "$b"
+        touch /run/vakt-warm/go
+        within 20 is_done "$a" "$b"
+        same "success 0 success 0" "$(outcome "$a") $(outcome "$b")"
+        same "vakt-room.runner-$a.service" "$(run_property "$b" Unit)"
+        b=$(ask other)
+        within 10 is_done "$b"
+        same start-failed "$(run_property "$b" Result)"
+        run_property "$b" Reason | shows 'No space left'
+        systemctl stop vaktd.socket vaktd
+        umount -l /run/vaktd/runners
+}
+
 test_files_are_given_to_it() {
         local id
         mkdir -p /run/vakt-files
