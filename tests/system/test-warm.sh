@@ -225,7 +225,8 @@ test_no_room_for_its_table() {
         same start-failed "$(run_property "$b" Result)"
         run_property "$b" Reason | shows 'No space left'
         systemctl stop vaktd.socket vaktd
-        umount -l /run/vaktd/runners
+        umount /run/vaktd/runners
+        rmdir /run/vaktd/runners
 }
 
 test_files_are_given_to_it() {
