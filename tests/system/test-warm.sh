@@ -61,6 +61,19 @@ test_two_runs_share_a_sandbox() {
         same 's "warm"' "$(busctl $SOCKET get-property org.vaktd1 /org/vaktd1/job/box org.vaktd1.Job Runner)"
 }
 
+# Not even before it has hidden itself: the kernel does that for a program that its user cannot read.
+test_the_runner_cannot_be_traced() {
+        local pid
+        cp /bin/sleep /usr/local/bin/vakt-sleep
+        chmod --reference=/usr/lib/vaktd/vakt-runner /usr/local/bin/vakt-sleep
+        systemd-run -q --unit=vakt-test-traced -p Type=exec -p User=daemon /usr/local/bin/vakt-sleep 1000
+        pid=$(main_pid_of vakt-test-traced)
+        same vakt-sleep "$(cat "/proc/$pid/comm")"
+        same root "$(stat -c %U "/proc/$pid/mem")"
+        systemctl stop vakt-test-traced
+        rm /usr/local/bin/vakt-sleep
+}
+
 test_results_are_as_those_of_a_unit() {
         local a b c d
         warm exit7 'exit 7'
