@@ -6,6 +6,7 @@
  * The runner may be anything by now, as it runs as the user of the job. It can lie about its own runs; for anything
  * else that cannot be, it loses its connection and its unit is stopped. */
 
+#include <signal.h>
 #include <stdalign.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -18,6 +19,7 @@
 #define MESSAGES_PER_TURN 16
 #define ACKS_MAX          256
 #define FDS_MAX           3
+#define ERRNO_END         4096
 #define HELD_USEC         (10 * USEC_PER_SEC) /* for the end of a runner, beyond that of its other runs */
 
 #define REASON_LOST    "Its runner ended while it was active. Its result is not known."
@@ -215,10 +217,17 @@ void runner_flush(Runner *r) {
 
 /* --- what became of a run --- */
 
-static const bool possible_results[_RUN_RESULT_MAX] = {
-        [RUN_RESULT_SUCCESS] = true,      [RUN_RESULT_EXIT] = true, [RUN_RESULT_SIGNAL] = true,
-        [RUN_RESULT_TIMEOUT] = true,      [RUN_RESULT_OOM] = true,  [RUN_RESULT_CANCELLED] = true,
-        [RUN_RESULT_START_FAILED] = true,
+/* By result, the codes that there may be: least <= code < end. */
+static const struct {
+        int least, end;
+} possible_codes[_RUN_RESULT_MAX] = {
+        [RUN_RESULT_SUCCESS] = { 0, 1 },
+        [RUN_RESULT_EXIT] = { 1, UINT8_MAX + 1 },
+        [RUN_RESULT_SIGNAL] = { 1, _NSIG },
+        [RUN_RESULT_TIMEOUT] = { 0, _NSIG },
+        [RUN_RESULT_OOM] = { 1, _NSIG },
+        [RUN_RESULT_CANCELLED] = { 0, _NSIG },
+        [RUN_RESULT_START_FAILED] = { 1, ERRNO_END },
 };
 
 static void tell_started(WarmRun *x, const RunnerEntry *entry) {
@@ -340,7 +349,8 @@ static bool entry_is_possible(const RunnerEntry *entry) {
         return entry->entry < RUNNER_ENTRIES && entry->run > 0 && entry->state > RUNNER_RUN_FREE &&
                entry->state <= RUNNER_RUN_ENDED &&
                (entry->state != RUNNER_RUN_ENDED ||
-                (entry->result < _RUN_RESULT_MAX && possible_results[entry->result]));
+                (entry->result < _RUN_RESULT_MAX && entry->code >= possible_codes[entry->result].least &&
+                 entry->code < possible_codes[entry->result].end));
 }
 
 /* False: that cannot be. */

@@ -559,6 +559,13 @@ static void test_impossible_result(void **state) {
         expect_to_be_stopped(ended(1, 0, RUN_RESULT_SKIPPED, 0));
 }
 
+static void test_impossible_status(void **state) {
+        expect_to_be_stopped(ended(1, 0, RUN_RESULT_EXIT, 256));
+}
+static void test_impossible_signal(void **state) {
+        expect_to_be_stopped(ended(1, 0, RUN_RESULT_SIGNAL, -1));
+}
+
 /* A runner that does not end: its run says that somebody has stopped it. */
 static void test_no_end_of_the_runner(void **state) {
         run_0_runs();
@@ -725,6 +732,8 @@ int main(void) {
                 warm_test(test_entry_that_is_none),
                 warm_test(test_backwards),
                 warm_test(test_impossible_result),
+                warm_test(test_impossible_status),
+                warm_test(test_impossible_signal),
                 warm_test(test_no_end_of_the_runner),
                 warm_test(test_many_processes),
                 warm_test(test_no_end_in_time),
