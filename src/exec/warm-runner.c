@@ -92,7 +92,7 @@ static void request_of_unit(const Runner *r, const JobDef *def, const RunRecord 
         *ret = (ExecutionRequest){ .def = def, .run = record, .timeout = USEC_INFINITY };
 }
 
-int runner_launch(Runner *r) {
+static int launch(Runner *r) {
         WarmRunners *w = &r->executor->warm;
         _cleanup_(job_def_unrefp) JobDef *def = NULL;
         _cleanup_close_ int table = -EBADF;
@@ -126,6 +126,14 @@ int runner_launch(Runner *r) {
         k = unit_execution_start(r->executor, &request, &owner, r, &r->execution);
         if (k >= 0)
                 r->life = RUNNER_ASKED;
+        return k;
+}
+
+int runner_launch(Runner *r) {
+        int k = launch(r);
+
+        if (k < 0) /* not least where there is no room */
+                runner_remove_files(&r->executor->warm, r->number);
         return k;
 }
 

@@ -237,6 +237,7 @@ test_no_room_for_its_table() {
         within 10 is_done "$b"
         same start-failed "$(run_property "$b" Result)"
         run_property "$b" Reason | shows 'No space left'
+        test ! -e "/run/vaktd/runners/$b.table"
         systemctl stop vaktd.socket vaktd
         umount /run/vaktd/runners
         rmdir /run/vaktd/runners
