@@ -322,7 +322,8 @@ static bool is_from_run(const Journal *j) {
         if (is_unowned(j))
                 return true;
         if (s->run == 0)
-                return is_unit_of_job(j, unit) || (!s->user && has(j, FIELD_JOB, s->job) && unit && is_run_unit(unit));
+                return j->unit_prefix ? is_unit_of_job(j, unit)
+                                      : !s->user && has(j, FIELD_JOB, s->job) && unit && is_run_unit(unit);
         if (is_runner_unit(s->unit))
                 return streq_ptr(unit, s->unit) && is_number(j->values[FIELD_RUN], s->run);
         if (!isempty(s->invocation) && j->values[FIELD_INVOCATION])

@@ -74,6 +74,26 @@ test_the_runner_cannot_be_traced() {
         rm /usr/local/bin/vakt-sleep
 }
 
+# The journal takes any field from anybody.
+test_a_run_speaks_for_itself_only() {
+        local id what
+        warm honest 'echo honest word'
+        # shellcheck disable=SC2016 # for the run
+        warm liar 'printf "MESSAGE=forged word\nVAKT_JOB=honest\nVAKT_RUN=1\n" | logger --journald'
+        systemctl start vaktd
+        id=$(ask honest)
+        within 10 is_done "$id"
+        within 10 is_done "$(ask liar)"
+        journalctl --sync
+        journalctl -b VAKT_JOB=honest | shows 'forged word'
+        for what in "$id" honest "--all-runs honest" "--all-runs --all honest"; do
+                # shellcheck disable=SC2086 # options
+                vaktctl log $what >/tmp/said
+                shows 'honest word' </tmp/said
+                fails shows 'forged word' /tmp/said
+        done
+}
+
 test_results_are_as_those_of_a_unit() {
         local a b c d
         warm exit7 'exit 7'
