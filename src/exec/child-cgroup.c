@@ -68,6 +68,14 @@ static int read_keyed(const ChildCgroup *c, uint64_t run, const char *name, cons
 
 /* --- where we are --- */
 
+/* A user's service manager leaves no mark (252 does not). The unit of a runner is always delegated, by vaktd. */
+static bool is_of_runner(const char *path) {
+        const char *name = strrchr(path, '/') + 1, *number = strrchr(name, '-');
+        size_t n = strlen(".runner");
+
+        return startswith(name, "vakt-") && (size_t)(number - name) > n && memcmp(number - n, ".runner", n) == 0;
+}
+
 static bool is_delegated(const char *path) {
         static const char *const attributes[] = { "trusted.delegate", "user.delegate" };
         char value[2];
@@ -75,7 +83,7 @@ static bool is_delegated(const char *path) {
         for (size_t i = 0; i < ELEMENTSOF(attributes); i++)
                 if (getxattr(path, attributes[i], value, sizeof(value)) == 1 && value[0] == '1')
                         return true;
-        return false;
+        return is_of_runner(path);
 }
 
 /* Where cgroup v2 is mounted: alone, or beside the old hierarchies. */

@@ -54,10 +54,11 @@ test_the_user_instance_starts_and_serves() {
 
 test_a_warm_runner_of_a_user() {
         setup_user
-        user_job warm <<<$'[Run]\nShell=echo "warm $VAKT_RUN"\nRunner=warm'
+        user_job warm <<<$'[Run]\nShell=echo "warm $VAKT_RUN"; setsid sleep 1000 >&- 2>&- &\nRunner=warm'
         as_user systemctl --user start vaktd
         as_user vaktctl --user -q run warm --wait
         as_user vaktctl --user run warm --follow | shows "warm 2"
+        within 5 fails pgrep -u $TESTER -x sleep # what a run leaves behind
         as_user systemctl --user list-units --plain --no-legend 'vakt-*' | shows vakt-warm.runner-1.service
         journalctl --sync
         as_user vaktctl --user log 1 | shows "warm 1"
