@@ -575,7 +575,7 @@ ctl pause hello --until='2199-01-01 UTC'
 ends 0 "pause --until"
 out "it tells the end" '^Job hello is paused until Tue 2199-01-01 00:00:00 UTC'
 ctl status hello
-out "status shows the end" '^ +Paused: until Tue 2199-01-01 00:00:00 UTC \(in 17[0-9]y '
+out "status shows the end" '^ +Paused: until Tue 2199-01-01 00:00:00 UTC \(in 17[0-9]y[ )]'
 out "and what becomes of elapses till then" '^ +Next: in .* UTC\), refused while it is paused$'
 ctl --json status hello
 json "status shows it in JSON" "j['paused'] and j['pause_until_usec'] == 7226582400000000"
