@@ -30,6 +30,9 @@
 #define RUNNER_REPORTS_MAX 256         /* entries in one RUNNER_REPORT */
 #define RUNNER_SOCKET_FD   0           /* of the runner: it listens there */
 
+/* For the last lines of a run the runner waits that long for a journal that is busy; only then has the run ended. */
+#define RUNNER_LINES_USEC (10 * USEC_PER_SEC)
+
 typedef enum RunnerMessageKind {
         /* From vaktd. */
         RUNNER_HELLO =

@@ -16,9 +16,10 @@
 #include "util/turn.h"
 
 #define IDLE_ACCURACY_USEC (100 * USEC_PER_MSEC)
-#define GRACE_USEC         (5 * USEC_PER_SEC)
-#define GREET_USEC         (90 * USEC_PER_SEC) /* from being connected to its answer */
-#define EXIT_USEC          (10 * USEC_PER_SEC) /* from the word to end to being stopped */
+#define GRACE_USEC         (RUNNER_LINES_USEC + 5 * USEC_PER_SEC) /* for a runner to tell that a run has ended */
+#define HANG_UP_USEC       (5 * USEC_PER_SEC)                     /* for its unit to end by itself */
+#define GREET_USEC         (90 * USEC_PER_SEC)                    /* from being connected to its answer */
+#define EXIT_USEC          (10 * USEC_PER_SEC)                    /* from the word to end to being stopped */
 
 static const ExecutorCallbacks runner_callbacks;
 
@@ -351,7 +352,7 @@ void runner_acknowledge(Runner *r) {
 /* One that has hung up is ending, mostly, and how is heard from its unit: that would have been stopped by us if we
  * were the first. */
 void runner_break(Runner *r, const char *problem) {
-        bool ends_by_itself = !problem && bound_at(r, usec_add(now_clock(CLOCK_MONOTONIC), GRACE_USEC));
+        bool ends_by_itself = !problem && bound_at(r, usec_add(now_clock(CLOCK_MONOTONIC), HANG_UP_USEC));
         LogContext c = { .job = r->by_job.name };
 
         if (r->life >= RUNNER_BROKEN)

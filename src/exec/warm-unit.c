@@ -21,8 +21,10 @@
 #include "util/log.h"
 #include "util/strv.h"
 
-#define EXTRA_USEC (5 * USEC_PER_SEC) /* in which the runner ends, after the last of its runs was killed */
-#define BACKLOG    8
+#define BACKLOG 8
+
+/* In which the runner ends, after the last of its runs was killed. */
+#define EXTRA_USEC (RUNNER_LINES_USEC + 5 * USEC_PER_SEC)
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 

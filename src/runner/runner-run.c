@@ -26,7 +26,6 @@
 #define LIST_FD     3 /* of a run */
 #define LIST_PREFIX "VAKT_PATHS=/proc/"
 #define LIST_SUFFIX "/fd/3"
-#define LINES_USEC  (10 * USEC_PER_SEC) /* that the journal gets for the last lines of a run */
 
 /* --- the table --- */
 
@@ -183,7 +182,7 @@ static void finish(Runner *r, Run *run, RunResult result, int code) {
         if (lines_finish(r, run))
                 run_end(r, run);
         else
-                set_timer(r, run, LINES_USEC);
+                set_timer(r, run, RUNNER_LINES_USEC);
 }
 
 void run_on_timer(Runner *r, Run *run) {

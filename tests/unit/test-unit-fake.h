@@ -28,7 +28,7 @@
 #define HELD_MAX      256
 #define OWNER         ":1.0" /* of the manager on the bus */
 #define UNIT_OBJECTS  "/org/freedesktop/systemd1/unit/"
-#define DEADLINE_USEC (10 * USEC_PER_SEC)
+#define DEADLINE_USEC (30 * USEC_PER_SEC)
 
 typedef struct FakeUnit {
         char name[UNIT_NAME_MAX + 1]; /* "" = free */
