@@ -318,10 +318,15 @@ static int connect_file(sqlite3 **ret, const char *path) {
 
 /* Ours now: from here on it may be written. */
 static int set_up(Store *s) {
-        int r;
+        int r = 0;
 
-        r = sqlite_exec(s->db, "PRAGMA auto_vacuum = INCREMENTAL;" /* only in a file without tables */
-                               "PRAGMA journal_mode = WAL;"
+        /* It can be set in an empty file only, and in any other one it begins to write: on a disk that is full, what
+         * is in the ledger could not be read. */
+        if (read_number(s, "PRAGMA page_count") == 0)
+                r = sqlite_exec(s->db, "PRAGMA auto_vacuum = INCREMENTAL");
+        if (r < 0)
+                return r;
+        r = sqlite_exec(s->db, "PRAGMA journal_mode = WAL;"
                                "PRAGMA synchronous = NORMAL;"
                                "PRAGMA wal_autocheckpoint = 0;"
                                "PRAGMA journal_size_limit = 8388608;"
