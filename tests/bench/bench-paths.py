@@ -497,16 +497,6 @@ def burst(place, row):
                 report(row, kind, took * 1e3, "writer", writer * 1e3)
 
 
-def burst(place, row):
-    for _ in range(ROUNDS):
-        for kind in those_that_can("collect"):
-            took, writer, lost = burst_once(place, kind, row, *FILES[row])
-            if lost:
-                skip(row, kind.name, f"lost {lost} of {FILES[row][1]} files")
-            else:
-                report(row, kind, took * 1e3, "writer", writer * 1e3)
-
-
 def others(place):
     """What files elsewhere on the same file system cost who watches all of that."""
     n = FILES["files"][1]
