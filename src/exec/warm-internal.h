@@ -6,8 +6,7 @@
 #include "exec/exec-unit-internal.h"
 #include "exec/runner-protocol.h"
 
-#define REASON_DISTRUSTED "vaktd stopped its runner, which has sent what cannot be."
-#define RUNNER_STOP_USEC  (90 * USEC_PER_SEC) /* as the service manager has it, where TimeoutStopSec= says nothing */
+#define RUNNER_STOP_USEC (90 * USEC_PER_SEC) /* as the service manager has it, where TimeoutStopSec= says nothing */
 
 typedef enum WarmState {
         WARM_UNSURE,  /* of an earlier daemon: whether it was started is to be seen */
@@ -87,7 +86,7 @@ struct Runner {
         uint32_t free, reported, acks;                           /* lists of slots: index + 1 of the first, or 0 */
         unsigned n_active, n_promised, n_used;                   /* runs that are not over, or were named; slots */
         bool is_greeted, is_retired, is_told_to_exit, is_useful; /* useful: it has taken a run */
-        bool is_distrusted;                                      /* stopped by us, with its runs */
+        const char *problem;                                     /* that we stopped it for, with its runs, or NULL */
         bool is_ended;                                           /* its unit is stopped by us */
         bool in_told;
         TAILQ_ENTRY(Runner) told;
@@ -123,6 +122,8 @@ int runner_connect(Runner *r);
 void runner_flush(Runner *r); /* sends what waits */
 /* It was started; unit: how the runner ended. */
 void warm_run_lost(WarmRun *x, const ExecOutcome *unit);
+/* Why what the runner did has no known end. */
+const char *runner_loss(const Runner *r, const ExecOutcome *unit, char buffer[static UNIT_REASON_MAX]);
 /* Takes what is there for reported; unit: how that ended, or NULL: it has not. -ENOMEM. */
 int runner_read_table(Runner *r, const ExecOutcome *unit);
 

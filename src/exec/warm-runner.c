@@ -359,7 +359,7 @@ void runner_break(Runner *r, const char *problem) {
                 return;
         r->life = RUNNER_BROKEN;
         r->is_retired = true;
-        r->is_distrusted = problem;
+        r->problem = problem;
         if (problem)
                 log_message(LOG_WARNING, &c, "The runner %s is stopped: %s.", r->unit, problem);
         r->source = sd_event_source_disable_unref(r->source);
@@ -386,11 +386,11 @@ static void on_runner_status(void *cookie, const char *text) {
 }
 
 /* Trying again would not help one that did not come up, or that we had to end. */
-static const char *useless_because(const Runner *r, const ExecOutcome *unit) {
+static const char *useless_because(const Runner *r, const ExecOutcome *unit, char buffer[static UNIT_REASON_MAX]) {
         if (r->is_useful || unit->result == RUN_RESULT_LOST || r->executor->is_held)
                 return NULL;
-        if (r->life == RUNNER_BROKEN && r->is_distrusted)
-                return r->is_greeted ? REASON_DISTRUSTED : "Its runner did not answer, and was stopped.";
+        if (r->problem)
+                return runner_loss(r, unit, buffer);
         if (unit->result == RUN_RESULT_CANCELLED && !r->is_ended)
                 return NULL;
         return unit->result == RUN_RESULT_START_FAILED ? unit->reason : "Its runner has ended before it took a run.";
@@ -422,12 +422,13 @@ static void settle_rest(Runner *r, const ExecOutcome *unit, const char *failure)
 static void runner_over(Runner *r, const ExecOutcome *outcome) {
         ExecOutcome copy = *outcome;
         const ExecOutcome *unit = &copy;
+        char buffer[UNIT_REASON_MAX];
         const char *failure;
 
         if (streq(r->execution->facts.result, "oom-kill")) /* whether we have stopped what was left of it or not */
                 copy.result = RUN_RESULT_OOM;
         (void)runner_read_table(r, unit);
-        failure = useless_because(r, unit);
+        failure = useless_because(r, unit, buffer);
         r->life = RUNNER_OVER;
         r->is_retired = true;
         r->source = sd_event_source_disable_unref(r->source);

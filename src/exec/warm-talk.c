@@ -22,7 +22,6 @@
 #define ERRNO_END         4096
 #define HELD_USEC         (10 * USEC_PER_SEC) /* for the end of a runner, beyond that of its other runs */
 
-#define REASON_LOST    "Its runner ended while it was active. Its result is not known."
 #define REASON_STOPPED "Its unit was stopped, but not by vaktd."
 #define REASON_OOM     "It was killed because it ran out of memory (see MemoryMax=)."
 
@@ -272,8 +271,22 @@ static const char *reason_of(const WarmRun *x, const RunnerEntry *entry, char bu
         return buffer;
 }
 
-/* unit: how the runner ended, or NULL: it has not. A run that the runner ended without our word was ended by whoever
- * ended the runner. */
+const char *runner_loss(const Runner *r, const ExecOutcome *unit, char buffer[static UNIT_REASON_MAX]) {
+        if (r->problem)
+                (void)snprintf(buffer, UNIT_REASON_MAX, "vaktd stopped its runner: %s.", r->problem);
+        else if (unit->result == RUN_RESULT_LOST && unit->reason)
+                return unit->reason;
+        else if (unit->result == RUN_RESULT_SIGNAL)
+                (void)snprintf(buffer, UNIT_REASON_MAX,
+                               "Its runner was killed by SIG%s while it was active. Its result is not known.",
+                               strempty(sigabbrev_np(unit->code)));
+        else
+                return "Its runner ended while it was active. Its result is not known.";
+        return buffer;
+}
+
+/* unit: how the runner ended, or NULL: it has not. A run that the runner ended without our word was ended together
+ * with the runner. */
 static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *unit) {
         char buffer[UNIT_REASON_MAX];
         const char *reason;
@@ -294,12 +307,10 @@ static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *u
                         runner_bound(x, HELD_USEC);
                         return;
                 }
-                reason = x->runner->is_distrusted ? REASON_DISTRUSTED : REASON_STOPPED;
-                if (x->runner->is_distrusted)
+                reason = REASON_STOPPED;
+                if (x->runner->problem || unit->result == RUN_RESULT_LOST) {
                         outcome.result = RUN_RESULT_LOST;
-                else if (unit->result == RUN_RESULT_LOST) {
-                        outcome.result = RUN_RESULT_LOST;
-                        reason = unit->reason ?: REASON_LOST;
+                        reason = runner_loss(x->runner, unit, buffer);
                 }
         }
         warm_run_end(x, &outcome, reason);
@@ -308,15 +319,15 @@ static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *u
 /* It was started, and nobody knows how it ended. */
 void warm_run_lost(WarmRun *x, const ExecOutcome *unit) {
         ExecOutcome outcome = EXEC_OUTCOME_INIT;
+        char buffer[UNIT_REASON_MAX];
 
         outcome.result = unit->result == RUN_RESULT_OOM      ? RUN_RESULT_OOM
                          : x->stop_result != RUN_RESULT_NONE ? x->stop_result
                                                              : RUN_RESULT_LOST;
         warm_run_end(x, &outcome,
-                     outcome.result == RUN_RESULT_OOM                  ? REASON_OOM
-                     : outcome.result != RUN_RESULT_LOST               ? NULL
-                     : unit->result == RUN_RESULT_LOST && unit->reason ? unit->reason
-                                                                       : REASON_LOST);
+                     outcome.result == RUN_RESULT_OOM    ? REASON_OOM
+                     : outcome.result == RUN_RESULT_LOST ? runner_loss(x->runner, unit, buffer)
+                                                         : NULL);
 }
 
 static WarmRun *find_unsure(const Runner *r, uint64_t run) {

@@ -421,6 +421,8 @@ static void test_lost(void **state) {
         run_0_runs();
         the_runner_dies("signal");
         EXPECT(RUN_RESULT_LOST, 0);
+        assert_string_equal(runs[0].reason,
+                            "Its runner was killed by SIGKILL while it was active. Its result is not known.");
         assert_true(has_files("1.table")); /* until the ledger has it */
         executor->ops->acknowledge(executor);
         until(has_no_table);
