@@ -29,6 +29,7 @@
 #include <systemd/sd-journal.h>
 
 #include "ctl/alloc.h"
+#include "job/job-def.h"
 #include "util/i18n.h"
 #include "util/log.h"
 #include "util/strv.h"
@@ -145,13 +146,11 @@ static bool is_run_unit(const char *unit) {
         return startswith(unit, "vakt-");
 }
 
-#define RUNNER_SUFFIX ".runner" /* of the job, in the name of such a unit: systemd/unit-name.h */
-
 static bool is_runner_unit(const char *unit) {
         const char *hyphen = strrchr(unit, '-');
-        size_t n = strlen(RUNNER_SUFFIX);
+        size_t n = strlen(JOB_RUNNER_SUFFIX);
 
-        return is_run_unit(unit) && (size_t)(hyphen - unit) > n && memcmp(hyphen - n, RUNNER_SUFFIX, n) == 0;
+        return is_run_unit(unit) && (size_t)(hyphen - unit) > n && memcmp(hyphen - n, JOB_RUNNER_SUFFIX, n) == 0;
 }
 
 bool journal_scope_is_known(const JournalScope *s) {
@@ -271,7 +270,7 @@ static bool is_unit_of_job(const Journal *j, const char *unit) {
         const char *rest = unit && j->unit_prefix ? startswith(unit, j->unit_prefix) : NULL;
         size_t n;
 
-        rest = rest ? startswith(rest, RUNNER_SUFFIX "-") ?: startswith(rest, "-") : NULL;
+        rest = rest ? startswith(rest, JOB_RUNNER_SUFFIX "-") ?: startswith(rest, "-") : NULL;
         n = rest ? strspn(rest, "0123456789") : 0;
 
         return n > 0 && streq(rest + n, ".service");
@@ -537,7 +536,7 @@ static char *unit_prefix(const char *unit) {
                 p--;
         if (!is_run_unit(unit) || !suffix || p == suffix || p[-1] != '-')
                 return NULL;
-        p -= is_runner_unit(unit) ? strlen(RUNNER_SUFFIX "-") : strlen("-");
+        p -= is_runner_unit(unit) ? strlen(JOB_RUNNER_SUFFIX "-") : strlen("-");
         return alloc_format("%.*s", (int)(p - unit), unit);
 }
 

@@ -115,7 +115,7 @@ static char *outcome_words(const RunView *v) {
                 { "start-failed", N_("could not be started") },
                 { "skipped", N_("was refused") },
                 { "missed", N_("was missed") },
-                { "lost", N_("was lost because the machine or the daemon went down") },
+                { "lost", N_("was lost") },
         };
 
         if (!run_view_is_done(v))

@@ -62,7 +62,7 @@ static void report_gone(ChildExecution *x, const char *reason) {
 
 static const char *const reason_ran = "vaktd was restarted while it ran; its result is not known.";
 static const char *const reason_never_seen =
-        "vaktd was restarted while it was being started, and no process of it was found.";
+        "vaktd was restarted when it had just been started, and no process of it was found.";
 
 static int on_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         ChildExecution *x = userdata;

@@ -17,6 +17,7 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
+#include "job/job-def.h"
 #include "util/file.h"
 #include "util/strv.h"
 
@@ -71,9 +72,10 @@ static int read_keyed(const ChildCgroup *c, uint64_t run, const char *name, cons
 /* A user's service manager leaves no mark (252 does not). The unit of a runner is always delegated, by vaktd. */
 static bool is_of_runner(const char *path) {
         const char *name = strrchr(path, '/') + 1, *number = strrchr(name, '-');
-        size_t n = strlen(".runner");
+        size_t n = strlen(JOB_RUNNER_SUFFIX);
 
-        return startswith(name, "vakt-") && (size_t)(number - name) > n && memcmp(number - n, ".runner", n) == 0;
+        return startswith(name, "vakt-") && (size_t)(number - name) > n &&
+               memcmp(number - n, JOB_RUNNER_SUFFIX, n) == 0;
 }
 
 static bool is_delegated(const char *path) {

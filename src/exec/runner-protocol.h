@@ -70,7 +70,7 @@ typedef struct RunnerWelcome {
 
 typedef enum RunnerRunFlags {
         RUNNER_FOLLOW = 1 << 0,        /* lines of output are wanted as RUNNER_LINE, too */
-        RUNNER_HAS_LIST = 1 << 1,      /* a descriptor: its list of paths, which may be read by whoever has it */
+        RUNNER_HAS_LIST = 1 << 1,      /* a descriptor: its list of paths, which its holder may read */
         RUNNER_LIST_INPUT = 1 << 2,    /* that is its standard input, from the beginning for each command */
         RUNNER_HAS_VARIABLES = 1 << 3, /* a descriptor, after that of the list: more variables, for which a message is
                                           too small; as those in the message */

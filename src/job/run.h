@@ -41,7 +41,7 @@ typedef enum RunResult {
         RUN_RESULT_START_FAILED,
         RUN_RESULT_SKIPPED, /* refused, with a reason */
         RUN_RESULT_MISSED,
-        RUN_RESULT_LOST, /* the machine or the daemon went down during it */
+        RUN_RESULT_LOST, /* the machine, the daemon or its runner went down during it: its end is not known */
         _RUN_RESULT_MAX,
 } RunResult;
 

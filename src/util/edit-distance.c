@@ -51,6 +51,8 @@ unsigned name_distance(const char *written, const char *name) {
         unsigned errors = typing_errors(written), distance = edit_distance(written, name, errors);
         bool longer = strlen(written) > strlen(name);
 
+        if (!longer && strlen(written) >= PART_MIN && strncasecmp(name, written, strlen(written)) == 0)
+                return MIN(distance, errors > 1 ? errors - 1 : 1); /* its beginning: what lacks Sec= at its end */
         if (distance <= errors || strlen(longer ? name : written) < PART_MIN)
                 return distance;
         return strcasestr(longer ? written : name, longer ? name : written) ? errors : distance;

@@ -15,7 +15,8 @@ unsigned edit_distance(const char *a, const char *b, unsigned limit);
 unsigned typing_errors(const char *name) _pure_;
 
 /* The same with a guess for a name of which only a part was written, or more than the name, such as "Persist" or
- * "reset": as far as typing errors may go. More than that when the names have nothing in common. */
+ * "reset": as far as typing errors may go, and nearer for its beginning. More than that when the names have nothing in
+ * common. */
 unsigned name_distance(const char *written, const char *name);
 
 /* The nearest of several names. */

@@ -147,7 +147,7 @@ static void daemon_kill(Daemon *d) {
 }
 
 #define RAN        "vaktd was restarted while it ran; its result is not known."
-#define NEVER_SEEN "vaktd was restarted while it was being started, and no process of it was found."
+#define NEVER_SEEN "vaktd was restarted when it had just been started, and no process of it was found."
 
 /* --- what they do --- */
 

@@ -305,6 +305,8 @@ static const struct {
         { __LINE__, "[Run]\nScript=x\n", "2: Script= is not a key. Write Exec= or Shell= in section [Run]." },
         { __LINE__, "[Timer]\nOnUnitActiveSec=5m\n",
           "2: OnUnitActiveSec= is for units of systemd. Write OnInterval= in" },
+        { __LINE__, "[Run]\nRunnerIdle=5\n",
+          "2: Unknown key RunnerIdle= in section [Run]. Did you mean RunnerIdleSec=?" },
         { __LINE__, "[Timer]\nPersist=yes\n",
           "2: Unknown key Persist= in section [Timer]. Did you mean Persistent=?" },
         { __LINE__, "[Run]\nDocs=x\n", "2: Unknown key Docs= in section [Run]. Remove it" },
