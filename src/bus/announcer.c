@@ -3,7 +3,11 @@
 /* Signals are not sent from within the manager's calls but from the next loop turn, from one queue that keeps their
  * order and merges the changes of one object; so a second with a thousand runs, or a reload of ten thousand jobs,
  * causes no more signals than necessary. They are sent in batches with a pause in between, in which the clients can
- * read: a client is dropped only if it does not keep up with that. If no client listens, nothing is queued. */
+ * read: a client is dropped only if it does not keep up with that. If no client listens, nothing is queued.
+ *
+ * Changes of properties pass at once, and then there is a window in which others are held, so that a job that runs a
+ * thousand times a second costs the bus no thousand changes of the job and of the manager. That a run has started or
+ * ended is never held, nor what has changed in it when it ends. */
 
 #include "bus/announcer.h"
 
@@ -17,13 +21,16 @@
 #define BATCH_MAX   256 /* signals and audiences together, a batch */
 #define FLUSH_MAX   10000
 #define BATCH_PAUSE (5 * USEC_PER_MSEC)
+#define WINDOW      (50 * USEC_PER_MSEC) /* in which changes are held */
 
 struct Announcer {
         const ApiContext *api;
         Audience audience;
-        SignalQueue *queue;
-        sd_event_source *soon;  /* deferred: the first batch */
-        sd_event_source *later; /* timer: the next one */
+        SignalQueue *queue, *held; /* held: changes */
+        usec_t window_began;       /* CLOCK_MONOTONIC, a turn of the loop, whose changes all pass */
+        sd_event_source *soon;     /* deferred: the first batch */
+        sd_event_source *later;    /* timer: the next one */
+        sd_event_source *release;  /* timer: the window ends, and something is held */
         uint64_t n_lost;
 };
 
@@ -137,13 +144,9 @@ static void announce_to(Connection *c, void *userdata) {
                 c->sent(c);
 }
 
-/* False if the object no longer exists. */
+/* False if the object no longer exists. A run is in the ledger, which sd-bus asks for it. */
 static bool signal_is_current(const Announcer *a, const Signal *s) {
-        if (s->kind == SIGNAL_JOB_CHANGED)
-                return job_table_get(manager_jobs(a->api->manager), s->job);
-        if (s->kind == SIGNAL_RUN_CHANGED)
-                return manager_get_run(a->api->manager, s->run);
-        return true;
+        return s->kind != SIGNAL_JOB_CHANGED || job_table_get(manager_jobs(a->api->manager), s->job);
 }
 
 /* Returns the number of signals that were sent. */
@@ -187,7 +190,18 @@ static void announce_batch(Announcer *a, size_t max) {
         }
 }
 
+/* To the queue, which merges them with those in it. */
+static void release_held(Announcer *a) {
+        while (signal_queue_size(a->held) > 0) {
+                _cleanup_free_ Signal *s = signal_queue_pop(a->held);
+
+                if (signal_queue_push(a->queue, s) < 0)
+                        a->n_lost++;
+        }
+}
+
 void announcer_flush(Announcer *a) {
+        release_held(a);
         announce_batch(a, FLUSH_MAX);
 }
 
@@ -214,25 +228,66 @@ static int on_later(sd_event_source *s, uint64_t usec, void *userdata) {
         return announce_next(userdata);
 }
 
-/* --- the observer --- */
-
-/* False when it will not be announced. */
-static bool announcer_push(Announcer *a, const Signal *s) {
+static void announce_soon(Announcer *a) {
         int r;
 
-        if (*a->api->n_listening == 0)
-                return false;
-        r = signal_queue_push(a->queue, s);
-        if (r < 0) {
-                a->n_lost++;
-                return false;
-        }
         if (sd_event_source_get_enabled(a->later, NULL) > 0)
-                return true;
+                return;
         r = sd_event_source_set_enabled(a->soon, SD_EVENT_ONESHOT);
         if (r < 0)
                 log_error_errno(r, "Cannot wait to send signals: %m");
+}
+
+static int on_release(sd_event_source *s, uint64_t usec, void *userdata) {
+        Announcer *a = userdata;
+
+        a->window_began = turn_now(a->api->event).monotonic;
+        release_held(a);
+        announce_soon(a);
+        return 0;
+}
+
+/* --- the observer --- */
+
+/* False when it will not be announced. */
+static bool push_to(Announcer *a, SignalQueue *q, const Signal *s) {
+        if (*a->api->n_listening == 0)
+                return false;
+        if (signal_queue_push(q, s) < 0) {
+                a->n_lost++;
+                return false;
+        }
         return true;
+}
+
+static bool announcer_push(Announcer *a, const Signal *s) {
+        if (!push_to(a, a->queue, s))
+                return false;
+        announce_soon(a);
+        return true;
+}
+
+static void hold(Announcer *a, const Signal *s) {
+        int r;
+
+        if (!push_to(a, a->held, s) || sd_event_source_get_enabled(a->release, NULL) > 0)
+                return;
+        r = sd_event_source_set_time(a->release, a->window_began + WINDOW);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(a->release, SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_error_errno(r, "Cannot wait to send changes: %m");
+}
+
+static void announcer_change(Announcer *a, const Signal *s) {
+        usec_t now = turn_now(a->api->event).monotonic;
+
+        if (now != a->window_began && usec_sub(now, a->window_began) < WINDOW) {
+                hold(a, s);
+                return;
+        }
+        a->window_began = now;
+        announcer_push(a, s);
 }
 
 static void on_job_new(void *userdata, const Job *j) {
@@ -244,11 +299,11 @@ static void on_job_removed(void *userdata, const Job *j) {
 }
 
 static void on_job_changed(void *userdata, const Job *j) {
-        announcer_push(userdata, &(Signal){ .kind = SIGNAL_JOB_CHANGED, .job = j->name });
+        announcer_change(userdata, &(Signal){ .kind = SIGNAL_JOB_CHANGED, .job = j->name });
 }
 
 static void on_run_changed(void *userdata, const RunRecord *r) {
-        announcer_push(userdata, &(Signal){ .kind = SIGNAL_RUN_CHANGED, .run = r->id });
+        announcer_change(userdata, &(Signal){ .kind = SIGNAL_RUN_CHANGED, .run = r->id });
 }
 
 static void on_run_started(void *userdata, const RunRecord *r) {
@@ -257,6 +312,7 @@ static void on_run_started(void *userdata, const RunRecord *r) {
 }
 
 static void on_run_finished(void *userdata, const RunRecord *r) {
+        const Signal changed = { .kind = SIGNAL_RUN_CHANGED, .run = r->id };
         const Signal finished = {
                 .kind = SIGNAL_RUN_FINISHED,
                 .run = r->id,
@@ -267,7 +323,8 @@ static void on_run_finished(void *userdata, const RunRecord *r) {
         };
         Announcer *a = userdata;
 
-        on_run_changed(a, r);
+        signal_queue_forget(a->held, &changed);
+        announcer_push(a, &changed);
         if (!announcer_push(a, &finished))
                 followers_finish(a->api->followers, r->id);
 }
@@ -302,11 +359,11 @@ static void on_reloaded(void *userdata, const Diagnostics *d) {
 }
 
 static void on_summary_changed(void *userdata) {
-        announcer_push(userdata, &(Signal){ .kind = SIGNAL_MANAGER_CHANGED });
+        announcer_change(userdata, &(Signal){ .kind = SIGNAL_MANAGER_CHANGED });
 }
 
 static void on_values_changed(void *userdata) {
-        announcer_push(userdata, &(Signal){ .kind = SIGNAL_VALUES_CHANGED });
+        announcer_change(userdata, &(Signal){ .kind = SIGNAL_VALUES_CHANGED });
 }
 
 int announcer_new(Announcer **ret, const ApiContext *api, const Audience *audience) {
@@ -321,12 +378,17 @@ int announcer_new(Announcer **ret, const ApiContext *api, const Audience *audien
         a->api = api;
         a->audience = *audience;
         r = signal_queue_new(&a->queue);
+        if (r >= 0)
+                r = signal_queue_new(&a->held);
         if (r < 0)
                 return r;
         r = event_add_deferred(api->event, &a->soon, "bus-signals-soon", on_soon, a);
         if (r >= 0)
                 r = event_add_timer(api->event, &a->later, "bus-signals-later", CLOCK_MONOTONIC, /* accuracy= */ 1,
                                     on_later, a);
+        if (r >= 0)
+                r = event_add_timer(api->event, &a->release, "bus-signals-release", CLOCK_MONOTONIC, /* accuracy= */ 1,
+                                    on_release, a);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(a);
@@ -359,6 +421,8 @@ Announcer *announcer_free(Announcer *a) {
                 return NULL;
         sd_event_source_disable_unref(a->soon);
         sd_event_source_disable_unref(a->later);
+        sd_event_source_disable_unref(a->release);
         signal_queue_free(a->queue);
+        signal_queue_free(a->held);
         return mfree(a);
 }

@@ -68,19 +68,41 @@ int signal_queue_push(SignalQueue *q, const Signal *s) {
         return 0;
 }
 
-Signal *signal_queue_pop(SignalQueue *q) {
+void signal_queue_forget(SignalQueue *q, const Signal *change) {
+        Signal *const *found = tfind(change, &q->changes, change_compare);
+        Signal *s;
+
+        if (!found)
+                return;
+        s = *found;
+        (void)tdelete(s, &q->changes, change_compare);
+        s->kind = _SIGNAL_KIND_MAX; /* until it is the first */
+        q->n--;
+}
+
+static Signal *take_first(SignalQueue *q) {
         Signal *s = q->first;
 
+        if (!s)
+                return NULL;
+        q->first = s->next;
+        if (!q->first)
+                q->last = &q->first;
+        s->next = NULL;
+        return s;
+}
+
+Signal *signal_queue_pop(SignalQueue *q) {
+        Signal *s;
+
+        while ((s = take_first(q)) && s->kind == _SIGNAL_KIND_MAX)
+                free(s);
         assert((q->n > 0) == (s != NULL));
         if (!s)
                 return NULL;
         if (is_change(s->kind))
                 (void)tdelete(s, &q->changes, change_compare);
-        q->first = s->next;
-        if (!q->first)
-                q->last = &q->first;
         q->n--;
-        s->next = NULL;
         return s;
 }
 

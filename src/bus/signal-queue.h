@@ -45,6 +45,9 @@ DEFINE_CLEANUP(SignalQueue, signal_queue_free)
 /* Appends a copy, or nothing when the same change is queued already. -ENOBUFS past SIGNAL_QUEUE_MAX, -ENOMEM. */
 int signal_queue_push(SignalQueue *q, const Signal *s);
 
+/* Takes such a change out, if it is in it. */
+void signal_queue_forget(SignalQueue *q, const Signal *change);
+
 /* The oldest one, for free(); NULL if there is none. */
 Signal *signal_queue_pop(SignalQueue *q);
 

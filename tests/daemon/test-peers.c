@@ -310,6 +310,53 @@ static void test_signals(void **state) {
         sd_bus_message_unref(m);
 }
 
+/* What this PropertiesChanged of a job, which it takes over, says of its number of runs. */
+static uint64_t runs_in(sd_bus_message *m) {
+        const char *name;
+        uint64_t n = 0;
+
+        assert_true(sd_bus_message_read(m, "s", &name) > 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+        while (n == 0 && sd_bus_message_enter_container(m, 'e', "sv") > 0) {
+                assert_true(sd_bus_message_read(m, "s", &name) > 0);
+                if (streq(name, "Runs"))
+                        assert_true(sd_bus_message_read(m, "v", "t", &n) > 0);
+                else
+                        assert_true(sd_bus_message_skip(m, "v") > 0);
+                assert_true(sd_bus_message_exit_container(m) > 0);
+        }
+        sd_bus_message_unref(m);
+        return n;
+}
+
+/* Of the runs of one job, one after the other, each start and end is told. What has changed in the job is told no more
+ * than 20 times a second, and the last change is. */
+static void test_signals_of_many_runs(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(watch_freep) Watch *runs = NULL, *changes = NULL;
+        unsigned n_changes = 0, n_windows;
+        usec_t began;
+
+        harness_add_job(h, "a", job_text);
+        harness_start(h);
+        bus = harness_connect(h);
+        runs = watch_new(bus, "type='signal',interface='org.vaktd1.Manager'");
+        changes = watch_new(bus, "type='signal',member='PropertiesChanged',path='/org/vaktd1/job/a'");
+        began = now_clock(CLOCK_MONOTONIC);
+        for (unsigned i = 0; i < 30; i++) {
+                uint64_t id = harness_run(bus, "a", /* follow= */ false);
+
+                sd_bus_message_unref(watch_next(runs, "RunStarted"));
+                watch_run_finished(runs, id, NULL, 0);
+        }
+        for (; runs_in(watch_next(changes, "PropertiesChanged")) < 30; n_changes++)
+                ;
+        n_windows = (unsigned)((now_clock(CLOCK_MONOTONIC) - began) / (50 * USEC_PER_MSEC)) + 2;
+        if (n_changes > n_windows)
+                fail_msg("%u changes in %u windows", n_changes, n_windows);
+}
+
 static void test_reload_signals(void **state) {
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -803,6 +850,7 @@ int main(void) {
                 harness_test(test_fire_and_forget),
                 harness_test(test_match_rules),
                 harness_test(test_signals),
+                harness_test(test_signals_of_many_runs),
                 harness_test(test_reload_signals),
                 harness_test(test_mass_reload),
                 harness_test(test_follow),

@@ -186,6 +186,36 @@ static void test_signal_queue(void **state) {
         assert_int_equal(signal_queue_push(q, &in[1]), 0); /* freed with the queue */
 }
 
+static void test_signal_queue_forgets(void **state) {
+        static const Signal changes[] = {
+                { .kind = SIGNAL_RUN_CHANGED, .run = 1 },
+                { .kind = SIGNAL_JOB_CHANGED, .job = "a" },
+                { .kind = SIGNAL_RUN_CHANGED, .run = 2 },
+        };
+        _cleanup_(signal_queue_freep) SignalQueue *q = NULL;
+
+        assert_int_equal(signal_queue_new(&q), 0);
+        for (unsigned left = 0; left < ELEMENTSOF(changes); left++) {
+                for (size_t i = 0; i < ELEMENTSOF(changes); i++)
+                        assert_int_equal(signal_queue_push(q, &changes[i]), 0);
+                for (size_t i = 0; i < ELEMENTSOF(changes); i++)
+                        if (i != left)
+                                signal_queue_forget(q, &changes[i]);
+                signal_queue_forget(q, &(Signal){ .kind = SIGNAL_RUN_CHANGED, .run = 3 }); /* not in it */
+                assert_int_equal(signal_queue_size(q), 1);
+                for (unsigned i = 0; i < 2; i++) {
+                        _cleanup_free_ Signal *s = signal_queue_pop(q);
+
+                        assert_int_equal(s ? s->run : 9, i == 0 ? changes[left].run : 9);
+                }
+        }
+        for (size_t i = 0; i < ELEMENTSOF(changes); i++) { /* freed with the queue */
+                assert_int_equal(signal_queue_push(q, &changes[i]), 0);
+                signal_queue_forget(q, &changes[i]);
+        }
+        assert_int_equal(signal_queue_size(q), 0);
+}
+
 static void test_signal_queue_limit(void **state) {
         _cleanup_(signal_queue_freep) SignalQueue *q = NULL;
 
@@ -199,10 +229,15 @@ static void test_signal_queue_limit(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_text),         cmocka_unit_test(test_count_of_payload),
-                cmocka_unit_test(test_job_paths),    cmocka_unit_test(test_longest_job_path),
-                cmocka_unit_test(test_bad_paths),    cmocka_unit_test(test_run_paths),
-                cmocka_unit_test(test_signal_queue), cmocka_unit_test(test_signal_queue_limit),
+                cmocka_unit_test(test_text),
+                cmocka_unit_test(test_count_of_payload),
+                cmocka_unit_test(test_job_paths),
+                cmocka_unit_test(test_longest_job_path),
+                cmocka_unit_test(test_bad_paths),
+                cmocka_unit_test(test_run_paths),
+                cmocka_unit_test(test_signal_queue),
+                cmocka_unit_test(test_signal_queue_forgets),
+                cmocka_unit_test(test_signal_queue_limit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
