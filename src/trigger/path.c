@@ -18,6 +18,8 @@
 #include "util/strv.h"
 #include "util/turn.h"
 
+#define BEGIN_MAX (20 * USEC_PER_MSEC) /* of a turn, for the first look of new watches */
+
 /* --- who is to be looked at --- */
 
 /* One job a turn: others are to be heard in between. */
@@ -255,6 +257,20 @@ static void add_watches(JobPaths *p) {
                 log_message(LOG_ERR, &c, "Not enough memory to watch its paths. Reload vaktd when there is more.");
 }
 
+/* A watch of some directories is there before the daemon is ready, or a reload is over; a large tree is when it is. */
+static void begin_watches(JobPaths *p) {
+        PathTrigger *t = p->trigger;
+        usec_t turn = turn_now(t->base.event).monotonic;
+
+        if (t->begin_turn != turn) {
+                t->begin_turn = turn;
+                t->begin_until = usec_add(now_clock(CLOCK_MONOTONIC), BEGIN_MAX);
+        }
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].watch)
+                        watch_begin(p->watches[i].watch, t->begin_until);
+}
+
 static void drop_watches(JobPaths *p) {
         for (size_t i = 0; i < p->n_watches; i++) {
                 PathWatch *pw = &p->watches[i];
@@ -337,6 +353,7 @@ static void start_job(PathTrigger *t, Job *job) {
         add_watches(p);
         paths_mark_dirty(p, paths_now(p));
         paths_mark_ready(p);
+        begin_watches(p);
 }
 
 static bool has_key(const JobPaths *p, const char *key) {
@@ -363,6 +380,7 @@ static void watch_anew(JobPaths *p) {
                         (void)ledger_forget(p->trigger->base.ledger, p->job->name, *key);
         }
         paths_mark_dirty(p, paths_now(p));
+        begin_watches(p);
 }
 
 static bool has_failed_watch(const JobPaths *p) {

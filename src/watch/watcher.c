@@ -377,6 +377,28 @@ int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps
         return 0;
 }
 
+void watch_begin(Watch *w, usec_t until) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        Watcher *watcher = w->watcher;
+        bool more;
+
+        if (!w->tree || watcher->is_at_work)
+                return;
+        watcher->is_at_work = true;
+        watcher_read_clocks(watcher);
+        watch_unqueue(w);
+        watch_enter(w, &scope);
+        do
+                more = tree_work(w->tree);
+        while (more && now_clock(CLOCK_MONOTONIC) < until);
+        watch_rest(w);
+        watcher->is_at_work = false;
+        if (more)
+                watch_wake(w);
+        else
+                watcher_wake(watcher); /* its turn tells that there was work */
+}
+
 Watch *watch_free(Watch *w) {
         if (!w)
                 return NULL;

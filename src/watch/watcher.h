@@ -46,6 +46,11 @@ int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch, watch_free)
 
+/* Looks for the first time now instead of in the loop, as far as it gets until then (CLOCK_MONOTONIC, µs; one piece in
+ * any case): what changes once a tree is seen as a whole is noticed, even if nothing was known of it before.
+ * Callbacks may come. Conditions: nothing. */
+void watch_begin(Watch *w, usec_t until);
+
 WatchState watch_state(const Watch *w) _pure_;
 const char *watch_state_to_string(WatchState s) _const_;
 

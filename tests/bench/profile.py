@@ -33,7 +33,7 @@ JOBS = {
     "child": (f"[Run]\nExec=/bin/true\n{PARALLEL}", 4000),
     "unit": (f"[Run]\nExec=/bin/true\n{PARALLEL}", 1000),
     "warm": (f"[Run]\nRunner=warm\nExec={NOOP}\n{PARALLEL}[Service]\nPrivateTmp=yes\nProtectSystem=strict\n", 4000),
-    "change": (f"[Path]\nPathChanged={PLACE}/file\n[Run]\nExec={PROGRAMS}/bench-helper-static note {NOTES}\n", 400),
+    "change": (f"[Path]\nPathChanged={PLACE}/file\nTriggerLimitBurst=0\n[Run]\nExec={PROGRAMS}/bench-helper-static note {NOTES}\n", 400),
 }
 
 
