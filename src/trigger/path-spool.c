@@ -296,8 +296,7 @@ static void settle_end(PathTrigger *t, SpoolEnd *end, JobPaths **kept) {
         }
 }
 
-void spools_settle(Trigger *base) {
-        PathTrigger *t = (PathTrigger *)base;
+JobPaths *spools_settle(PathTrigger *t) {
         JobPaths *kept = NULL;
         SpoolEnd *next;
 
@@ -305,7 +304,7 @@ void spools_settle(Trigger *base) {
                 next = TAILQ_NEXT(end, ends);
                 settle_end(t, end, &kept);
         }
-        spools_keep_open(kept, false);
+        return kept;
 }
 
 /* Without memory it is found at the next start. */

@@ -30,8 +30,9 @@ void spools_put_back(JobPaths *p, RunPaths *rp);
 void spools_retry(Trigger *base, const LiveRun *failed, RunPayload *payload); /* as TriggerOps.run_retried() */
 /* True: its payload is kept until the item is put away. */
 bool spools_run_ended(PathTrigger *t, LiveRun *run);
-/* Acknowledges and gives up what ended; call when that is written. */
-void spools_settle(Trigger *base);
+/* Acknowledges and gives up what ended; call when that is written. Returns the job whose spools are open still, until
+ * spools_keep_open(); or NULL. */
+JobPaths *spools_settle(PathTrigger *t);
 /* def: of the run, or NULL when it is not known any more. */
 void spools_add_end(PathTrigger *t, const RunRecord *r, JobDef *def, RunPaths *rp);
 void spools_free_end(PathTrigger *t, SpoolEnd *end);

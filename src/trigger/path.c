@@ -22,20 +22,31 @@
 
 /* --- who is to be looked at --- */
 
-/* One job a turn: others are to be heard in between. */
-static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        PathTrigger *t = userdata;
-        JobPaths *p = TAILQ_FIRST(&t->ready);
-
-        if (!p)
-                return 0;
+static void look_at_ready(PathTrigger *t, JobPaths *p) {
         assert(p->is_ready);
         TAILQ_REMOVE(&t->ready, p, ready);
         p->is_ready = false;
         path_runs_pump(p);
+        (void)sd_event_source_set_enabled(t->ready_source, TAILQ_EMPTY(&t->ready) ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+/* One job a turn: others are to be heard in between. */
+static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        PathTrigger *t = userdata;
+
         if (!TAILQ_EMPTY(&t->ready))
-                (void)sd_event_source_set_enabled(t->ready_source, SD_EVENT_ONESHOT);
+                look_at_ready(t, TAILQ_FIRST(&t->ready));
         return 0;
+}
+
+/* For the items whose runs have ended there is room for others, which are claimed while their spool is open. */
+static void paths_written(Trigger *base) {
+        PathTrigger *t = (PathTrigger *)base;
+        JobPaths *p = spools_settle(t);
+
+        if (p && p->is_ready)
+                look_at_ready(t, p);
+        spools_keep_open(p, false);
 }
 
 /* The first one is looked at in the turn in which its files changed, unless more of them are on their way. */
@@ -537,7 +548,7 @@ const TriggerOps path_trigger_ops = {
         .start = paths_start,
         .hold = paths_hold_all,
         .reload = paths_reload,
-        .written = spools_settle,
+        .written = paths_written,
         .flush = paths_flush,
         .set_job = paths_set_job,
         .remove_job = paths_remove_job,

@@ -1556,6 +1556,26 @@ static void test_an_item_is_put_away_later(void **state) {
         assert_int_equal(counter(f, "spool", "failed-items"), 0);
 }
 
+/* Its job has nothing to claim by then, which would close the spool, too. */
+static void test_a_spool_is_closed_when_an_item_is_put_away(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "spool");
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        write_spool_job(f, "", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        n_done = 0;
+        done_error = -EIO;
+        touch(f, "spool/a");
+        WAIT_FOR(f, n_done == 1);
+        assert_true(becomes_quiet(f));
+        paths_of(f, "spool")->watches[0].settle_not_before = 0;
+        done_error = 0;
+        (void)finish(f, "other");
+        WAIT_FOR(f, n_done == 2);
+        assert_false(is_open(f, "spool"));
+}
+
 /* A spool is closed while it cannot be read whole, and nothing is lost of what is in it. */
 static void test_a_spool_that_cannot_be_read(void **state) {
         Fixture *f = *state;
@@ -3151,6 +3171,7 @@ int main(void) {
                 TEST(test_files_that_waited_again_are_written_once),
                 TEST(test_what_cannot_be_claimed),
                 TEST(test_an_item_is_put_away_later),
+                TEST(test_a_spool_is_closed_when_an_item_is_put_away),
                 TEST(test_a_spool_that_cannot_be_read),
                 TEST(test_an_item_is_found_where_it_is_later),
                 TEST(test_an_item_that_is_nowhere),
