@@ -43,7 +43,8 @@ static const struct unit *unit_find(const char *s, const struct unit *list, size
         const struct unit *best = NULL;
 
         for (size_t i = 0; i < n; i++)
-                if (startswith(s, list[i].name) && (!best || strlen(list[i].name) > strlen(best->name)))
+                if (*s == *list[i].name && startswith(s, list[i].name) &&
+                    (!best || strlen(list[i].name) > strlen(best->name)))
                         best = &list[i];
         return best;
 }
