@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "util/array.h"
+#include "util/ascii.h"
 #include "util/complain.h"
 #include "util/strv.h"
 #include "util/utf8.h"
@@ -161,7 +162,7 @@ static size_t written_length(const char *s, bool *ret_substitutes) {
         size_t i = 0;
 
         *ret_substitutes = false;
-        for (; s[i] != '\0' && (quote || !strchr(WORD_BLANKS, s[i])); i++)
+        for (; s[i] != '\0' && (quote || !is_word_blank(s[i])); i++)
                 if ((s[i] == '\\' && s[i + 1] != '\0') || (s[i] == '$' && s[i + 1] == '$'))
                         i++;
                 else if (quote ? s[i] == quote : s[i] == '"' || s[i] == '\'')
@@ -184,7 +185,10 @@ static bool is_operator(const char *s, size_t n) {
 
 /* "FOO=bar" where the program should be. */
 static bool is_assignment(const char *s, size_t n) {
-        size_t name = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+        size_t name = 0;
+
+        while (is_alphanumeric(s[name]) || s[name] == '_')
+                name++;
 
         return name > 0 && name < n && s[name] == '=';
 }

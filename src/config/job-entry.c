@@ -80,6 +80,19 @@ static int note_problem(Diagnostics *d, const Directory *directory, const char *
         return path ? diagnostics_add(d, path, 0, "%s", message) : -ENOMEM;
 }
 
+/* A file that is read in any case, and whose name can be opened without effects, need not be looked at before. Where
+ * that fails, looking tells why. Returns as source_stat() does. */
+static int look_at_file(Finding *f, const EntryContext *context, const Candidate *c, char **reterr) {
+        const Directory *directory = &context->directories[c->directory];
+        _cleanup_free_ char *message = NULL;
+
+        f->stamp = (FileStamp){ .mode = S_IFREG };
+        if (f->fresh && c->regular &&
+            source_read(directory, f->file, context->owner, &f->text, &f->stamp, &message) >= 0)
+                return f->text.n == 0 ? SOURCE_MASK : SOURCE_FILE;
+        return source_stat(directory, f->file, &f->stamp, reterr);
+}
+
 /* Looks for the file among candidates. Returns 1 when there is one, else 0. */
 static int search_file_among(Finding *f, const EntryContext *context, const Candidate *candidates, size_t n) {
         for (size_t i = 0; i < n; i++) {
@@ -90,7 +103,7 @@ static int search_file_among(Finding *f, const EntryContext *context, const Cand
                 if (candidates[i].kind != CANDIDATE_FILE)
                         continue;
                 (void)snprintf(f->file, sizeof(f->file), "%s" JOB_SUFFIX, candidates[i].name);
-                r = source_stat(directory, f->file, &f->stamp, &message);
+                r = look_at_file(f, context, &candidates[i], &message);
                 if (r == -ENOENT)
                         continue;
                 f->directory = candidates[i].directory;
@@ -168,6 +181,7 @@ int finding_search(Finding *f, const EntryContext *context, const JobScan *scan)
 void finding_done(Finding *f) {
         sources_done(&f->dropins);
         diagnostics_done(&f->problems);
+        job_text_done(&f->text);
 }
 
 /* --- entries --- */
@@ -228,14 +242,18 @@ bool entry_is_current(const Entry *e, const Finding *f) {
                sources_equal(&e->rare->dropins, &f->dropins);
 }
 
+/* read: what was read already; its bytes are NULL, or it is taken over. */
 static int read_source(Entry *e, EntryContext *context, unsigned directory, const char *name, FileStamp *stamp,
-                       JobText *ret) {
+                       JobText *read, JobText *ret) {
         const Directory *f = &context->directories[directory];
         _cleanup_free_ char *message = NULL;
-        int r;
+        int r = 0;
 
         context->n_read++;
-        r = source_read(f, name, context->owner, ret, stamp, &message);
+        if (read->bytes)
+                *ret = TAKE_GENERIC(*read, (JobText){});
+        else
+                r = source_read(f, name, context->owner, ret, stamp, &message);
         if (r >= 0) {
                 e->recheck = e->recheck || stamp->ctime > context->now - RACY_NSEC;
                 return 0;
@@ -245,19 +263,18 @@ static int read_source(Entry *e, EntryContext *context, unsigned directory, cons
 }
 
 /* Reads the file and the drop-ins, up to the first that cannot be read. The stamps become those of what was read. */
-static int read_sources(Entry *e, EntryContext *context, const char *file, FileStamp *stamp, JobText **ret,
-                        size_t *ret_n) {
+static int read_sources(Entry *e, EntryContext *context, Finding *f, JobText **ret, size_t *ret_n) {
         _cleanup_(job_texts_freep) JobText *texts = calloc(e->rare->dropins.n_items + 2, sizeof(JobText));
         size_t n = 0;
         int r;
 
         if (!texts)
                 return -ENOMEM;
-        r = read_source(e, context, e->directory, file, stamp, &texts[n++]);
+        r = read_source(e, context, e->directory, f->file, &f->stamp, &f->text, &texts[n++]);
         for (size_t i = 0; r >= 0 && e->rare->problems.n_items == 0 && i < e->rare->dropins.n_items; i++) {
                 Source *s = &e->rare->dropins.items[i];
 
-                r = read_source(e, context, s->directory, s->name, &s->stamp, &texts[n++]);
+                r = read_source(e, context, s->directory, s->name, &s->stamp, &(JobText){}, &texts[n++]);
         }
         if (r < 0)
                 return r;
@@ -267,7 +284,7 @@ static int read_sources(Entry *e, EntryContext *context, const char *file, FileS
 }
 
 /* Reads the files and makes a definition of them, or checks a template; a problem is no error. */
-static int read_and_build(Entry *e, EntryContext *context, const char *file, FileStamp *stamp) {
+static int read_and_build(Entry *e, EntryContext *context, Finding *f) {
         _cleanup_(job_texts_freep) JobText *texts = NULL;
         JobFileContext file_context = {
                 .host = context->host,
@@ -280,11 +297,11 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file, Fil
         size_t n = 0;
         int r;
 
-        r = read_sources(e, context, file, stamp, &texts, &n);
+        r = read_sources(e, context, f, &texts, &n);
         if (r < 0 || e->rare->problems.n_items > 0)
                 return r;
         if (context->once > 0 && e->directory == context->once - 1)
-                file_context.once_since = (usec_t)(stamp->mtime / NSEC_PER_USEC);
+                file_context.once_since = (usec_t)(f->stamp.mtime / NSEC_PER_USEC);
         if (job_name_is_template(e->name)) {
                 r = job_file_check_template(e->name, &file_context, texts, n, &e->rare->problems);
                 if (r >= 0)
@@ -309,7 +326,7 @@ int finding_read(Finding *f, EntryContext *context, Diagnostics *d, JobText **re
                 return r;
         e->directory = f->directory;
         e->rare->dropins = TAKE_GENERIC(f->dropins, (Sources){});
-        r = read_sources(e, context, f->file, &f->stamp, ret, &n);
+        r = read_sources(e, context, f, ret, &n);
         if (r < 0 || e->rare->problems.n_items == 0)
                 return r;
         *ret = job_texts_free(*ret);
@@ -349,7 +366,7 @@ int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old)
         if (e->rare->problems.n_items > 0)
                 e->recheck = true;
         else if (!e->masked)
-                r = read_and_build(e, context, f->file, &f->stamp);
+                r = read_and_build(e, context, f);
         e->stamp = file_stamp_digest(&f->stamp);
         e->changed = e->def || e->rare->texts;
         if (r >= 0 && old)

@@ -48,9 +48,11 @@ typedef struct Finding {
         const char *name;
         const Candidate *candidates; /* of this name, by directory */
         size_t n_candidates;
+        bool fresh;                   /* it is read in any case */
         char file[JOB_FILE_NAME_MAX]; /* that counts */
         unsigned directory;           /* that it is in */
         FileStamp stamp;
+        JobText text; /* the file's, if it was read while it was searched for */
         bool masked;
         bool hidden;
         Sources dropins;

@@ -140,10 +140,11 @@ static int load_finding(Load *load, Finding *f, Entry *old) {
                 r = entry_carry(&fresh, old, load->loader->directories[carried->directory].path,
                                 load->refusals[carried->directory]);
         else {
+                f->fresh = !old || !streq(load->host, load->loader->host);
                 r = finding_search(f, &load->context, &load->scan);
                 if (r <= 0)
                         return r;
-                if (!old || !streq(load->host, load->loader->host) || !entry_is_current(old, f))
+                if (f->fresh || !entry_is_current(old, f))
                         r = entry_read(&fresh, &load->context, f, old);
         }
         if (r < 0)

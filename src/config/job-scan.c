@@ -76,10 +76,13 @@ ssize_t job_scan_stem(const Directory *directory, const char *file, Diagnostics 
                 JOB_NAME_MAX);
 }
 
-/* Takes one name of a directory. What is no job file and no directory of drop-ins (hidden files, backups, a README) is
- * passed over. */
-static int take_name(JobScan *s, const Directory *directory, unsigned index, const char *name, Diagnostics *problems) {
+/* Takes one entry of a directory. What is no job file and no directory of drop-ins (hidden files, backups, a README)
+ * is passed over. */
+static int take_entry(JobScan *s, const Directory *directory, unsigned index, const struct dirent *entry,
+                      Diagnostics *problems) {
+        const char *name = entry->d_name;
         ssize_t n;
+        int r;
 
         if (name[0] == '.')
                 return 0;
@@ -89,7 +92,12 @@ static int take_name(JobScan *s, const Directory *directory, unsigned index, con
         if (stem_length(name, JOB_SUFFIX) == 0)
                 return 0;
         n = job_scan_stem(directory, name, problems);
-        return n > 0 ? job_scan_add(s, name, (size_t)n, index, CANDIDATE_FILE) : (int)n;
+        if (n <= 0)
+                return (int)n;
+        r = job_scan_add(s, name, (size_t)n, index, CANDIDATE_FILE);
+        if (r >= 0)
+                s->items[s->n_items - 1].regular = entry->d_type == DT_REG;
+        return r;
 }
 
 int job_scan_directory(JobScan *s, const Directory *directory, unsigned index, size_t max, Diagnostics *problems) {
@@ -110,7 +118,7 @@ int job_scan_directory(JobScan *s, const Directory *directory, unsigned index, s
                         r = -errno;
                         break;
                 }
-                r = take_name(s, directory, index, e->d_name, problems);
+                r = take_entry(s, directory, index, e, problems);
                 if (r >= 0 && s->n_items + problems->n_items > max) {
                         s->full = true;
                         s->n_items -= s->n_items > 0;

@@ -23,6 +23,7 @@ typedef struct Candidate {
         };
         unsigned directory;
         CandidateKind kind;
+        bool regular; /* it is known to be a regular file, and no link */
 } Candidate;
 
 typedef struct JobScan {

@@ -94,6 +94,14 @@ static bool enter_section(KeyReading *r, const char *section) {
                 const char *last = NULL; /* most often, the next row has the same string */
                 bool found = false;
 
+                if (t->n_rows > 0 && t->rows[0].section == t->rows[t->n_rows - 1].section) { /* and so all have */
+                        if (streq(t->rows[0].section, section)) {
+                                r->section_table = t;
+                                r->section_rows = t->rows;
+                                r->n_section_rows = t->n_rows;
+                        }
+                        continue;
+                }
                 for (size_t i = 0; i < t->n_rows; i++) {
                         found = t->rows[i].section == last ? found : streq(t->rows[i].section, section);
                         last = t->rows[i].section;

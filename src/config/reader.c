@@ -14,6 +14,7 @@
 
 #include <ini.h>
 
+#include "util/ascii.h"
 #include "util/utf8.h"
 
 #define PIECE_GUARD     '\xff' /* at the beginning of each piece, and at the end of those that more follow */
@@ -25,8 +26,6 @@
 #define SHOWN_MAX 64 /* bytes of a line that a problem repeats */
 
 #define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-#define KEY_CHARS      LETTERS_DIGITS "_-"
-#define SECTION_CHARS  LETTERS_DIGITS "_-.@ "
 
 typedef struct Buffer {
         char *data; /* NUL-terminated, or NULL */
@@ -69,13 +68,16 @@ static int buffer_append(Buffer *b, const char *p, size_t n) {
 }
 
 static void buffer_strip(Buffer *b) {
-        size_t blanks;
+        size_t blanks = 0;
 
         if (b->n == 0)
                 return;
-        while (b->n > 0 && strchr(BLANKS, b->data[b->n - 1]))
+        while (b->n > 0 && is_blank(b->data[b->n - 1]))
                 b->data[--b->n] = '\0';
-        blanks = strspn(b->data, BLANKS);
+        while (is_blank(b->data[blanks]))
+                blanks++;
+        if (blanks == 0)
+                return;
         b->n -= blanks;
         memmove(b->data, b->data + blanks, b->n + 1);
 }
@@ -92,7 +94,7 @@ static bool read_physical(Reader *rd, const char **ret, size_t *ret_n) {
                 end = rd->end;
         if (end > p && end[-1] == '\r')
                 end--;
-        while (p < end && (*p == ' ' || *p == '\t'))
+        while (p < end && is_blank(*p))
                 p++;
         rd->line++;
         *ret = p;
@@ -108,13 +110,18 @@ static bool is_plain(unsigned char c) {
 static int check_characters(Reader *rd, const char *p, size_t n) {
         for (size_t i = 0; i < n;) {
                 unsigned char c = (unsigned char)p[i];
-                size_t length = is_plain(c) ? 1 : utf8_char_length(p + i, n - i);
+                size_t length;
 
+                if (is_plain(c)) { /* as nearly always */
+                        i++;
+                        continue;
+                }
+                length = utf8_char_length(p + i, n - i);
                 if (length == 0)
                         return file_problems_add(rd->problems, rd->line,
                                                  "The line is not valid UTF-8 (byte 0x%02x). Save the file as UTF-8.",
                                                  c);
-                if (length == 1 && !is_plain(c))
+                if (length == 1)
                         return file_problems_add(rd->problems, rd->line,
                                                  "The line contains the control character 0x%02x. Remove it; in Exec= "
                                                  "it can be written as \\x%02x.",
@@ -189,12 +196,20 @@ static int read_logical(Reader *rd) {
         return 1;
 }
 
+static size_t name_length(const char *s, const char *beside) {
+        size_t n = 0;
+
+        while (is_alphanumeric(s[n]) || (s[n] != '\0' && strchr(beside, s[n])))
+                n++;
+        return n;
+}
+
 /* Returns 1 when a line for inih is in str, else 0. */
 static int feed_section(Reader *rd, char *str, size_t size) {
         char *name = rd->logical.data + 1, *end = rd->logical.data + rd->logical.n - 1;
         int r;
 
-        if (end < name || *end != ']' || strspn(name, SECTION_CHARS) != (size_t)(end - name) || end == name ||
+        if (end < name || *end != ']' || name_length(name, "_-.@ ") != (size_t)(end - name) || end == name ||
             end - name > READER_SECTION_MAX) {
                 rd->skip_section = true;
                 return file_problems_add(rd->problems, rd->first_line,
@@ -208,8 +223,11 @@ static int feed_section(Reader *rd, char *str, size_t size) {
         if (r < 0)
                 return r;
         strcpy(rd->section, name);
-        r = snprintf(str, size, "[%.*s]\n", INIH_SECTION_MAX, name);
-        return r < 0 || (size_t)r >= size ? -ENOBUFS : 1;
+        if (size <= INIH_SECTION_MAX + strlen("[]\n"))
+                return -ENOBUFS;
+        *str = '[';
+        strcpy(stpncpy(str + 1, name, INIH_SECTION_MAX), "]\n");
+        return 1;
 }
 
 size_t reader_crontab_schedule(const char *line) {
@@ -258,10 +276,10 @@ static int split_assignment(Reader *rd) {
                         rd->problems, rd->first_line,
                         "The line has no \"=\". Write KEY=VALUE, or begin the line with \"#\" to make it a "
                         "comment.");
-        for (n = (size_t)(equal - key); n > 0 && strchr(BLANKS, key[n - 1]); n--)
+        for (n = (size_t)(equal - key); n > 0 && is_blank(key[n - 1]); n--)
                 ;
         key[n] = '\0';
-        if (n == 0 || n > READER_KEY_MAX || strspn(key, KEY_CHARS) != n)
+        if (n == 0 || n > READER_KEY_MAX || name_length(key, "_-") != n)
                 return file_problems_add(rd->problems, rd->first_line,
                                          "The text before the \"=\" is not a key: a key is one word of at most %d "
                                          "letters, digits, \"_\" and \"-\".",
@@ -285,8 +303,9 @@ static int feed_piece(Reader *rd, char *str, size_t size) {
                 n = size - overhead;
         p = stpcpy(stpcpy(p, rd->key), "=");
         *p++ = PIECE_GUARD;
-        for (size_t i = 0; i < n; i++)
-                *p++ = rd->rest[i] == ';' ? PIECE_SEMICOLON : rd->rest[i];
+        for (char *end = mempcpy(p, rd->rest, n), *at = p; (at = memchr(at, ';', (size_t)(end - at)));)
+                *at = PIECE_SEMICOLON;
+        p += n;
         *p++ = last ? PIECE_LAST : PIECE_GUARD;
         strcpy(p, "\n");
         rd->rest += n;

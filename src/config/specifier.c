@@ -78,6 +78,12 @@ int specifier_expand(const char *s, const Specifiers *specifiers, char **ret, ch
         size_t n = 0;
         int r;
 
+        if (!strchr(s, '%') && strlen(s) <= SPECIFIER_RESULT_MAX) { /* as nearly always */
+                copy = strdup(s);
+                if (copy)
+                        *ret = copy;
+                return copy ? 0 : -ENOMEM;
+        }
         r = measure(s, specifiers, &n, reterr);
         if (r < 0)
                 return r;

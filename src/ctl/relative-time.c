@@ -29,14 +29,19 @@ usec_t relative_time_accuracy(usec_t span) {
 
 char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t now_realtime) {
         usec_t span = t > now_realtime ? t - now_realtime : now_realtime - t;
+        static const char *in, *ago;
         char text[SPAN_TEXT_MAX];
 
         if (t == 0 || t == USEC_INFINITY)
                 return strcpy(buf, "-");
         if (span < USEC_PER_MSEC)
                 return strcpy(buf, _("now"));
+        if (!ago) { /* looking a translation up costs more than all that is done here */
+                in = _("in %s");
+                ago = _("%s ago");
+        }
         span_format(text, span, relative_time_accuracy(span));
-        snprintf(buf, RELATIVE_TIME_MAX, t > now_realtime ? _("in %s") : _("%s ago"), text);
+        snprintf(buf, RELATIVE_TIME_MAX, t > now_realtime ? in : ago, text);
         return buf;
 }
 

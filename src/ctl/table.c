@@ -6,16 +6,24 @@
 
 #include "ctl/alloc.h"
 #include "ctl/table.h"
+#include "util/bytes.h"
 #include "util/i18n.h"
 
 #define COLUMN_MIN 4 /* columns; the first letters of a title, or three letters and an ellipsis */
 
+typedef struct Cell {
+        size_t text; /* offset in the texts */
+        uint32_t width;
+        Color color;
+} Cell;
+
 struct Table {
         const TableColumn *columns;
         size_t n_columns;
-        TableCell *cells; /* row by row; the texts are ours */
+        Cell *cells; /* row by row */
         size_t n_rows;
         size_t n_allocated; /* rows */
+        Bytes texts;        /* escaped, each with its NUL: one piece of memory for ten thousands of them */
 };
 
 Table *table_new(const TableColumn *columns, size_t n) {
@@ -28,21 +36,37 @@ Table *table_new(const TableColumn *columns, size_t n) {
 Table *table_free(Table *t) {
         if (!t)
                 return NULL;
-        for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
-                free((char *)t->cells[i].text);
+        bytes_done(&t->texts);
         free(t->cells);
         return mfree(t);
+}
+
+static Cell add_cell(Table *t, const TableCell *cell) {
+        const char *text = strempty(cell->text);
+        Cell c = { .text = t->texts.n, .color = cell->color };
+        size_t n = text_plain_length(text);
+        _cleanup_free_ char *escaped = NULL;
+
+        c.width = (uint32_t)n;
+        if (text[n] != '\0') {
+                text = escaped = text_escape(text);
+                n = strlen(text);
+                c.width = (uint32_t)text_width(text);
+        }
+        bytes_add(&t->texts, text, n + 1);
+        if (t->texts.failed)
+                alloc_failed();
+        return c;
 }
 
 void table_add(Table *t, const TableCell *cells) {
         if (t->n_rows == t->n_allocated) {
                 t->n_allocated = MAX(t->n_allocated * 2, (size_t)16);
-                t->cells = alloc_array(t->cells, t->n_allocated, t->n_columns * sizeof(TableCell));
+                t->cells = alloc_array(t->cells, t->n_allocated, t->n_columns * sizeof(Cell));
         }
         assert(t->n_rows < t->n_allocated);
         for (size_t i = 0; i < t->n_columns; i++)
-                t->cells[t->n_rows * t->n_columns + i] =
-                        (TableCell){ text_escape(strempty(cells[i].text)), cells[i].color };
+                t->cells[t->n_rows * t->n_columns + i] = add_cell(t, &cells[i]);
         t->n_rows++;
 }
 
@@ -54,7 +78,7 @@ static size_t natural_width(const Table *t, size_t column, bool titles) {
         size_t width = 0;
 
         for (size_t row = 0; row < t->n_rows; row++) {
-                size_t w = text_width(t->cells[row * t->n_columns + column].text);
+                size_t w = t->cells[row * t->n_columns + column].width;
 
                 width = MAX(width, w);
         }
@@ -97,14 +121,14 @@ static void print_blanks(FILE *f, size_t n) {
 }
 
 /* A row. Blanks are printed only before further text, so that no line ends in one. */
-static void print_row(const Table *t, FILE *f, const size_t *widths, const TableCell *cells, const TableStyle *style) {
+static void print_row(const Table *t, FILE *f, const size_t *widths, const Cell *cells, const TableStyle *style) {
         size_t blanks = 0;
 
         for (size_t i = 0; i < t->n_columns; i++) {
                 bool color = style->color && cells[i].color != COLOR_NONE;
                 _cleanup_free_ char *shorter = NULL;
-                const char *text = cells[i].text;
-                size_t w = text_width(text), rest;
+                const char *text = t->texts.bytes + cells[i].text;
+                size_t w = cells[i].width, rest;
 
                 if (w > widths[i]) {
                         text = shorter = text_ellipsize(text, widths[i], style->ellipsis);
@@ -127,11 +151,13 @@ static void print_row(const Table *t, FILE *f, const size_t *widths, const Table
 }
 
 static void print_titles(const Table *t, FILE *f, const size_t *widths, const TableStyle *style) {
+        _cleanup_(table_freep) Table *titles = table_new(t->columns, t->n_columns);
         _cleanup_free_ TableCell *cells = alloc_array(NULL, t->n_columns, sizeof(TableCell));
 
         for (size_t i = 0; i < t->n_columns; i++)
                 cells[i] = (TableCell){ translated(t->columns[i].title), COLOR_TITLE };
-        print_row(t, f, widths, cells, style);
+        table_add(titles, cells);
+        print_row(titles, f, widths, titles->cells, style);
 }
 
 void table_print(const Table *t, FILE *f, const TableStyle *style) {

@@ -35,6 +35,14 @@ char *text_escape(const char *s) {
         return text_escape_n(s, strlen(s), 0);
 }
 
+size_t text_plain_length(const char *s) {
+        size_t n = 0;
+
+        while (s[n] >= ' ' && s[n] <= '~')
+                n++;
+        return n;
+}
+
 bool text_is_utf8(const char *s) {
         uint32_t c;
 

@@ -27,6 +27,9 @@ bool text_init_locale(void);
 char *text_escape_n(const char *s, size_t n, TextFlags flags);
 char *text_escape(const char *s);
 
+/* Length of the beginning of a text that is printed as it is, one column for each byte. */
+size_t text_plain_length(const char *s) _pure_;
+
 bool text_is_utf8(const char *s) _pure_;
 
 /* "0", "no", "off", …, as in the environment variables of systemd. */

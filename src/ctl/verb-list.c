@@ -253,13 +253,14 @@ static char *last_text(const Ctl *c, const JobRow *row, usec_t now) {
 /* The next elapse, and whether it is skipped; of a retry, when that is due. */
 static char *next_text(const Ctl *c, const JobRow *row, usec_t now) {
         bool is_retry = row->retry > 0 && next_of(row) == row->retry;
-        char when[LOCAL_TIME_TEXT_MAX], left[RELATIVE_TIME_MAX];
         bool is_skipped = row->skip > 0 && !is_retry && next_of(row) != USEC_INFINITY;
+        char at[LOCAL_TIME_TEXT_MAX], left[RELATIVE_TIME_MAX];
+        const char *when =
+                c->full ? local_time_format(at, next_of(row)) : relative_time_format(left, next_of(row), now);
 
-        return alloc_format("%s%s%s", is_retry ? _("retry ") : "",
-                            c->full ? local_time_format(when, next_of(row))
-                                    : relative_time_format(left, next_of(row), now),
-                            is_skipped ? _(", skipped") : "");
+        if (!is_retry && !is_skipped)
+                return alloc_string(when);
+        return alloc_format("%s%s%s", is_retry ? _("retry ") : "", when, is_skipped ? _(", skipped") : "");
 }
 
 /* The alarms of a job, which are next to each other, and how many there are. */
@@ -273,7 +274,7 @@ static const AlarmRow *alarms_of(const List *l, const char *job, size_t *ret_n) 
         return alarms + first;
 }
 
-/* What needs to be looked at: "1 alarm, changed on disk". */
+/* What needs to be looked at: "1 alarm, changed on disk"; NULL: nothing. */
 static char *notes_text(List *l, const JobRow *row) {
         size_t n_alarms;
         const char *problem = !row->has_problem || streq(row->state, "invalid") ? "" : _("file invalid, ");
@@ -283,20 +284,23 @@ static char *notes_text(List *l, const JobRow *row) {
         char *text;
 
         (void)alarms_of(l, row->name, &n_alarms);
+        if (n_alarms == 0 && row->degraded == 0 && !*problem && !*paused && !*changed)
+                return NULL;
         if (n_alarms > 0)
                 alarms = alloc_format(ngettext("%zu alarm, ", "%zu alarms, ", n_alarms), n_alarms);
         if (row->degraded > 0)
                 degraded = alloc_format(_("%" PRIu32 " degraded, "), row->degraded);
         text = alloc_format("%s%s%s%s%s", strempty(alarms), problem, strempty(degraded), paused, changed);
-        if (text[0] != '\0')
-                text[strlen(text) - 2] = '\0';
+        text[strlen(text) - 2] = '\0';
         return text;
 }
 
 static void add_row(const Ctl *c, Table *t, List *l, const JobRow *row, usec_t now) {
         _cleanup_free_ char *last = last_text(c, row, now), *next = next_text(c, row, now),
-                            *runs = alloc_format("%" PRIu64, row->runs), *notes = notes_text(l, row);
+                            *notes = notes_text(l, row);
+        char runs[sizeof("18446744073709551615")];
 
+        (void)snprintf(runs, sizeof(runs), "%" PRIu64, row->runs);
         table_add(t, (TableCell[]){
                              { .text = row->name },
                              { .text = row->state, .color = job_state_color(row->state) },

@@ -81,10 +81,6 @@ static int refuse(struct parser *parser, const char *at, const char *message) {
         return -EINVAL;
 }
 
-static bool is_blank(char c) {
-        return c == ' ' || c == '\t';
-}
-
 static bool ends_item(char c) {
         return c == '\0' || c == ',' || is_blank(c);
 }

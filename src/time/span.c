@@ -43,7 +43,8 @@ static const struct unit *unit_find(const char *s, const struct unit *list, size
         const struct unit *best = NULL;
 
         for (size_t i = 0; i < n; i++)
-                if (startswith(s, list[i].name) && (!best || strlen(list[i].name) > strlen(best->name)))
+                if (*s == *list[i].name && startswith(s, list[i].name) &&
+                    (!best || strlen(list[i].name) > strlen(best->name)))
                         best = &list[i];
         return best;
 }
@@ -173,6 +174,17 @@ static bool format_fraction(char *out, size_t size, const char *sep, usec_t span
         return true;
 }
 
+/* Appends "15min", without snprintf(): a list has two or three of them a line. */
+static char *put_part(char *p, const char *sep, usec_t n, const char *name) {
+        char digits[20], *d = digits + sizeof(digits);
+
+        do
+                *--d = (char)('0' + n % 10);
+        while ((n /= 10) > 0);
+        p = mempcpy(stpcpy(p, sep), d, (size_t)(digits + sizeof(digits) - d));
+        return stpcpy(p, name);
+}
+
 char *span_format(char buf[static SPAN_TEXT_MAX], usec_t span, usec_t accuracy) {
         static const struct unit steps[] = {
                 { "y", USEC_PER_YEAR }, { "month", USEC_PER_MONTH }, { "w", USEC_PER_WEEK },
@@ -198,8 +210,7 @@ char *span_format(char buf[static SPAN_TEXT_MAX], usec_t span, usec_t accuracy) 
                     format_fraction(buf + used, SPAN_TEXT_MAX - used, sep, span, steps[i].usec, steps[i].name,
                                     accuracy))
                         break;
-                used += (size_t)snprintf(buf + used, SPAN_TEXT_MAX - used, "%s%" PRI_USEC "%s", sep,
-                                         span / steps[i].usec, steps[i].name);
+                used = (size_t)(put_part(buf + used, sep, span / steps[i].usec, steps[i].name) - buf);
                 assert(used < SPAN_TEXT_MAX);
                 span %= steps[i].usec;
         }

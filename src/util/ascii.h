@@ -17,6 +17,11 @@ static inline bool is_alphanumeric(char c) {
         return is_letter(c) || is_digit(c);
 }
 
+/* What config files have between words. */
+static inline bool is_blank(char c) {
+        return c == ' ' || c == '\t';
+}
+
 /* The value of a lowercase hexadecimal digit, or -1. */
 static inline int hex_value(char c) {
         return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;

@@ -50,7 +50,7 @@ bool utf8_is_valid(const char *s) {
         size_t length;
 
         for (; *s; s += length) {
-                length = utf8_char_length(s, strnlen(s, 4));
+                length = (unsigned char)*s < 0x80 ? 1 : utf8_char_length(s, strnlen(s, 4));
                 if (length == 0)
                         return false;
         }

@@ -96,7 +96,7 @@ int word_next(const char **p, char *out, char **reterr) {
         *p += strspn(*p, WORD_BLANKS);
         if (**p == '\0')
                 return 0;
-        while (**p != '\0' && (quote || !strchr(WORD_BLANKS, **p))) {
+        while (**p != '\0' && (quote || !is_word_blank(**p))) {
                 char c = *(*p)++;
 
                 if (c == '\\') {

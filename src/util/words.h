@@ -3,9 +3,14 @@
 
 /* Values that are lists: words with quotes and escapes as systemd.syntax(7) has them. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define WORD_BLANKS " \t\n\r"
+
+static inline bool is_word_blank(char c) {
+        return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 /* Takes the next word of *p into out, which has room for all that is left. Returns 1; 0 when there is none; -EINVAL
  * with a message in *reterr (freed by the caller); -ENOMEM. */
