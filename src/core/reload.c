@@ -5,7 +5,6 @@
  * hands out the same JobDef for the same content, so the comparison is one of pointers. */
 
 #include <assert.h>
-#include <malloc.h>
 #include <stdio.h>
 
 #include "core/alarms.h"
@@ -194,7 +193,6 @@ int reload_jobs(Manager *m) {
         job_loader_forget_jobs(m->loader);
         drop_unseen_jobs(m);
         pauses_start(m);
-        (void)malloc_trim(0); /* a load needs memory that nothing needs afterwards */
         return diagnostics_merge(&m->diagnostics, job_loader_diagnostics(m->loader));
 }
 
