@@ -137,7 +137,7 @@ static void refresh_on_demand(Manager *m, Job *job) {
 }
 
 void reload_drop_job_if_over(Manager *m, Job *job) {
-        if (!job->gone || !TAILQ_EMPTY(&job->runs))
+        if (!job->gone || !TAILQ_EMPTY(&job->live->runs))
                 return;
         assert(job->n_running == 0 && job->n_queued == 0);
         alarms_remove_job(m, job);
@@ -156,7 +156,7 @@ static void drop_unseen_jobs(Manager *m) {
                         continue;
                 job->gone = true;
                 TELL_TRIGGERS(m, remove_job, job);
-                if (!TAILQ_EMPTY(&job->runs))
+                if (!TAILQ_EMPTY(&job->live->runs))
                         NOTIFY_OBSERVERS(m, job_changed, job);
                 else
                         reload_drop_job_if_over(m, job);
