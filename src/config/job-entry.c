@@ -204,7 +204,7 @@ Entry *job_entry_free(Entry *e) {
 
 static int entry_new(Entry **ret, const char *name) {
         size_t n = strlen(name) + 1;
-        Entry *e = calloc(1, sizeof(*e) + n);
+        Entry *e = calloc(1, MAX(sizeof(*e), offsetof(Entry, name) + n));
 
         if (!e)
                 return -ENOMEM;

@@ -17,16 +17,16 @@ typedef struct EntryRare {
 } EntryRare;
 
 typedef struct Entry {
-        JobDef *def;        /* in use: the last valid one; NULL for a template */
-        EntryRare *rare;    /* never NULL; entries that have nothing of it share an empty one */
-        uint64_t stamp;     /* digest of that of the file */
-        unsigned directory; /* that the file is in */
-        bool masked;
-        bool hidden;  /* drop-ins for an instance that has no file: shows when it is asked for */
-        bool recheck; /* the stamps say nothing: read again */
-        bool changed; /* by the current load: differs from the previous version */
-        bool carried; /* its directory cannot be read now; that is told once, for the directory */
-        bool kept;    /* the loader's: the load under way took it over */
+        JobDef *def;             /* in use: the last valid one; NULL for a template */
+        EntryRare *rare;         /* never NULL; entries that have nothing of it share an empty one */
+        uint64_t stamp;          /* digest of that of the file */
+        unsigned directory : 26; /* that the file is in */
+        bool masked : 1;
+        bool hidden : 1;  /* drop-ins for an instance that has no file: shows when it is asked for */
+        bool recheck : 1; /* the stamps say nothing: read again */
+        bool changed : 1; /* by the current load: differs from the previous version */
+        bool carried : 1; /* its directory cannot be read now; that is told once, for the directory */
+        bool kept : 1;    /* the loader's: the load under way took it over */
         char name[];
 } Entry;
 

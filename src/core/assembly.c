@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 
 #include "core/absences.h"
@@ -304,6 +305,12 @@ Manager *manager_free(Manager *m) {
         return mfree(m);
 }
 
+/* A load needs memory that nothing needs afterwards. */
+static void give_memory_back(Manager *m) {
+        ledger_end_read_ahead(m->ledger);
+        (void)malloc_trim(0);
+}
+
 int manager_start(Manager *m) {
         int r;
 
@@ -314,7 +321,7 @@ int manager_start(Manager *m) {
         r = triggers_start(m);
         if (r < 0)
                 return r;
-        ledger_end_read_ahead(m->ledger);
+        give_memory_back(m);
         take_over_start(m);
         queues_pump(m);
         return 0;
@@ -362,7 +369,7 @@ int manager_reload(Manager *m) {
                 return log_error_errno(r, "Cannot load the job files: %m; previous versions stay in use");
         set_retention(m);
         absences_look(m);
-        ledger_end_read_ahead(m->ledger);
+        give_memory_back(m);
         once_look_at_all(m);
         if (m->take_over.has_left_runs)
                 (void)take_over_runs(m);

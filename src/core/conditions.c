@@ -247,7 +247,8 @@ const Reading *condition_watch_readings(ConditionWatch *w) {
 }
 
 const Reading *job_wait_readings(const Job *job, const JobDef *def) {
-        return job->wait && job->wait->def == def ? condition_watch_readings(&job->wait->watch) : NULL;
+        return job->live->wait && job->live->wait->def == def ? condition_watch_readings(&job->live->wait->watch)
+                                                              : NULL;
 }
 
 /* --- their history --- */

@@ -128,7 +128,7 @@ static int tell_runs(const Telling *t) {
         const LiveRun *run;
         int r = 0;
 
-        TAILQ_FOREACH(run, &t->job->runs, of_job) {
+        TAILQ_FOREACH(run, &t->job->live->runs, of_job) {
                 if (r < 0 || n_told == RUNS_TOLD_MAX)
                         break;
                 r = tell_run(t, run);

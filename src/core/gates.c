@@ -111,7 +111,7 @@ static GateAnswer ask_rate(const GateInput *in, usec_t now) {
 
         if (min == 0)
                 return ADMIT;
-        if (in->job->n_queued > in->job->n_delayed && in->asker != GATE_RETRY)
+        if (in->job->n_queued > in->job->live->n_delayed && in->asker != GATE_RETRY)
                 return SHUT(in, usec_add(now, AGAIN_USEC));
         if (last == 0 || last > now || now - last >= min)
                 return ADMIT;
@@ -124,7 +124,7 @@ static char *why_rate(char buf[static GATE_WHY_MAX], const GateInput *in, const 
         (void)span_format(span, in->def->rare->min_interval, USEC_PER_MSEC);
         if (in->asker == GATE_REQUEST)
                 return say(buf, "The job runs at most once in %s (MinIntervalSec=).", span);
-        if (in->job->n_queued > in->job->n_delayed && in->asker != GATE_RETRY)
+        if (in->job->n_queued > in->job->live->n_delayed && in->asker != GATE_RETRY)
                 return say(buf,
                            "No run is accepted while one waits, and for %s after it has started (MinIntervalSec=).",
                            span);
@@ -145,14 +145,15 @@ static unsigned places(const JobDef *def) {
 static bool is_refused_by_overlap(const GateInput *in) {
         const Job *job = in->job;
 
-        if (in->is_now && in->def->rare->wait_for && job->n_slots < places(in->def))
+        if (in->is_now && in->def->rare->wait_for && job->live->n_slots < places(in->def))
                 return false;
         switch (in->def->overlap) {
         case OVERLAP_SKIP:
-                return job_n_active(job) > job->n_sought;
+                return job_n_active(job) > job->live->n_sought;
         case OVERLAP_QUEUE:
         case OVERLAP_PARALLEL:
-                return job->n_bounded >= places(in->def) + in->def->rare->queue_max && in->cause != RUN_CAUSE_CATCH_UP;
+                return job->live->n_bounded >= places(in->def) + in->def->rare->queue_max &&
+                       in->cause != RUN_CAUSE_CATCH_UP;
         case OVERLAP_REPLACE:
         case _OVERLAP_MAX:
                 break;
@@ -161,7 +162,7 @@ static bool is_refused_by_overlap(const GateInput *in) {
 }
 
 static GateAnswer ask_overlap(const GateInput *in, usec_t now) {
-        unsigned n_before = in->asker == GATE_QUEUED ? in->job->n_slots : job_n_active(in->job);
+        unsigned n_before = in->asker == GATE_QUEUED ? in->job->live->n_slots : job_n_active(in->job);
 
         if (!can_wait(in) && is_refused_by_overlap(in))
                 return REFUSE;
@@ -177,8 +178,8 @@ static char *why_overlap(char buf[static GATE_WHY_MAX], const GateInput *in, con
                            overlap_to_string(in->def->overlap));
         if (in->def->overlap == OVERLAP_SKIP)
                 return say(buf, "%sAnother run of the job is still active (Overlap=skip).", forecast);
-        assert(in->job->n_bounded >= places(in->def));
-        n_waiting = in->job->n_bounded - places(in->def);
+        assert(in->job->live->n_bounded >= places(in->def));
+        n_waiting = in->job->live->n_bounded - places(in->def);
         return say(buf, "%s%u run%s of the job %s waiting already (QueueMax=%u).", forecast, n_waiting,
                    PLURAL(n_waiting), n_waiting == 1 ? "is" : "are", in->def->rare->queue_max);
 }

@@ -15,8 +15,8 @@ typedef struct Pool Pool; /* of pools.h */
 /* How far a run has come; run_set_stage() alone changes it. The state in its record follows from it. */
 typedef enum RunStage {
         RUN_STAGE_NONE,     /* counted nowhere: not accepted yet, or left to the next daemon */
-        RUN_STAGE_DELAYED,  /* in Job.delayed: a retry whose time has not come */
-        RUN_STAGE_QUEUED,   /* in Job.queue: waits for the job's other runs */
+        RUN_STAGE_DELAYED,  /* in JobLive.delayed: a retry whose time has not come */
+        RUN_STAGE_QUEUED,   /* in JobLive.queue: waits for the job's other runs */
         RUN_STAGE_READY,    /* in Pool.waiting: holds a place of its job */
         RUN_STAGE_STARTING, /* goes on: holds one of its pool and of all, too */
         RUN_STAGE_RUNNING,  /* goes on */
@@ -39,7 +39,7 @@ struct LiveRun {
         Execution *execution; /* NULL until it is started */
         TAILQ_ENTRY(LiveRun) all, of_job;
         HashNode by_id;
-        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or the outbox */
+        TAILQ_ENTRY(LiveRun) waiting; /* in JobLive.queue, JobLive.delayed or the outbox */
         RunPayload *payload;          /* what a trigger gave it, or NULL */
         usec_t rank;                  /* among those that wait for the same: the smallest goes first */
         usec_t waits_since;           /* for a slot of its pool, boottime; 0: it did not yet */

@@ -29,7 +29,8 @@ LiveRun *live_find(const LiveRuns *live, uint64_t id) {
 
 /* What an earlier daemon left may come after a first request. */
 void live_add(LiveRuns *live, LiveRun *run) {
-        LiveRun *before = TAILQ_LAST(&live->all, LiveRunList), *of_job = TAILQ_LAST(&run->job->runs, LiveRunList);
+        LiveRun *before = TAILQ_LAST(&live->all, LiveRunList),
+                *of_job = TAILQ_LAST(&run->job->live->runs, LiveRunList);
 
         assert(run->stage == RUN_STAGE_NONE);
         hash_table_put(&live->by_id, &run->by_id, (uint32_t)run->record.id, hash_of_node, NULL);
@@ -42,16 +43,16 @@ void live_add(LiveRuns *live, LiveRun *run) {
         else
                 TAILQ_INSERT_HEAD(&live->all, run, all);
         if (of_job)
-                TAILQ_INSERT_AFTER(&run->job->runs, of_job, run, of_job);
+                TAILQ_INSERT_AFTER(&run->job->live->runs, of_job, run, of_job);
         else
-                TAILQ_INSERT_HEAD(&run->job->runs, run, of_job);
+                TAILQ_INSERT_HEAD(&run->job->live->runs, run, of_job);
 }
 
 void live_remove(LiveRuns *live, LiveRun *run) {
         hash_table_take(&live->by_id, &run->by_id, (uint32_t)run->record.id);
         hash_table_shrink(&live->by_id);
         TAILQ_REMOVE(&live->all, run, all);
-        TAILQ_REMOVE(&run->job->runs, run, of_job);
+        TAILQ_REMOVE(&run->job->live->runs, run, of_job);
         if (live->emptied_source && live->by_id.n_nodes == 0)
                 (void)sd_event_source_set_enabled(live->emptied_source, SD_EVENT_ONESHOT);
 }
@@ -69,6 +70,7 @@ LiveRun *live_run_free(LiveRun *run) {
         execution_free(run->execution);
         run_payload_free(run->payload);
         job_def_unref(run->def);
+        job_unref_live(run->job);
         owned_run_done(&run->owned);
         return mfree(run);
 }
@@ -104,9 +106,14 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
         r = m->live.by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&m->live.by_id) : -ENOBUFS;
         if (r < 0)
                 return r;
+        r = job_ref_live(job);
+        if (r < 0)
+                return r;
         run = malloc(sizeof(*run));
-        if (!run)
+        if (!run) {
+                job_unref_live(job);
                 return -ENOMEM;
+        }
         *run = (LiveRun){
                 .deadline.position = HEAP_NONE,
                 .position = HEAP_NONE,

@@ -109,7 +109,8 @@ static void forget_job(Manager *m, Job *job) {
 
 /* One that is paused keeps its time, and one that could not be planned has it still. */
 static bool job_is_over(const Job *job) {
-        return is_once(job) && job->timers && !job->paused && job->next == USEC_INFINITY && TAILQ_EMPTY(&job->runs);
+        return is_once(job) && job->timers && !job->paused && job->next == USEC_INFINITY &&
+               TAILQ_EMPTY(&job->live->runs);
 }
 
 static size_t list_over(const Manager *m, Job *ret[static FORGET_MAX]) {
@@ -343,7 +344,7 @@ int manager_remove_once(Manager *m, const char *name) {
                 return -ENOENT;
         if (!is_once(job))
                 return -EADDRINUSE;
-        if (!TAILQ_EMPTY(&job->runs))
+        if (!TAILQ_EMPTY(&job->live->runs))
                 return -EBUSY;
         runs_refuse(m, name, &request, RUN_RESULT_CANCELLED, "The job, which was to run once, was cancelled.");
         r = runs_commit(m);

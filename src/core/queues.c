@@ -131,17 +131,19 @@ static bool waits_for_machine(const LiveRun *run) {
 }
 
 static void wait_free(Job *job) {
-        JobWait *wait = TAKE_PTR(job->wait);
+        JobWait *wait = job->live->wait;
 
         if (!wait)
                 return;
+        job->live->wait = NULL;
         condition_watch_stop(&wait->watch);
         job_def_unref(wait->def);
         free(wait);
+        job_let_rest(job);
 }
 
 void queues_settle(Job *job) {
-        if (job->n_queued == job->n_delayed)
+        if (job->n_queued == job->live->n_delayed)
                 wait_free(job);
 }
 
@@ -149,15 +151,15 @@ void queues_settle(Job *job) {
 static void let_pass(Job *job) {
         LiveRun *run, *next, *last = NULL;
 
-        for (run = TAILQ_FIRST(&job->queue); run; run = next) {
+        for (run = TAILQ_FIRST(&job->live->queue); run; run = next) {
                 next = TAILQ_NEXT(run, waiting);
                 if (run->record.trigger != RUN_TRIGGER_NOW)
                         continue;
-                TAILQ_REMOVE(&job->queue, run, waiting);
+                TAILQ_REMOVE(&job->live->queue, run, waiting);
                 if (last)
-                        TAILQ_INSERT_AFTER(&job->queue, last, run, waiting);
+                        TAILQ_INSERT_AFTER(&job->live->queue, last, run, waiting);
                 else
-                        TAILQ_INSERT_HEAD(&job->queue, run, waiting);
+                        TAILQ_INSERT_HEAD(&job->live->queue, run, waiting);
                 last = run;
         }
 }
@@ -172,8 +174,8 @@ static void on_condition(ConditionWatch *w) {
 
         if (w->truth != TRUTH_UNKNOWN)
                 wait->reading_until = 0;
-        if (w->truth != TRUTH_TRUE && job->n_slots > job->n_running) {
-                TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job) {
+        if (w->truth != TRUTH_TRUE && job->live->n_slots > job->n_running) {
+                TAILQ_FOREACH_REVERSE(run, &job->live->runs, LiveRunList, of_job) {
                         if (run->stage != RUN_STAGE_READY || !waits_for_machine(run))
                                 continue;
                         run_set_stage(run, RUN_STAGE_QUEUED);
@@ -186,7 +188,7 @@ static void on_condition(ConditionWatch *w) {
 }
 
 static bool is_watched(const LiveRun *run) {
-        const JobWait *wait = run->job->wait;
+        const JobWait *wait = run->job->live->wait;
 
         return wait && wait->def == run->def && wait->watch.manager;
 }
@@ -210,8 +212,8 @@ static JobWait *wait_new(const LiveRun *run, usec_t now) {
 static void wait_begin(Manager *m, const LiveRun *run) {
         LogContext c = { .job = run->job->name, .run = run->record.id };
         Job *job = run->job;
-        bool is_new = !job->wait || job->wait->def != run->def;
-        JobWait *wait = is_new ? wait_new(run, turn_now(m->event).realtime) : job->wait;
+        bool is_new = !job->live->wait || job->live->wait->def != run->def;
+        JobWait *wait = is_new ? wait_new(run, turn_now(m->event).realtime) : job->live->wait;
         int r;
 
         if (!wait || wait->watch.manager)
@@ -224,14 +226,14 @@ static void wait_begin(Manager *m, const LiveRun *run) {
                             "Cannot look whether the condition is true that it waits for: %s; trying again.",
                             strerror(-r));
         wait_free(job);
-        job->wait = wait;
+        job->live->wait = wait;
 }
 
 /* Counted from when it could have begun, but for others; so a restart needs nothing else. What has just begun to look
  * is given the time for a first reading, however short a run waits. */
 static usec_t waits_until(const LiveRun *run) {
         const RunRecord *r = &run->record;
-        const JobWait *wait = run->job->wait;
+        const JobWait *wait = run->job->live->wait;
         usec_t until = r->requested;
 
         if (r->cause == RUN_CAUSE_RETRY)
@@ -276,7 +278,7 @@ static void wait_for_machine(Manager *m, LiveRun *run) {
 
 /* It waited for the machine until long ago, and nobody looked in between: all that is known is from before that. */
 static void look_again_after_sleep(const LiveRun *run, usec_t now) {
-        JobWait *wait = run->job->wait;
+        JobWait *wait = run->job->live->wait;
 
         if (wait && run->record.state == RUN_WAITING && usec_sub(now, waits_until(run)) > LATE_USEC)
                 wait->reading_until = usec_add(now, FIRST_READING_USEC);
@@ -319,7 +321,7 @@ void queues_pump_job(Manager *m, Job *job) {
 
         if (m->take_over.is_under_way)
                 return;
-        while (!m->stopping && (run = TAILQ_FIRST(&job->queue)))
+        while (!m->stopping && (run = TAILQ_FIRST(&job->live->queue)))
                 if (!pump_first(m, run))
                         break;
         queues_settle(job);
@@ -353,7 +355,7 @@ void queues_add(Manager *m, LiveRun *run) {
 void queues_redefine(Manager *m, Job *job) {
         LiveRun *run;
 
-        TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job) {
+        TAILQ_FOREACH_REVERSE(run, &job->live->runs, LiveRunList, of_job) {
                 if (run_goes_on(run) || run->stage == RUN_STAGE_DONE)
                         continue;
                 if (run->stage == RUN_STAGE_READY)
@@ -403,7 +405,7 @@ usec_t retry_not_before(const LiveRun *run) {
 }
 
 usec_t manager_next_retry(const Manager *m, const Job *job) {
-        const LiveRun *run = TAILQ_FIRST(&job->delayed);
+        const LiveRun *run = TAILQ_FIRST(&job->live->delayed);
         Instant now = turn_now(m->event);
 
         if (!run)
@@ -429,10 +431,10 @@ void queues_add_retry(Manager *m, LiveRun *run) {
 
 /* Where nothing waits for the machine, what is in the queue is about to start. */
 LiveRun *queues_next_retry(const Job *job, const LiveRun *after) {
-        LiveRun *run = after ? TAILQ_NEXT(after, waiting) : TAILQ_FIRST(&job->delayed);
+        LiveRun *run = after ? TAILQ_NEXT(after, waiting) : TAILQ_FIRST(&job->live->delayed);
 
-        if (!run && (!after || after->stage == RUN_STAGE_DELAYED) && job->wait)
-                run = TAILQ_FIRST(&job->queue);
+        if (!run && (!after || after->stage == RUN_STAGE_DELAYED) && job->live->wait)
+                run = TAILQ_FIRST(&job->live->queue);
         while (run && run->record.cause != RUN_CAUSE_RETRY)
                 run = TAILQ_NEXT(run, waiting);
         return run;
@@ -442,7 +444,7 @@ void queues_resume(Manager *m, const Job *job) {
         LiveRun *run;
 
         assert(!job->paused);
-        TAILQ_FOREACH(run, &job->delayed, waiting) {
+        TAILQ_FOREACH(run, &job->live->delayed, waiting) {
                 assert(run->stage == RUN_STAGE_DELAYED && run->deadline.due == on_time_has_come);
                 deadline_set(m, &run->deadline, retry_not_before(run));
         }

@@ -5,7 +5,6 @@
  * hands out the same JobDef for the same content, so the comparison is one of pointers. */
 
 #include <assert.h>
-#include <malloc.h>
 #include <stdio.h>
 
 #include "core/alarms.h"
@@ -138,7 +137,7 @@ static void refresh_on_demand(Manager *m, Job *job) {
 }
 
 void reload_drop_job_if_over(Manager *m, Job *job) {
-        if (!job->gone || !TAILQ_EMPTY(&job->runs))
+        if (!job->gone || !TAILQ_EMPTY(&job->live->runs))
                 return;
         assert(job->n_running == 0 && job->n_queued == 0);
         alarms_remove_job(m, job);
@@ -157,7 +156,7 @@ static void drop_unseen_jobs(Manager *m) {
                         continue;
                 job->gone = true;
                 TELL_TRIGGERS(m, remove_job, job);
-                if (!TAILQ_EMPTY(&job->runs))
+                if (!TAILQ_EMPTY(&job->live->runs))
                         NOTIFY_OBSERVERS(m, job_changed, job);
                 else
                         reload_drop_job_if_over(m, job);
@@ -194,7 +193,6 @@ int reload_jobs(Manager *m) {
         job_loader_forget_jobs(m->loader);
         drop_unseen_jobs(m);
         pauses_start(m);
-        (void)malloc_trim(0); /* a load needs memory that nothing needs afterwards */
         return diagnostics_merge(&m->diagnostics, job_loader_diagnostics(m->loader));
 }
 

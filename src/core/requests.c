@@ -19,7 +19,7 @@
 static void replace_other_runs(Manager *m, const LiveRun *by) {
         LiveRun *previous;
 
-        for (LiveRun *run = TAILQ_LAST(&by->job->runs, LiveRunList); run; run = previous) {
+        for (LiveRun *run = TAILQ_LAST(&by->job->live->runs, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
                 if (run == by || run->stage == RUN_STAGE_STOPPING || run->stage == RUN_STAGE_DONE)
                         continue;
@@ -32,7 +32,7 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
 void runs_preempt(const Trigger *t, const Job *job, const char *reason) {
         LiveRun *previous;
 
-        for (LiveRun *run = TAILQ_LAST(&job->runs, LiveRunList); run; run = previous) {
+        for (LiveRun *run = TAILQ_LAST(&job->live->runs, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
                 if (run->stage == RUN_STAGE_STOPPING || !run_goes_on(run) || !run_payload(run, t->ops) ||
                     run->record.cause == RUN_CAUSE_MANUAL)

@@ -86,7 +86,7 @@ bool run_goes_on(const LiveRun *run) {
 
 void run_set_sought(LiveRun *run, bool sought) {
         assert(!sought || run_goes_on(run));
-        run->job->n_sought += (unsigned)sought - run->is_sought;
+        run->job->live->n_sought += (unsigned)sought - run->is_sought;
         run->is_sought = sought;
 }
 
@@ -96,21 +96,22 @@ static void count(LiveRun *run, const Stage *from, const Stage *to) {
         unsigned delayed = (to == &stages[RUN_STAGE_DELAYED]) - (from == &stages[RUN_STAGE_DELAYED]);
         Manager *m = run->manager;
         Job *job = run->job;
+        JobLive *live = job->live;
 
         m->n_queued += waits;
         job->n_queued += waits;
-        job->n_delayed += delayed;
+        live->n_delayed += delayed;
         /* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it. */
         if (run->record.cause != RUN_CAUSE_CATCH_UP)
-                job->n_bounded += waits - delayed + goes_on;
-        job->n_slots += to->has_place - from->has_place;
+                live->n_bounded += waits - delayed + goes_on;
+        live->n_slots += to->has_place - from->has_place;
         m->n_running += goes_on;
         job->n_running += goes_on;
         if (run->pool)
                 run->pool->n_running += goes_on;
         /* None goes below zero. */
-        assert(job->n_running <= m->n_running && job->n_queued <= m->n_queued && job->n_delayed <= job->n_queued);
-        assert(job->n_bounded <= job->n_running + job->n_queued && job->n_slots >= job->n_running);
+        assert(job->n_running <= m->n_running && job->n_queued <= m->n_queued && live->n_delayed <= job->n_queued);
+        assert(live->n_bounded <= job->n_running + job->n_queued && live->n_slots >= job->n_running);
         assert(!run->pool || run->pool->n_running <= m->n_running);
 }
 
@@ -122,9 +123,9 @@ void run_set_stage(LiveRun *run, RunStage stage) {
 
         assert(transitions[before][stage] && (run->pool || !to->has_place));
         if (before == RUN_STAGE_DELAYED)
-                TAILQ_REMOVE(&job->delayed, run, waiting);
+                TAILQ_REMOVE(&job->live->delayed, run, waiting);
         else if (before == RUN_STAGE_QUEUED)
-                TAILQ_REMOVE(&job->queue, run, waiting);
+                TAILQ_REMOVE(&job->live->queue, run, waiting);
         else if (before == RUN_STAGE_READY)
                 (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
         if (!from->goes_on || !to->goes_on) {
@@ -140,11 +141,11 @@ void run_set_stage(LiveRun *run, RunStage stage) {
         else if (stage == RUN_STAGE_READY && before != RUN_STAGE_QUEUED)
                 job->n_runs -= job->n_runs > 0; /* what a daemon began that did not count was not counted */
         if (stage == RUN_STAGE_DELAYED)
-                TAILQ_INSERT_TAIL(&job->delayed, run, waiting);
+                TAILQ_INSERT_TAIL(&job->live->delayed, run, waiting);
         else if (stage == RUN_STAGE_QUEUED && before == RUN_STAGE_READY) /* it was the first already */
-                TAILQ_INSERT_HEAD(&job->queue, run, waiting);
+                TAILQ_INSERT_HEAD(&job->live->queue, run, waiting);
         else if (stage == RUN_STAGE_QUEUED)
-                TAILQ_INSERT_TAIL(&job->queue, run, waiting);
+                TAILQ_INSERT_TAIL(&job->live->queue, run, waiting);
         if (before == RUN_STAGE_READY || from->goes_on != to->goes_on)
                 pool_changed(run->manager, run->pool);
         log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is now %s (%s).", run->record.id, to->name,

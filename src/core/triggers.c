@@ -116,7 +116,7 @@ bool run_returns_payload(const LiveRun *run) {
 }
 
 LiveRun *runs_next(const Job *job, const LiveRun *after) {
-        return after ? TAILQ_NEXT(after, of_job) : TAILQ_FIRST(&job->runs);
+        return after ? TAILQ_NEXT(after, of_job) : TAILQ_FIRST(&job->live->runs);
 }
 
 /* --- the manager --- */

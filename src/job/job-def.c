@@ -8,6 +8,7 @@
 #include <stdalign.h>
 
 #include "util/ascii.h"
+#include "util/shared-bytes.h"
 #include "util/string-table.h"
 #include "util/strv.h"
 
@@ -58,9 +59,17 @@ JobDef *job_def_ref(JobDef *d) {
         return d;
 }
 
+static void trigger_times_done(TriggerDef *t) {
+        if (t->is_shared)
+                shared_bytes_put(t->calendar ? (void *)t->calendar : t->cron);
+        else {
+                calendar_free(t->calendar);
+                cron_free(t->cron);
+        }
+}
+
 void trigger_def_done(TriggerDef *t) {
-        calendar_free(t->calendar);
-        cron_free(t->cron);
+        trigger_times_done(t);
         free(t->expression);
         *t = (TriggerDef){};
 }
@@ -106,8 +115,9 @@ static void usual_members_done(JobDef *d) {
         free(d->name);
 }
 
-static bool calendar_is_packed(const JobDef *d, const TriggerDef *t) {
-        return (const char *)t->calendar > (const char *)d && (const char *)t->calendar < (const char *)d + d->size;
+static bool rare_is_shared(const JobDef *d) {
+        return d->size > 0 && d->rare != &job_def_defaults.rare &&
+               ((char *)d->rare < (char *)d || (char *)d->rare >= (char *)d + d->size);
 }
 
 JobDef *job_def_unref(JobDef *d) {
@@ -117,16 +127,45 @@ JobDef *job_def_unref(JobDef *d) {
         if (--d->n_ref > 0)
                 return NULL;
 
-        if (d->rare != &job_def_defaults.rare)
+        if (rare_is_shared(d))
+                shared_bytes_put(d->rare);
+        else if (d->rare != &job_def_defaults.rare)
                 rare_def_done(d->rare);
-        for (size_t i = 0; d->size > 0 && i < d->n_triggers; i++) {
-                if (!calendar_is_packed(d, &d->triggers[i]))
-                        calendar_free(d->triggers[i].calendar);
-                cron_free(d->triggers[i].cron);
-        }
+        for (size_t i = 0; d->size > 0 && i < d->n_triggers; i++)
+                trigger_times_done(&d->triggers[i]);
         if (d->size == 0)
                 usual_members_done(d);
         return mfree(d);
+}
+
+/* --- sharing --- */
+
+/* Without memory a definition keeps its own. */
+static void share_times(TriggerDef *t) {
+        size_t n = t->calendar ? calendar_size(t->calendar) : t->cron ? cron_size() : 0;
+        void *shared = n > 0 ? shared_bytes_get(t->calendar ? (void *)t->calendar : t->cron, n) : NULL;
+
+        if (!shared)
+                return;
+        trigger_times_done(t);
+        *(t->calendar ? (void **)&t->calendar : (void **)&t->cron) = shared;
+        t->is_shared = true;
+}
+
+static bool owns_something(const RareDef *r) {
+        const TimerDef *t = &r->timer;
+        const MonitorDef *m = &r->monitor;
+
+        return r->documentation || r->tags || t->time_zone || t->except || r->path_trigger || m->when || m->clear ||
+               m->on_clear || r->rotate || r->clean || r->on_success || r->on_failure || r->on_alarm || r->unit ||
+               r->pool || r->wait_for || r->properties || r->source_files;
+}
+
+/* What is between the members was copied with them: a difference would cost memory, and nothing else. */
+static RareDef *share_rare(const RareDef *rare) {
+        if (memcmp((const void *)rare, (const void *)&job_def_defaults.rare, sizeof(RareDef)) == 0)
+                return (RareDef *)&job_def_defaults.rare;
+        return owns_something(rare) ? NULL : shared_bytes_get(rare, sizeof(RareDef));
 }
 
 /* --- packing --- */
@@ -134,8 +173,9 @@ JobDef *job_def_unref(JobDef *d) {
 /* One pass over the members finds out how much memory they need; the second one puts them there. */
 typedef struct Packer {
         const JobDef *from;
-        char *block; /* NULL in the first pass */
-        char *text;  /* of the definition, in the block */
+        char *block;   /* NULL in the first pass */
+        char *text;    /* of the definition, in the block */
+        RareDef *rare; /* that the definition shares with others; NULL: it has its own */
         size_t n;
 } Packer;
 
@@ -174,15 +214,6 @@ static char *pack_string(Packer *p, const char *s) {
         return pack_bytes(p, s, n);
 }
 
-/* Scratch takes what the first pass finds. */
-static void pack_trigger(Packer *p, const TriggerDef *from, TriggerDef *to) {
-        size_t n = from->calendar ? calendar_size(from->calendar) : 0;
-        TriggerDef scratch = {};
-
-        to = p->block ? to : &scratch;
-        to->calendar = n > 0 ? pack_member(p, from->calendar, n) : from->calendar;
-}
-
 static size_t argv_size(const CommandDef *c) {
         return (strv_length(c->argv) + 1) * sizeof(char *);
 }
@@ -202,17 +233,12 @@ static void pack_words(Packer *p, const CommandDef *from, CommandDef *to) {
 
 static void pack_all(Packer *p) {
         const JobDef *from = p->from;
-        const void *own = from->rare, *defaults = &job_def_defaults.rare;
         JobDef scratch = *from, *d = pack_member(p, from, sizeof(JobDef)) ?: &scratch;
 
-        /* What is between the members was copied with them: a difference would cost memory, and nothing else. */
-        d->rare = memcmp(own, defaults, sizeof(RareDef)) == 0 ? (RareDef *)&job_def_defaults.rare
-                                                              : pack_member(p, own, sizeof(RareDef));
+        d->rare = p->rare ?: pack_member(p, from->rare, sizeof(RareDef));
         /* Nothing is written to them in the first pass. */
         d->triggers = pack_member(p, from->triggers, from->n_triggers * sizeof(TriggerDef)) ?: from->triggers;
         d->commands = pack_member(p, from->commands, from->n_commands * sizeof(CommandDef)) ?: from->commands;
-        for (size_t i = 0; i < from->n_triggers; i++)
-                pack_trigger(p, &from->triggers[i], &d->triggers[i]);
         for (size_t i = 0; i < from->n_commands; i++) {
                 char **argv = pack_member(p, from->commands[i].argv, argv_size(&from->commands[i]));
 
@@ -235,22 +261,24 @@ static void pack_all(Packer *p) {
 
 int job_def_pack(JobDef **d) {
         JobDef *from = *d, *packed;
-        Packer size = { .from = from }, p = { .from = from };
+        Packer size = { .from = from, .rare = share_rare(from->rare) }, p = size;
 
         assert(from->n_ref == 1 && from->size == 0);
+        for (size_t i = 0; i < from->n_triggers; i++)
+                share_times(&from->triggers[i]);
         pack_all(&size);
         p.block = malloc(size.n);
-        if (!p.block)
+        if (!p.block) {
+                if (p.rare && p.rare != &job_def_defaults.rare)
+                        shared_bytes_put(p.rare);
                 return -ENOMEM;
+        }
         pack_all(&p);
         assert(p.n == size.n);
         packed = (JobDef *)(void *)p.block;
         packed->size = (uint32_t)size.n;
-        for (size_t i = 0; i < from->n_triggers; i++) { /* what was not copied belongs to the packed one */
-                if (packed->triggers[i].calendar == from->triggers[i].calendar)
-                        from->triggers[i].calendar = NULL;
-                from->triggers[i].cron = NULL;
-        }
+        for (size_t i = 0; i < from->n_triggers; i++) /* what was not copied belongs to the packed one */
+                from->triggers[i] = (TriggerDef){ .expression = from->triggers[i].expression };
         usual_members_done(from);
         free(from);
         *d = packed;

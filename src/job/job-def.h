@@ -38,7 +38,8 @@ typedef enum TriggerType {
 
 typedef struct TriggerDef {
         TriggerType type;
-        usec_t span; /* µs; of an interval, after boot, after start */
+        bool is_shared; /* calendar or cron is of util/shared-bytes.h */
+        usec_t span;    /* µs; of an interval, after boot, after start */
         Calendar *calendar;
         Cron *cron;
         char *expression; /* as written, for users and as its name in the ledger */
@@ -134,7 +135,8 @@ typedef struct SuccessDef {
         uint64_t signals;     /* 1 << signal */
 } SuccessDef;
 
-/* What few jobs set. The definitions of all others share job_def_defaults.rare. */
+/* What few jobs set. The definitions of all others share job_def_defaults.rare, and those that are packed and set
+ * numbers only share equal ones. */
 typedef struct RareDef {
         char **documentation; /* NULL-terminated or NULL */
         char **tags;

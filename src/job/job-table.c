@@ -13,6 +13,13 @@ struct JobTable {
         size_t n_jobs;
 };
 
+/* Of jobs without a run. It is not const because theirs are not. */
+static JobLive at_rest = {
+        .runs = TAILQ_HEAD_INITIALIZER(at_rest.runs),
+        .queue = TAILQ_HEAD_INITIALIZER(at_rest.queue),
+        .delayed = TAILQ_HEAD_INITIALIZER(at_rest.delayed),
+};
+
 int job_new(Job **ret, const char *name) {
         size_t n = strlen(name) + 1;
         Job *j = calloc(1, sizeof(*j) + n);
@@ -20,9 +27,7 @@ int job_new(Job **ret, const char *name) {
         if (!j)
                 return -ENOMEM;
         j->next = USEC_INFINITY;
-        TAILQ_INIT(&j->runs);
-        TAILQ_INIT(&j->queue);
-        TAILQ_INIT(&j->delayed);
+        j->live = &at_rest;
         j->name = memcpy(j + 1, name, n);
         *ret = j;
         return 0;
@@ -33,18 +38,51 @@ Job *job_free(Job *j) {
                 return NULL;
         assert(!j->timers);
         assert(!j->alarms);
-        assert(!j->wait);
-        assert(TAILQ_EMPTY(&j->runs) && TAILQ_EMPTY(&j->queue) && TAILQ_EMPTY(&j->delayed));
+        assert(j->live == &at_rest);
         job_def_unref(j->def);
         free(j->problem);
         return mfree(j);
+}
+
+int job_ref_live(Job *j) {
+        JobLive *live = j->live;
+
+        if (live == &at_rest) {
+                live = malloc(sizeof(*live));
+                if (!live)
+                        return -ENOMEM;
+                *live = (JobLive){};
+                TAILQ_INIT(&live->runs);
+                TAILQ_INIT(&live->queue);
+                TAILQ_INIT(&live->delayed);
+                j->live = live;
+        }
+        live->n_ref++;
+        return 0;
+}
+
+void job_unref_live(Job *j) {
+        assert(j->live->n_ref > 0);
+        j->live->n_ref--;
+        job_let_rest(j);
+}
+
+void job_let_rest(Job *j) {
+        JobLive *live = j->live;
+
+        if (live == &at_rest || live->n_ref > 0 || live->wait)
+                return;
+        assert(TAILQ_EMPTY(&live->runs) && TAILQ_EMPTY(&live->queue) && TAILQ_EMPTY(&live->delayed));
+        assert(live->n_bounded + live->n_delayed + live->n_sought + live->n_slots == 0);
+        free(live);
+        j->live = &at_rest;
 }
 
 JobState job_state(const Job *j) {
         if (j->n_running > 0)
                 return j->gone ? JOB_GONE : JOB_RUNNING;
         if (j->n_queued > 0)
-                return j->n_delayed == j->n_queued ? JOB_RETRYING : JOB_QUEUED;
+                return j->live->n_delayed == j->n_queued ? JOB_RETRYING : JOB_QUEUED;
         if (!j->def)
                 return JOB_INVALID;
         if (!j->def->enabled)

@@ -28,6 +28,19 @@ typedef TAILQ_HEAD(LiveRunList, LiveRun) LiveRunList;
 typedef struct JobAlarms JobAlarms; /* of core/ */
 typedef struct JobWait JobWait;     /* of core/ */
 
+/* Of core/: what a job has while it has runs that are not over. */
+typedef struct JobLive {
+        unsigned n_ref;      /* runs that were made for the job and are in memory */
+        LiveRunList runs;    /* all unfinished runs, in the order of ids */
+        LiveRunList queue;   /* runs that wait for the job's other runs */
+        LiveRunList delayed; /* runs whose time has not come yet: retries */
+        JobWait *wait;       /* what its runs wait for (WaitFor=), or NULL: no run waits */
+        unsigned n_bounded;  /* runs in the queue or with a place that QueueMax= counts */
+        unsigned n_delayed;  /* runs among the delayed; in n_queued, too */
+        unsigned n_sought;   /* runs whose process or unit is searched for, see LiveRun.is_sought */
+        unsigned n_slots;    /* runs that hold one of the job's places, started or about to be */
+} JobLive;
+
 #define TRIGGER_KINDS_MAX 5 /* kinds of triggers */
 
 typedef struct Job {
@@ -54,17 +67,10 @@ typedef struct Job {
         usec_t last_end;
         usec_t next;                       /* realtime µs of the next elapse, USEC_INFINITY = none */
         JobTimers *timers;                 /* owned by sched/ */
-        LiveRunList runs;                  /* of core/: all unfinished runs, in the order of ids */
-        LiveRunList queue;                 /* of core/: runs that wait for the job's other runs */
-        LiveRunList delayed;               /* of core/: runs whose time has not come yet: retries */
+        JobLive *live;                     /* never NULL; without runs that of all others, not to be written to */
         JobAlarms *alarms;                 /* of core/: what is watched for alarms, or NULL */
-        JobWait *wait;                     /* of core/: what its runs wait for (WaitFor=), or NULL: no run waits */
         void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps for the job, see core/trigger.h */
-        unsigned n_bounded;                /* of core/: runs in the queue or with a place that QueueMax= counts */
-        unsigned n_delayed;                /* of core/: runs among the delayed; in n_queued, too */
-        unsigned n_sought;   /* of core/: runs whose process or unit is searched for, see LiveRun.is_sought */
-        unsigned n_slots;    /* of core/: runs that hold one of the job's places, started or about to be */
-        unsigned generation; /* of core/: the load that saw the job last */
+        unsigned generation;               /* of core/: the load that saw the job last */
 } Job;
 
 typedef struct JobTable JobTable;
@@ -73,6 +79,12 @@ int job_new(Job **ret, const char *name);
 Job *job_free(Job *j);
 DEFINE_CLEANUP(Job, job_free)
 
+/* There is one more run of the job in memory, and one less. Between the two it has a JobLive of its own, after the
+ * last one until it has no JobLive.wait. -ENOMEM. */
+int job_ref_live(Job *j);
+void job_unref_live(Job *j);
+void job_let_rest(Job *j);
+
 /* Its file exists and is valid, and does not say Enabled=no. */
 static inline bool job_may_run(const Job *j) {
         return !j->gone && j->def && j->def->enabled;
@@ -80,7 +92,7 @@ static inline bool job_may_run(const Job *j) {
 
 /* Runs that wait for others or are active; those that wait for their time do not count. */
 static inline unsigned job_n_active(const Job *j) {
-        return j->n_running + j->n_queued - j->n_delayed;
+        return j->n_running + j->n_queued - j->live->n_delayed;
 }
 
 JobState job_state(const Job *j) _pure_;

@@ -161,7 +161,7 @@ int ledger_forget_job(Ledger *l, const char *job);
 int ledger_next_kept_job(Ledger *l, const char *after, char **ret);
 
 /* Much is going to be asked about all jobs: stamps, states, names of kept jobs are read at once. Until that has an
- * end, or something is written, they are in memory. */
+ * end, or something is written, they are in memory; at the end all is given back that the database has in memory. */
 void ledger_read_ahead(Ledger *l);
 void ledger_end_read_ahead(Ledger *l);
 

@@ -171,8 +171,10 @@ void ledger_read_ahead(Ledger *l) {
 }
 
 void ledger_end_read_ahead(Ledger *l) {
-        if (l->store)
-                store_end_read_ahead(l->store);
+        if (!l->store)
+                return;
+        store_end_read_ahead(l->store);
+        store_release_memory(l->store);
 }
 
 int ledger_next_kept_job(Ledger *l, const char *after, char **ret) {

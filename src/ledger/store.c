@@ -217,6 +217,10 @@ void store_end_read_ahead(Store *s) {
         s->ahead = store_ahead_free(s->ahead);
 }
 
+void store_release_memory(Store *s) {
+        (void)sqlite3_db_release_memory(s->db);
+}
+
 int store_begin(Store *s) {
         int r = s->n_wal_pages >= WAL_PAGES_MAX ? store_checkpoint(s) : 0;
 
@@ -253,6 +257,7 @@ int store_checkpoint(Store *s) {
         if (code != SQLITE_OK)
                 return store_error(s, code);
         s->n_wal_pages = (unsigned)MAX(n_pages - n_moved, 0);
+        store_release_memory(s);
         return 0;
 }
 

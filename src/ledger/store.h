@@ -77,6 +77,9 @@ int store_list_stamps(Store *s, const char *job,
 int store_read_ahead(Store *s);
 void store_end_read_ahead(Store *s);
 
+/* Gives back the pages that it keeps in memory: what is needed again is read again, from the cache of the system. */
+void store_release_memory(Store *s);
+
 /* As ledger_next_kept_job(). */
 int store_next_kept_job(Store *s, const char *after, char **ret);
 

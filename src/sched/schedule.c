@@ -17,9 +17,12 @@
 
 typedef struct TriggerClock {
         usec_t stamp;        /* realtime */
-        int64_t base;        /* boottime, of an interval: the last occurrence; before boot it is negative */
         usec_t missed_until; /* realtime */
-        usec_t ahead; /* realtime: a stamp that the clock was set back behind, for when it is put right; 0 = none */
+        union {
+                int64_t base; /* boottime, of an interval: the last occurrence; before boot it is negative */
+                usec_t ahead; /* realtime, on the wall clock: a stamp that the clock was set back behind, for when it
+                                 is put right; 0 = none */
+        };
         uint32_t position; /* in the heap of clock */
         uint8_t clock;     /* ScheduleClock */
         bool done;         /* of a moment after boot or start: it has passed */
@@ -328,7 +331,7 @@ static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *
 static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
         bool was_there = (s->starting && !timers->job->came_back) || timers->def->rare->once_since > 0;
-        bool goes_on = !was_there && !is_moment(t) && !plan_is_wall(timers->def, t);
+        bool is_wall = plan_is_wall(timers->def, t), goes_on = !was_there && !is_moment(t) && !is_wall;
         usec_t stamp = USEC_INFINITY;
 
         if (is_moment(t)) {
@@ -344,7 +347,8 @@ static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, In
                 c->stamp = stamp;
                 c->missed_until = now.realtime;
         }
-        c->base = (int64_t)now.boottime - MAX((int64_t)(now.realtime - c->stamp), INT64_C(0));
+        if (!is_wall)
+                c->base = (int64_t)now.boottime - MAX((int64_t)(now.realtime - c->stamp), INT64_C(0));
         if (goes_on)
                 change_interval(s, timers, c, now);
 }
@@ -443,14 +447,15 @@ void schedule_replan_job(Schedule *s, Job *job, Instant now) {
 
         for (uint32_t i = 0; timers && i < timers->n_clocks; i++) {
                 TriggerClock *c = &timers->clocks[i];
+                bool is_wall = plan_is_wall(timers->def, trigger_of(timers, c));
 
                 if (is_moment(trigger_of(timers, c)))
                         continue; /* its stamp is a boot, and not a time */
                 if (c->stamp > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
-                        c->ahead = MAX(c->ahead, c->stamp);
+                        if (is_wall)
+                                c->ahead = MAX(c->ahead, c->stamp);
                         set_stamp(s, timers, c, now.realtime);
-                } else if (c->ahead > c->stamp && c->ahead <= now.realtime &&
-                           plan_is_wall(timers->def, trigger_of(timers, c)))
+                } else if (is_wall && c->ahead > c->stamp && c->ahead <= now.realtime)
                         set_stamp(s, timers, c, c->ahead);
                 c->missed_until = MIN(c->missed_until, now.realtime);
         }
@@ -536,7 +541,8 @@ uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant
                                 c->done = true;
                                 set_stamp(s, timers, c, s->boot);
                         } else if (scheduled > c->stamp && scheduled <= now.realtime) {
-                                c->base = (int64_t)now.boottime - (int64_t)(now.realtime - scheduled);
+                                if (is_interval)
+                                        c->base = (int64_t)now.boottime - (int64_t)(now.realtime - scheduled);
                                 set_stamp(s, timers, c, scheduled);
                         }
                         found = i;

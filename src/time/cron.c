@@ -419,6 +419,10 @@ int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeError *reterr
         return 0;
 }
 
+size_t cron_size(void) {
+        return sizeof(Cron);
+}
+
 Cron *cron_free(Cron *cron) {
         return mfree(cron);
 }

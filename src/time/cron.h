@@ -39,6 +39,9 @@ typedef struct Cron Cron;
  * when it is too long. */
 int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeError *reterr);
 Cron *cron_free(Cron *cron);
+
+/* Bytes of each of them, which may be copied as they are, and need not be freed then. */
+size_t cron_size(void) _const_;
 DEFINE_CLEANUP(Cron, cron_free)
 
 /* Whether it is @reboot. */

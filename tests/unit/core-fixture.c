@@ -27,7 +27,7 @@ static void check_counters(const Fixture *f) {
                 unsigned running = 0, queued = 0, delayed = 0, sought = 0, slots = 0, bounded = 0;
                 const LiveRun *run;
 
-                TAILQ_FOREACH(run, &j->runs, of_job) {
+                TAILQ_FOREACH(run, &j->live->runs, of_job) {
                         bool in_queue = run->stage == RUN_STAGE_QUEUED, ready = run->stage == RUN_STAGE_READY;
 
                         delayed += run->stage == RUN_STAGE_DELAYED;
@@ -39,10 +39,10 @@ static void check_counters(const Fixture *f) {
                 }
                 assert_int_equal(j->n_running, running);
                 assert_int_equal(j->n_queued, queued);
-                assert_int_equal(j->n_delayed, delayed);
-                assert_int_equal(j->n_sought, sought);
-                assert_int_equal(j->n_slots, slots);
-                assert_int_equal(j->n_bounded, bounded);
+                assert_int_equal(j->live->n_delayed, delayed);
+                assert_int_equal(j->live->n_sought, sought);
+                assert_int_equal(j->live->n_slots, slots);
+                assert_int_equal(j->live->n_bounded, bounded);
                 n_running += running;
                 n_queued += queued;
         }

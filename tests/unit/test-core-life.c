@@ -64,11 +64,11 @@ static void test_taken_over_after_a_boot(void **state) {
         start_new();
         EXPECT("adopt 1 running of another boot; adopt 2 running of another boot");
         observe_steps();
-        assert_int_equal(job("a")->n_sought, 2);
+        assert_int_equal(job("a")->live->n_sought, 2);
         start_begun();
         EXPECT("[commit]; ended 1; = 1 lost; finished 1 lost; + 3 a retry waiting; new 3 waiting; "
                "job a; summary; job a; summary; = 2 running; run 2 running; [commit]");
-        assert_int_equal(job("a")->n_sought, 0); /* the other one is there all the same */
+        assert_int_equal(job("a")->live->n_sought, 0); /* the other one is there all the same */
         assert_string_equal(reason(1), "The machine went down while it was active.");
         end_run(2, RUN_RESULT_SUCCESS);
 }

@@ -149,7 +149,7 @@ static void test_condition_is_left_at_once(void **state) {
         assert_int_equal(manager_request(f.m, "a", &r, &record), 0);
         assert_int_equal(manager_cancel(f.m, record->id), 0);
         settle();
-        assert_null(job("a")->wait);
+        assert_null(job("a")->live->wait);
         assert_int_equal(fake_probe_n_uses("load1"), 0);
         fake_probe_set("load1", 1000, 0);
         (void)request("a", RUN_TRIGGER_NONE);

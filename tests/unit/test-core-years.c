@@ -638,23 +638,24 @@ static void check_job(const Job *job, Count *all) {
         const LiveRun *run;
         Count c = {};
 
-        TAILQ_FOREACH(run, &job->runs, of_job) {
+        TAILQ_FOREACH(run, &job->live->runs, of_job) {
                 CHECK(run->job == job && streq(run->record.job, job->name), "run %" PRIu64, run->record.id);
                 check_run(run, &c);
         }
-        TAILQ_FOREACH(run, &job->queue, waiting)
+        TAILQ_FOREACH(run, &job->live->queue, waiting)
                 n_queue += run->stage == RUN_STAGE_QUEUED ? 1 : 1000;
-        TAILQ_FOREACH(run, &job->delayed, waiting)
+        TAILQ_FOREACH(run, &job->live->delayed, waiting)
                 n_delayed += run->stage == RUN_STAGE_DELAYED ? 1 : 1000;
         CHECK(job->n_running == c.running && job->n_queued == c.queued, "%s: %u+%u, counted %u+%u", job->name,
               job->n_running, job->n_queued, c.running, c.queued);
-        CHECK(job->n_slots == c.slots && job->n_bounded == c.bounded, "%s: %u %u, counted %u %u", job->name,
-              job->n_slots, job->n_bounded, c.slots, c.bounded);
-        CHECK(job->n_delayed == c.delayed && n_delayed == c.delayed, "%s: %u, counted %u", job->name, job->n_delayed,
-              c.delayed);
+        CHECK(job->live->n_slots == c.slots && job->live->n_bounded == c.bounded, "%s: %u %u, counted %u %u",
+              job->name, job->live->n_slots, job->live->n_bounded, c.slots, c.bounded);
+        CHECK(job->live->n_delayed == c.delayed && n_delayed == c.delayed, "%s: %u, counted %u", job->name,
+              job->live->n_delayed, c.delayed);
         CHECK(c.running + c.queued - c.slots - c.delayed == n_queue, "%s: %u in the queue", job->name, n_queue);
-        CHECK(job->n_sought == c.sought, "%s: %u, counted %u", job->name, job->n_sought, c.sought);
-        CHECK(!job->gone || !TAILQ_EMPTY(&job->runs), "%s is gone and still there", job->name);
+        CHECK(!TAILQ_EMPTY(&job->live->runs) || job->live->n_ref == 0, "%s has what runs need", job->name);
+        CHECK(job->live->n_sought == c.sought, "%s: %u, counted %u", job->name, job->live->n_sought, c.sought);
+        CHECK(!job->gone || !TAILQ_EMPTY(&job->live->runs), "%s is gone and still there", job->name);
         all->running += c.running;
         all->ended += c.ended;
         all->queued += c.queued;
@@ -744,13 +745,13 @@ static void check_files(const Job *job) {
                 if (trigger_kinds[i] == &path_trigger_ops)
                         p = job->triggers[i];
         CHECK(!p || batch_n_waiting(p->batch) == 0 || p->is_ready || p->deadline.position != HEAP_NONE ||
-                      job->paused || !job_may_run(job) || !TAILQ_EMPTY(&job->runs),
+                      job->paused || !job_may_run(job) || !TAILQ_EMPTY(&job->live->runs),
               "files of %s wait for nothing", job->name);
 }
 
 /* The first in the queue waits for the machine, until then, and the others for that. */
 static bool waits_for_machine(const Job *job) {
-        const LiveRun *run = TAILQ_FIRST(&job->queue);
+        const LiveRun *run = TAILQ_FIRST(&job->live->queue);
         const Reading *readings = job_wait_readings(job, run->def);
 
         return run->def->rare->wait_for && run->record.trigger != RUN_TRIGGER_NOW &&
@@ -774,7 +775,7 @@ static void check_nothing_is_stuck(void) {
                                        s.m->deadlines->heap.entries[run->deadline.position].at > fake_clock.boottime),
                               "run %" PRIu64 " of %s waits for no time", run->record.id, job->name);
                 else if (run->stage == RUN_STAGE_QUEUED)
-                        CHECK(job->n_slots >= places_of(job->def && !job->gone ? job->def : run->def) ||
+                        CHECK(job->live->n_slots >= places_of(job->def && !job->gone ? job->def : run->def) ||
                                       waits_for_machine(job),
                               "run %" PRIu64 " of %s waits for no run", run->record.id, job->name);
                 else if (run->stage == RUN_STAGE_READY)
@@ -786,7 +787,8 @@ static void check_nothing_is_stuck(void) {
         for (size_t i = 0; i < job_table_size(s.m->jobs); i++) {
                 const Job *job = job_table_at(s.m->jobs, i);
 
-                CHECK(!job->wait || job->n_queued > job->n_delayed, "somebody looks for no run of %s", job->name);
+                CHECK(!job->live->wait || job->n_queued > job->live->n_delayed, "somebody looks for no run of %s",
+                      job->name);
                 CHECK(!job->paused_alone || job->pause_until == 0 || job->pause_until > fake_clock.realtime,
                       "the pause of %s is over", job->name);
                 check_files(job);

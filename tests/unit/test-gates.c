@@ -18,10 +18,17 @@
 
 /* --- each gate --- */
 
+/* What the gates see of a job. */
+typedef struct CaseJob {
+        bool gone, paused_alone;
+        unsigned skip, n_running, n_queued, n_bounded, n_delayed, n_sought, n_slots;
+        usec_t last_start, pause_until;
+} CaseJob;
+
 typedef struct Case {
         unsigned line;
         GateInput in;
-        Job job;
+        CaseJob job;
         WholeJobDef def;
         GateVerdict verdict;
         GateRow row;
@@ -32,10 +39,10 @@ typedef struct Case {
 
 /* A line: who asks for what reason, fields of the input, of the job, of its definition, what comes of it. */
 #define F(...) __VA_ARGS__
-#define CASE(by, because, input, of_job, of_def, ...)                                                       \
-        {                                                                                                   \
-                .line = __LINE__, .in = { .asker = GATE_##by, .cause = RUN_CAUSE_##because, input },        \
-                .job = { .name = (char *)"j", of_job }, .def = { .def.enabled = true, of_def }, __VA_ARGS__ \
+#define CASE(by, because, input, of_job, of_def, ...)                                                \
+        {                                                                                            \
+                .line = __LINE__, .in = { .asker = GATE_##by, .cause = RUN_CAUSE_##because, input }, \
+                .job = { of_job }, .def = { .def.enabled = true, of_def }, __VA_ARGS__               \
         }
 #define ADMITS             .verdict = GATE_ADMIT
 #define REFUSES(r, text)   .verdict = GATE_REFUSE, .row = GATE_##r, .why = (text)
@@ -247,6 +254,19 @@ static const Case cases[] = {
 static void test_each_gate(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 Case c = cases[i];
+                JobLive live = { .n_bounded = c.job.n_bounded,
+                                 .n_delayed = c.job.n_delayed,
+                                 .n_sought = c.job.n_sought,
+                                 .n_slots = c.job.n_slots };
+                Job job = { .name = (char *)"j",
+                            .live = &live,
+                            .gone = c.job.gone,
+                            .paused_alone = c.job.paused_alone,
+                            .skip = c.job.skip,
+                            .last_start = c.job.last_start,
+                            .pause_until = c.job.pause_until,
+                            .n_running = c.job.n_running,
+                            .n_queued = c.job.n_queued };
                 char why[GATE_WHY_MAX];
                 _cleanup_(condition_freep) Condition *wait_for = NULL;
                 GateAnswer a;
@@ -255,8 +275,8 @@ static void test_each_gate(void **state) {
                         assert_int_equal(condition_parse(c.wait_for, &wait_for, NULL), 0);
                 c.def.rare.wait_for = wait_for;
                 c.def.def.rare = &c.def.rare;
-                c.in.job = &c.job;
-                c.in.def = c.job.def = &c.def.def;
+                c.in.job = &job;
+                c.in.def = job.def = &c.def.def;
                 c.in.pool_slots = MAX(c.in.pool_slots, 1U);
                 a = gates_ask(&c.in, NOW);
                 if (a.verdict != c.verdict || (a.verdict != GATE_ADMIT && a.row != c.row))
@@ -273,7 +293,8 @@ static void test_each_gate(void **state) {
 /* Each row of the table has a case that it shuts. */
 static void test_all_rows_are_tested(void **state) {
         JobDef def = job_def_defaults.def;
-        Job j = { .name = (char *)"j", .def = &def };
+        JobLive live = {};
+        Job j = { .name = (char *)"j", .live = &live, .def = &def };
         const GateInput in = { .job = &j, .def = &def, .pool_slots = 1 };
 
         for (GateRow row = 0; row < _GATE_MAX; row++) {
@@ -303,6 +324,9 @@ static usec_t some_time(void) {
 
 /* Small numbers, so that everything meets its bound often; and such as can be of a job. */
 static void randomize(Job *job, WholeJobDef *def, GateInput *in) {
+        static JobLive live;
+
+        live = (JobLive){};
         *def = (WholeJobDef){
                 .def = {
                         .rare = &def->rare,
@@ -317,6 +341,7 @@ static void randomize(Job *job, WholeJobDef *def, GateInput *in) {
         };
         *job = (Job){
                 .name = (char *)"j",
+                .live = &live,
                 .def = &def->def,
                 .gone = upto(9) == 0,
                 .paused_alone = upto(5) == 0,
@@ -325,10 +350,10 @@ static void randomize(Job *job, WholeJobDef *def, GateInput *in) {
                 .n_running = upto(2),
                 .n_queued = upto(3),
         };
-        job->n_delayed = upto(job->n_queued);
-        job->n_sought = upto(job->n_running);
-        job->n_slots = job->n_running + upto(job->n_queued - job->n_delayed);
-        job->n_bounded = upto(job_n_active(job));
+        job->live->n_delayed = upto(job->n_queued);
+        job->live->n_sought = upto(job->n_running);
+        job->live->n_slots = job->n_running + upto(job->n_queued - job->live->n_delayed);
+        job->live->n_bounded = upto(job_n_active(job));
         *in = (GateInput){
                 .job = job,
                 .def = &def->def,
@@ -358,7 +383,7 @@ static void check_until(const GateInput *in, GateAsker asker, RunCause cause) {
                 return;
         assert_true(a.until > NOW);
         assert_int_equal(a.row, GATE_RATE);
-        if (asker == GATE_FILES && in->job->n_queued > in->job->n_delayed)
+        if (asker == GATE_FILES && in->job->n_queued > in->job->live->n_delayed)
                 return;
         assert_int_equal(ask_as(*in, asker, cause, a.until).verdict, GATE_ADMIT);
         b = ask_as(*in, asker, cause, a.until - 1);

@@ -544,10 +544,9 @@ static void test_packed(void **state) {
                *rare = build_good("b", "[Job]\nTags=t\n[Timer]\nOnCron=@daily\n[Run]\nExec=@/bin/sh sh\n", NULL, NULL);
 
         assert_ptr_equal(d->rare, &job_def_defaults.rare);
-        assert_true(d->size <= 450);
+        assert_true(d->size <= 320);
         assert_true(is_within(d->description, d->text, d->text_size));
         assert_true(is_within(d->triggers[0].expression, d->text, d->text_size));
-        assert_true(is_within(d->triggers[0].calendar, d, d->size));
         assert_ptr_equal(d->commands[0].argv[0], d->commands[0].path);
         assert_true(is_within(d->commands[0].argv[3], d->text, d->text_size));
         assert_string_equal(d->commands[0].argv[2], "a");
@@ -559,6 +558,30 @@ static void test_packed(void **state) {
         assert_string_equal(rare->commands[0].argv[0], "sh");
         job_def_unref(d);
         job_def_unref(rare);
+}
+
+/* Calendars, cron expressions and plain settings that are equal are in memory once, and stay until the last of their
+ * definitions is gone. */
+static void test_shared(void **state) {
+        static const char text[] = "[Timer]\nOnCalendar=daily\nOnCron=@daily\nCatchUp=once\n[Run]\nExec=/bin/true\n";
+        JobDef *a = build_good("a", text, NULL, NULL), *b = build_good("b", text, NULL, NULL),
+               *other =
+                       build_good("c", "[Timer]\nOnCalendar=hourly\nCatchUp=all\n[Run]\nExec=/bin/true\n", NULL, NULL);
+        usec_t next;
+
+        assert_ptr_equal(a->triggers[0].calendar, b->triggers[0].calendar);
+        assert_ptr_equal(a->triggers[1].cron, b->triggers[1].cron);
+        assert_ptr_equal(a->rare, b->rare);
+        assert_ptr_not_equal(a->triggers[0].calendar, other->triggers[0].calendar);
+        assert_ptr_not_equal(a->rare, other->rare);
+        job_def_unref(a);
+        job_def_unref(other);
+        assert_int_equal(b->rare->timer.catch_up, CATCH_UP_ONCE);
+        assert_int_equal(calendar_next(b->triggers[0].calendar, NULL, 1, &next), 0);
+        assert_true(next == USEC_PER_DAY);
+        assert_int_equal(cron_next(b->triggers[1].cron, NULL, 1, &next), 0);
+        assert_true(next == USEC_PER_DAY);
+        job_def_unref(b);
 }
 
 static void test_digest(void **state) {
@@ -630,14 +653,15 @@ static void test_templates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_key),
-                cmocka_unit_test(test_shell),         cmocka_unit_test(test_specifiers),
-                cmocka_unit_test(test_merge),         cmocka_unit_test(test_whole),
-                cmocka_unit_test(test_many_problems), cmocka_unit_test(test_long_text),
-                cmocka_unit_test(test_digest),        cmocka_unit_test(test_text),
-                cmocka_unit_test(test_packed),        cmocka_unit_test(test_edit_distance),
-                cmocka_unit_test(test_templates),     cmocka_unit_test(test_values),
-                cmocka_unit_test(test_policies),      cmocka_unit_test(test_policy_defaults),
+                cmocka_unit_test(test_defaults),        cmocka_unit_test(test_every_key),
+                cmocka_unit_test(test_shell),           cmocka_unit_test(test_specifiers),
+                cmocka_unit_test(test_merge),           cmocka_unit_test(test_whole),
+                cmocka_unit_test(test_many_problems),   cmocka_unit_test(test_long_text),
+                cmocka_unit_test(test_digest),          cmocka_unit_test(test_text),
+                cmocka_unit_test(test_packed),          cmocka_unit_test(test_shared),
+                cmocka_unit_test(test_edit_distance),   cmocka_unit_test(test_templates),
+                cmocka_unit_test(test_values),          cmocka_unit_test(test_policies),
+                cmocka_unit_test(test_policy_defaults),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

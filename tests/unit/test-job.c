@@ -85,6 +85,7 @@ static void test_table(void **state) {
 
 static void test_states(void **state) {
         _cleanup_(job_freep) Job *j = NULL;
+        const JobLive *at_rest;
 
         assert_int_equal(job_new(&j, "a"), 0);
         assert_string_equal(job_state_to_string(job_state(j)), "invalid");
@@ -96,7 +97,10 @@ static void test_states(void **state) {
         assert_string_equal(job_state_to_string(job_state(j)), "paused");
         j->n_queued = 1;
         assert_string_equal(job_state_to_string(job_state(j)), "queued");
-        j->n_delayed = 1;
+        at_rest = j->live;
+        assert_int_equal(job_ref_live(j), 0);
+        assert_ptr_not_equal(j->live, at_rest);
+        j->live->n_delayed = 1;
         assert_string_equal(job_state_to_string(job_state(j)), "retrying");
         j->n_queued = 2;
         assert_string_equal(job_state_to_string(job_state(j)), "queued");
@@ -104,7 +108,9 @@ static void test_states(void **state) {
         assert_string_equal(job_state_to_string(job_state(j)), "running");
         j->gone = true;
         assert_string_equal(job_state_to_string(job_state(j)), "gone");
-        j->n_running = j->n_queued = 0;
+        j->n_running = j->n_queued = j->live->n_delayed = 0;
+        job_unref_live(j);
+        assert_ptr_equal(j->live, at_rest);
         j->def->enabled = false;
         assert_string_equal(job_state_to_string(job_state(j)), "disabled");
 }

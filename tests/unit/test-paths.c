@@ -611,7 +611,7 @@ static void test_a_retry_with_files_outlives_a_success(void **state) {
         WAIT_FOR(f, f->n_finished == 1);
         touch(f, "w/good");
         WAIT_FOR(f, count_result(f, "each", RUN_RESULT_SUCCESS) == 1);
-        assert_int_equal(job(f, "each")->n_delayed, 1);
+        assert_int_equal(job(f, "each")->live->n_delayed, 1);
         assert_int_equal(f->n_refused, 0);
 }
 

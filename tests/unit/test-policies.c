@@ -239,7 +239,7 @@ static void test_max_wait(void **state) {
         r = manager_get_run(f->m, id);
         assert_int_equal(r->result, RUN_RESULT_SKIPPED);
         assert_non_null(strstr(r->reason, "MaxWaitSec="));
-        assert_int_equal(job(f, "late")->n_slots, 0);
+        assert_int_equal(job(f, "late")->live->n_slots, 0);
         assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 0); /* nothing has failed */
         let_go(f, 1);
         WAIT_FOR(f, manager_n_running(f->m) == 0);
@@ -406,7 +406,7 @@ static void test_retry_is_kept_over_a_restart(void **state) {
         stop(f);
         start(f);
         assert_int_equal(manager_get_run(f->m, waiting.id)->state, RUN_WAITING);
-        assert_int_equal(job(f, "bad")->n_delayed, 1);
+        assert_int_equal(job(f, "bad")->live->n_delayed, 1);
         stop(f);
         /* What decides is the file as it is now. */
         write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=1ms\n");
@@ -454,7 +454,7 @@ static void test_retry_is_read_late(void **state) {
         unlock_ledger(lock);
         f->n_job_changed = 0;
         (void)finish(f, "other"); /* it is written then */
-        WAIT_FOR(f, job(f, "bad")->n_delayed == 1);
+        WAIT_FOR(f, job(f, "bad")->live->n_delayed == 1);
         assert_int_equal(manager_get_run(f->m, retry)->state, RUN_WAITING);
         assert_int_equal(job(f, "bad")->last_result, RUN_RESULT_EXIT);
         assert_int_equal(job_state(job(f, "other")), JOB_PAUSED);
@@ -711,7 +711,7 @@ static void test_chain_to_a_run_of_the_same_turn(void **state) {
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
         WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
         assert_int_equal(count_result(f, "a", RUN_RESULT_START_FAILED), 1);
-        assert_int_equal(job(f, "b")->n_slots, 0);
+        assert_int_equal(job(f, "b")->live->n_slots, 0);
 }
 
 /* --- how often, how long --- */

@@ -64,6 +64,7 @@ typedef struct World {
         Deadlines deadlines;
         Pools pools;
         Job job;
+        JobLive live;
         Pool pool;
         LiveRun run;
 } World;
@@ -79,8 +80,9 @@ static void world_init(World *w, RunCause cause) {
         w->run.job = &w->job;
         w->run.pool = &w->pool;
         w->run.record.cause = cause;
-        TAILQ_INIT(&w->job.queue);
-        TAILQ_INIT(&w->job.delayed);
+        w->job.live = &w->live;
+        TAILQ_INIT(&w->live.queue);
+        TAILQ_INIT(&w->live.delayed);
 }
 
 static void world_done(World *w) {
@@ -112,16 +114,16 @@ static void check_counts(const World *w) {
 
         assert_int_equal(w->m.n_queued, waits);
         assert_int_equal(w->job.n_queued, waits);
-        assert_int_equal(w->job.n_delayed, w->run.stage == RUN_STAGE_DELAYED);
+        assert_int_equal(w->live.n_delayed, w->run.stage == RUN_STAGE_DELAYED);
         assert_int_equal(w->m.n_running, goes_on);
         assert_int_equal(w->job.n_running, goes_on);
         assert_int_equal(w->pool.n_running, goes_on);
-        assert_int_equal(w->job.n_slots, has_place);
-        assert_int_equal(w->job.n_bounded, (in_queue || has_place) && w->run.record.cause != RUN_CAUSE_CATCH_UP);
-        assert_ptr_equal(TAILQ_FIRST(&w->job.queue), in_queue ? &w->run : NULL);
-        assert_ptr_equal(TAILQ_FIRST(&w->job.delayed), w->run.stage == RUN_STAGE_DELAYED ? &w->run : NULL);
+        assert_int_equal(w->live.n_slots, has_place);
+        assert_int_equal(w->live.n_bounded, (in_queue || has_place) && w->run.record.cause != RUN_CAUSE_CATCH_UP);
+        assert_ptr_equal(TAILQ_FIRST(&w->live.queue), in_queue ? &w->run : NULL);
+        assert_ptr_equal(TAILQ_FIRST(&w->live.delayed), w->run.stage == RUN_STAGE_DELAYED ? &w->run : NULL);
         if (!goes_on)
-                assert_false(w->run.is_sought || w->job.n_sought > 0);
+                assert_false(w->run.is_sought || w->live.n_sought > 0);
 }
 
 static void check_state(const World *w, RunState before) {
@@ -215,12 +217,15 @@ static void test_live_runs(void **state) {
         LiveRun runs[ELEMENTSOF(given)] = {};
         uint64_t last[3] = {};
         LiveRuns live = {};
+        JobLive lives[2] = {};
         Job jobs[2] = {};
         LiveRun *run;
 
         TAILQ_INIT(&live.all);
-        for (size_t i = 0; i < ELEMENTSOF(jobs); i++)
-                TAILQ_INIT(&jobs[i].runs);
+        for (size_t i = 0; i < ELEMENTSOF(jobs); i++) {
+                TAILQ_INIT(&lives[i].runs);
+                jobs[i].live = &lives[i];
+        }
         for (size_t i = 0; i < ELEMENTSOF(given); i++) {
                 runs[i].record.id = given[i].id;
                 runs[i].job = &jobs[given[i].job];
@@ -232,7 +237,7 @@ static void test_live_runs(void **state) {
                 last[0] = run->record.id;
         }
         for (size_t i = 0; i < ELEMENTSOF(jobs); i++)
-                TAILQ_FOREACH(run, &jobs[i].runs, of_job) {
+                TAILQ_FOREACH(run, &lives[i].runs, of_job) {
                         assert_true(run->record.id > last[i + 1] && run->job == &jobs[i]);
                         last[i + 1] = run->record.id;
                 }
@@ -244,7 +249,7 @@ static void test_live_runs(void **state) {
                 assert_null(live_find(&live, given[i].id));
                 assert_int_equal(live.by_id.n_nodes, ELEMENTSOF(given) - 1 - i);
         }
-        assert_true(TAILQ_EMPTY(&live.all) && TAILQ_EMPTY(&jobs[0].runs) && TAILQ_EMPTY(&jobs[1].runs));
+        assert_true(TAILQ_EMPTY(&live.all) && TAILQ_EMPTY(&lives[0].runs) && TAILQ_EMPTY(&lives[1].runs));
         hash_table_done(&live.by_id);
 }
 
@@ -252,11 +257,12 @@ static void test_live_runs(void **state) {
 static void test_many_live_runs(void **state) {
         static LiveRun runs[2000];
         LiveRuns live = {};
-        Job job = {};
+        JobLive of_job = {};
+        Job job = { .live = &of_job };
         uint32_t most;
 
         TAILQ_INIT(&live.all);
-        TAILQ_INIT(&job.runs);
+        TAILQ_INIT(&of_job.runs);
         for (size_t i = 0; i < ELEMENTSOF(runs); i++) {
                 runs[i].record.id = i + 1;
                 runs[i].job = &job;

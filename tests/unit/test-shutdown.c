@@ -413,13 +413,13 @@ static void test_nobody_is_refused_for_what_is_lost(void **state) {
         WAIT_FOR(f, stand_in.n_starts == 1);
         assert_int_equal(request(f, "job")->result, RUN_RESULT_SKIPPED);
         TAILQ_FIRST(&f->m->live.all)->is_sought = true;
-        job(f, "job")->n_sought = 1;
+        job(f, "job")->live->n_sought = 1;
         assert_int_equal(request(f, "job")->state, RUN_QUEUED);
         settle_down(f);
         assert_int_equal(stand_in.n_starts, 1);
         say_ended(0, RUN_RESULT_LOST);
         WAIT_FOR(f, stand_in.n_starts == 2);
-        assert_int_equal(job(f, "job")->n_sought, 0);
+        assert_int_equal(job(f, "job")->live->n_sought, 0);
         r = manager_get_run(f->m, lost);
         assert_int_equal(r->result, RUN_RESULT_LOST);
         assert_non_null(strstr(r->reason, "went down"));
