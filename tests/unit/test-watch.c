@@ -165,6 +165,36 @@ static void test_open_file_in_new_directory(void **state) {
         stop_watch(watch);
 }
 
+/* While the one directory is read again, a file is written into the other one. */
+static void on_changed_write_on(void *userdata, Watch *watch, const Change *c) {
+        on_changed(userdata, watch, c);
+        if (w.n_records == 1)
+                write_file(at(c->path[0] == 'a' ? "b/late" : "a/late"), "x");
+}
+
+/* A file that is found by reading its directory before what was heard of it is read is reported once. */
+static void test_file_found_before_it_is_heard_of(void **state) {
+        static const WatchOps ops = { .changed = on_changed_write_on };
+        const WatchDef def = { .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE, .recursive = true };
+        Watch *watch;
+
+        make_directory(at("a"));
+        make_directory(at("b"));
+        assert_int_equal(watch_new(&watch, w.watcher, &def, &ops, NULL), 0);
+        w.watches[0] = watch;
+        settle();
+        watch_hold(watch, true);
+        write_file(at("a/new"), "x");
+        write_file(at("b/new"), "x");
+        settle();
+        assert_n_reported(0);
+        watch_hold(watch, false);
+        settle();
+        assert_n_reported(3);
+        assert_int_equal(count_duplicates(), 0);
+        stop_watch(watch);
+}
+
 static void test_names(void **state) {
         char longest[NAME_MAX + 1];
         const char *const names[] = { "new\nline", "quote\"'",    "$HOME", "-rf",  "\xff\xfe\x80",
@@ -993,6 +1023,7 @@ int main(void) {
                 watch_test(test_files_without_a_name),
                 watch_test(test_new_directories),
                 watch_test(test_open_file_in_new_directory),
+                watch_test(test_file_found_before_it_is_heard_of),
                 watch_test(test_names),
                 watch_test(test_deep),
                 watch_test(test_private_names),
