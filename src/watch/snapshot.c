@@ -62,8 +62,8 @@ static void row_write(Bytes *r, const Tree *t, const Directory *f) {
         row_put_byte(r, ROW_VERSION);
         row_put_byte(r, is_root ? ROW_ROOT : ROW_DIRECTORY);
         row_put_u64(r, is_root ? MODEL_NO_ID : f->parent->id);
-        row_put_u64(r, f->inode);
-        row_put_u64(r, f->device);
+        row_put_u64(r, is_root ? f->inode : f->entry->inode);
+        row_put_u64(r, f->device); /* 0: it was never opened */
         if (is_root)
                 row_put_root(r, t);
         else
@@ -293,7 +293,7 @@ int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
                 r = load_directory(&reader, t, id, (uint32_t)parent, inode, &f);
         if (r < 0)
                 return r;
-        f->inode = inode;
+        f->inode = device != 0 ? inode : 0;
         f->device = device;
         f->flags |= DIRECTORY_LOADED;
         while (r >= 0 && reader.left > 0)

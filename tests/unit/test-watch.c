@@ -938,6 +938,30 @@ static void test_snapshot(void **state) {
         free_rows();
 }
 
+/* Where directories count themselves, one that is as it was is no news. */
+static void test_snapshot_of_directories(void **state) {
+        const WatchDef def = { .kind = WATCH_PATH_CHANGED, .path = w.directory };
+        Watch *watch;
+
+        make_directory(at("a"));
+        make_directory(at("b"));
+        watch = start_watch(&def);
+        restart(watch);
+        assert_int_equal(n_rows, 3);
+        watch = load_watch(&def);
+        assert_n_reported(0);
+        restart(watch);
+        assert_int_equal(rmdir(at("a")), 0);
+        assert_int_equal(rmdir(at("b")), 0);
+        make_directory(at("c"));
+        watch = load_watch(&def);
+        assert_n_reported(3);
+        assert_reported("a", WATCH_DELETE);
+        assert_reported("c", WATCH_CREATE | WATCH_CLOSE);
+        stop_watch(watch);
+        free_rows();
+}
+
 /* Written down while it was open, it is closed without another change: that it was reported is written, too. */
 static void test_snapshot_while_a_file_is_open(void **state) {
         const WatchDef def = { .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE };
@@ -1049,6 +1073,7 @@ int main(void) {
                 watch_test(test_two_watches),
                 watch_test(test_polling),
                 watch_test(test_snapshot),
+                watch_test(test_snapshot_of_directories),
                 watch_test(test_snapshot_while_a_file_is_open),
                 watch_test(test_snapshot_of_file),
                 watch_test(test_damaged_snapshot),
