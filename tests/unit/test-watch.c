@@ -938,6 +938,46 @@ static void test_snapshot(void **state) {
         free_rows();
 }
 
+/* Only directories with files in or below them have a row, and one is never without its parents'. */
+static void test_snapshot_of_empty_directories(void **state) {
+        const WatchDef def = {
+                .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE | WATCH_DELETE, .recursive = true
+        };
+        Watch *watch;
+
+        make_directory(at("a"));
+        make_directory(at("a/b"));
+        make_directory(at("a/b/c"));
+        make_directory(at("a/b/c/d"));
+        make_directory(at("e"));
+        watch = start_watch(&def);
+        restart(watch);
+        assert_int_equal(n_rows, 1);
+        write_file(at("a/b/1"), "x");
+        watch = load_watch(&def);
+        assert_n_reported(1);
+        assert_reported("a/b/1", WATCH_CLOSE);
+        write_file(at("a/b/c/d/2"), "x");
+        settle();
+        assert_int_equal(watch_save(watch, 2, write_row, NULL), 2); /* a, a/b: perhaps we end here */
+        assert_int_equal(n_rows, 3);
+        restart(watch);
+        assert_int_equal(n_rows, 5);
+        assert_int_equal(rename(at("a/b/c"), at("e/c")), 0);
+        remove_tree(at("a/b"));
+        watch = load_watch(&def);
+        assert_n_reported(3);
+        assert_reported("a/b/1", WATCH_DELETE);
+        assert_reported("a/b/c/d/2", WATCH_DELETE);
+        assert_reported("e/c/d/2", WATCH_CLOSE);
+        restart(watch);
+        assert_int_equal(n_rows, 5); /* a has had files */
+        watch = load_watch(&def);
+        assert_n_reported(0);
+        stop_watch(watch);
+        free_rows();
+}
+
 /* Where directories count themselves, one that is as it was is no news. */
 static void test_snapshot_of_directories(void **state) {
         const WatchDef def = { .kind = WATCH_PATH_CHANGED, .path = w.directory };
@@ -1073,6 +1113,7 @@ int main(void) {
                 watch_test(test_two_watches),
                 watch_test(test_polling),
                 watch_test(test_snapshot),
+                watch_test(test_snapshot_of_empty_directories),
                 watch_test(test_snapshot_of_directories),
                 watch_test(test_snapshot_while_a_file_is_open),
                 watch_test(test_snapshot_of_file),
