@@ -189,39 +189,50 @@ void stat_from_statx(const struct statx *s, struct stat *ret) {
 }
 
 /* Only root and we can put something else under a name in it. */
-static bool is_ours_alone(int dir_fd) {
+bool directory_is_ours_alone(int fd) {
         struct stat st;
 
-        return fstat(dir_fd, &st) >= 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & 022);
+        return fstat(fd, &st) >= 0 && (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & 022);
 }
+
+#define FILE_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /* A regular file, and nothing whose opening has side effects, such as a device, a FIFO or what is mounted there. Where
  * others may replace it, it is held by a descriptor that opens nothing before it is looked at. */
-static int open_regular(int dir_fd, const char *name, struct statx *ret) {
-        const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
-        const unsigned mask = STATX_TYPE | STATX_UID | STATX_GID;
+static int open_regular(int dir_fd, const char *name, bool is_ours) {
         char link[sizeof("/proc/self/fd/") + 11];
         _cleanup_close_ int path_fd = -EBADF;
-        bool is_ours = is_ours_alone(dir_fd);
         dev_t device = 0;
-        int r, fd;
+        struct statx s;
+        int fd;
 
         if (!is_ours) {
                 path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
                 if (path_fd < 0)
                         return -errno;
         }
-        r = statx(is_ours ? dir_fd : path_fd, is_ours ? name : "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-                  mask, ret);
-        if (r < 0)
+        if (statx(is_ours ? dir_fd : path_fd, is_ours ? name : "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+                  STATX_TYPE, &s) < 0)
                 return -errno;
-        if ((ret->stx_attributes & STATX_ATTR_MOUNT_ROOT) && (is_ours || file_is_answered(path_fd, &device) < 0))
+        if ((s.stx_attributes & STATX_ATTR_MOUNT_ROOT) && (is_ours || file_is_answered(path_fd, &device) < 0))
                 return -EOPNOTSUPP;
-        if (!S_ISREG(ret->stx_mode))
+        if (!S_ISREG(s.stx_mode))
                 return -EOPNOTSUPP;
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
-        fd = is_ours ? openat(dir_fd, name, flags) : open(link, flags & ~O_NOFOLLOW);
+        fd = is_ours ? openat(dir_fd, name, FILE_FLAGS | O_NOFOLLOW) : open(link, FILE_FLAGS);
         return fd < 0 ? -errno : fd;
+}
+
+/* Nobody else can have replaced what was a regular file just now, and openat2(2) opens nothing that is mounted there.
+ */
+static int open_regular_of_ours(int dir_fd, const char *name) {
+        const struct open_how how = { .flags = FILE_FLAGS | O_NOFOLLOW,
+                                      .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV };
+        long fd = openat2_is_forbidden ? -1 : syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+        if (fd < 0 && (openat2_is_forbidden || errno == EPERM || errno == ENOSYS))
+                return open_regular(dir_fd, name, /* is_ours= */ true);
+        return fd < 0 ? -errno : (int)fd;
 }
 
 /* A read lease is granted if the file is not open for writing (fcntl(2)). It ends with fd, a moment later; a program
@@ -235,25 +246,37 @@ static int ask_for_lease(int fd) {
         return 0;
 }
 
-int file_has_writer(int dir_fd, const char *name) {
+/* Without CAP_LEASE it is granted only to the owner. */
+static int ask_for_any_lease(int fd) {
         _cleanup_(identity_restore) IdentityScope scope = {};
-        _cleanup_close_ int fd = -EBADF;
-        struct statx s;
+        int r = ask_for_lease(fd);
+        Identity owner = {};
+        struct stat st;
+
+        if (r != -EACCES || geteuid() != 0 || fstat(fd, &st) < 0)
+                return r;
+        owner.uid = st.st_uid;
+        owner.gid = st.st_gid;
+        return identity_enter(&scope, &owner) < 0 ? r : ask_for_lease(fd);
+}
+
+int file_has_writer(int dir_fd, const char *name) {
+        _cleanup_close_ int fd = open_regular(dir_fd, name, directory_is_ours_alone(dir_fd));
+
+        return fd < 0 ? fd : ask_for_any_lease(fd);
+}
+
+int file_examine(int dir_fd, const char *name, bool is_ours, struct statx *ret, int *ret_has_writer) {
+        _cleanup_close_ int fd = is_ours ? open_regular_of_ours(dir_fd, name) : open_regular(dir_fd, name, false);
         int r;
 
-        fd = open_regular(dir_fd, name, &s);
         if (fd < 0)
                 return fd;
-        r = ask_for_lease(fd);
-        if (r == -EACCES && geteuid() == 0) { /* without CAP_LEASE it is granted only to the owner */
-                const Identity owner = { .uid = s.stx_uid, .gid = s.stx_gid };
-
-                if (identity_enter(&scope, &owner) < 0)
-                        return r;
-                r = ask_for_lease(fd);
-                identity_restore(&scope);
-        }
-        return r;
+        r = ask_for_any_lease(fd);
+        if (statx(fd, "", STAT_FLAGS | AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_BTIME, ret) < 0)
+                return -errno;
+        *ret_has_writer = r;
+        return 0;
 }
 
 /* --- file systems --- */

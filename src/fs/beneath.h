@@ -31,6 +31,11 @@ void stat_from_statx(const struct statx *s, struct stat *ret);
  * -EOPNOTSUPP: its file system does not report it; -ENOENT, … */
 int file_has_writer(int dir_fd, const char *name);
 
+/* What stat_entry() and file_has_writer() say, at the same moment, of what was a regular file just now; not on a file
+ * system that is remote. is_ours: directory_is_ours_alone(). Negative errno: it cannot be opened. */
+int file_examine(int dir_fd, const char *name, bool is_ours, struct statx *ret, int *ret_has_writer);
+bool directory_is_ours_alone(int fd);
+
 typedef struct FileSystemTraits {
         bool is_remote; /* other hosts may write there without the knowledge of our kernel: must be polled */
 } FileSystemTraits;

@@ -2,7 +2,7 @@
 
 /* What path triggers keep in the ledger, under the job's name:
  *
- *     "PathChanged=/srv tree …"   what a watch knows, a row a directory (watch/watcher.h)
+ *     "PathChanged=/srv tree …"   what a watch knows, a row for a directory (watch/watcher.h)
  *     "waiting"                   the files that changed and have no run; by a run's number those it was not
  *                                 through with
  *

@@ -22,6 +22,7 @@ struct Model {
         size_t n_directories, n_entries, n_name_bytes, n_slots;
         uint32_t last_id;
         LIST_HEAD(, Directory) dirty;
+        bool saves_all;
         Model *heir; /* that has to remember which ids are gone; NULL: this one */
         uint32_t *removed;
         size_t n_removed;
@@ -71,6 +72,12 @@ bool entry_has_rights(const Entry *e, const FileState *state) {
         return e->rights == state->rights || e->rights == 0 || state->rights == 0;
 }
 
+/* Itself, and not a file in it. */
+static void directory_has_changed(Directory *f) {
+        if (!f->entry || f->model->saves_all || (f->flags & DIRECTORY_SAVED))
+                directory_set_dirty(f);
+}
+
 bool entry_set_state(Directory *f, Entry *e, const FileState *state) {
         bool same = entry_has_content(e, state) && entry_has_status(e, state) && e->birth == state->birth;
 
@@ -82,7 +89,7 @@ bool entry_set_state(Directory *f, Entry *e, const FileState *state) {
                 e->flags = (uint8_t)((e->flags & ~ENTRY_REGULAR) | (state->is_regular ? ENTRY_REGULAR : 0));
                 directory_set_dirty(f);
         } else if (e->birth != state->birth || e->rights != state->rights)
-                directory_set_dirty(e->directory);
+                directory_has_changed(e->directory);
         entry_identify(e, state);
         return true;
 }
@@ -163,7 +170,7 @@ static Directory *directory_new(Model *m, Directory *parent, Entry *entry) {
         f->entry = entry;
         f->id = ++m->last_id;
         m->n_directories++;
-        directory_set_dirty(f);
+        directory_has_changed(f);
         return f;
 }
 
@@ -243,7 +250,7 @@ int directory_put(Directory *f, Entry *e, const char *name, size_t n, Entry **re
                 e->directory->parent = f;
                 LIST_INSERT_HEAD(&f->directories, e->directory, siblings);
                 directory_raise(f, e->directory->height + 1);
-                directory_set_dirty(e->directory);
+                directory_has_changed(e->directory);
         } else
                 directory_set_dirty(f);
         *ret = e;
@@ -296,7 +303,8 @@ static void directory_free(Directory *f) {
                 free(e);
         assert(f->entries.n_nodes == 0);
         directory_clear_dirty(f);
-        model_note_removed(m, f->id);
+        if (f->flags & DIRECTORY_SAVED)
+                model_note_removed(m, f->id);
         assert(m->n_directories > 0 && m->n_slots >= f->entries.n_slots);
         m->n_directories--;
         m->n_slots -= f->entries.n_slots;
@@ -332,6 +340,7 @@ int model_take_root(Model *m, Entry **ret) {
                 return -ENOMEM;
         assert(!root->parent && !root->entry);
         root->id = fresh->id;
+        root->flags &= ~(uint32_t)DIRECTORY_SAVED;
         fresh->id = id;
         root->entry = e;
         e->flags = ENTRY_DIRECTORY;
@@ -342,7 +351,7 @@ int model_take_root(Model *m, Entry **ret) {
         return 0;
 }
 
-int model_new(Model **ret, void *owner) {
+int model_new(Model **ret, void *owner, bool saves_all) {
         _cleanup_(model_freep) Model *m = NULL;
 
         m = calloc(1, sizeof(*m));
@@ -350,6 +359,7 @@ int model_new(Model **ret, void *owner) {
                 return -ENOMEM;
         LIST_INIT(&m->dirty);
         m->owner = owner;
+        m->saves_all = saves_all;
         m->seed = hash_seed();
         m->root = directory_new(m, NULL, NULL);
         if (!m->root)
@@ -553,6 +563,15 @@ void directory_clear_dirty(Directory *f) {
                 return;
         f->flags &= ~(uint32_t)DIRECTORY_DIRTY;
         LIST_REMOVE(f, dirty);
+}
+
+Directory *directory_first_unsaved(Directory *f) {
+        Directory *first = f;
+
+        for (; f->parent; f = f->parent)
+                if (!(f->parent->flags & DIRECTORY_SAVED))
+                        first = f->parent;
+        return first;
 }
 
 Directory *model_first_dirty(const Model *m) {

@@ -73,6 +73,7 @@ typedef enum DirectoryFlags {
         DIRECTORY_LOOK_ONCE = 1 << 13,   /* to be read some time, since something in it may have been missed */
         DIRECTORY_REMOTE = 1 << 14,      /* other hosts may change it without the knowledge of this kernel */
         DIRECTORY_MOVED_BELOW = 1 << 15, /* see MovedFrom */
+        DIRECTORY_SAVED = 1 << 16,       /* the snapshot has a row of it */
         DIRECTORY_LOOK_AGAIN = DIRECTORY_POLLED | DIRECTORY_UNREADABLE | DIRECTORY_LOOK_ONCE,
 } DirectoryFlags;
 
@@ -103,8 +104,8 @@ struct Directory {
         LIST_ENTRY(Directory) dirty;
 };
 
-/* owner: the object to be found from a directory. */
-int model_new(Model **ret, void *owner);
+/* owner: the object to be found from a directory. saves_all: the snapshot has directories without files, too. */
+int model_new(Model **ret, void *owner, bool saves_all);
 void *model_owner(const Model *m) _pure_;
 Model *model_free(Model *m); /* with all directories; none may have a watch any more */
 DEFINE_CLEANUP(Model, model_free)
@@ -190,9 +191,12 @@ void directory_free_leaf(Directory *f);
 
 /* --- what changed since it was saved --- */
 
+/* A directory is to be saved once there has been a file in it: one that comes into an empty directory is new, whether
+ * that was known or not. */
 void directory_set_dirty(Directory *f);
 Directory *model_first_dirty(const Model *m) _pure_;
 void directory_clear_dirty(Directory *f);
+Directory *directory_first_unsaved(Directory *f) _pure_; /* on the way to it; or itself */
 
 /* What was the root becomes an entry without a name that was taken out, as by directory_take(), and an empty directory
  * takes its place and its id. -ENOMEM. */

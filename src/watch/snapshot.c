@@ -2,7 +2,8 @@
 
 /* The model of a tree as rows of bytes, one a directory, named by the directory's id and not by its path: a directory
  * that is renamed changes one row and not those of all below it. A row says who the directory's parent is, and ends in
- * a digest of itself, so that a damaged one is found and its directory is looked at as if it were new.
+ * a digest of itself, so that a damaged one is found and its directory is looked at as if it were new. A directory
+ * with no files in or below it has none, but for the root.
  *
  * A row: version, kind; id of the parent, inode, device (8 bytes each, little endian); for the root its identity, for
  * others birth and rights; name; and for each file flags, inode, birth and rights, content, status and name.
@@ -62,8 +63,8 @@ static void row_write(Bytes *r, const Tree *t, const Directory *f) {
         row_put_byte(r, ROW_VERSION);
         row_put_byte(r, is_root ? ROW_ROOT : ROW_DIRECTORY);
         row_put_u64(r, is_root ? MODEL_NO_ID : f->parent->id);
-        row_put_u64(r, f->inode);
-        row_put_u64(r, f->device);
+        row_put_u64(r, is_root ? f->inode : f->entry->inode);
+        row_put_u64(r, f->device); /* 0: it was never opened */
         if (is_root)
                 row_put_root(r, t);
         else
@@ -113,14 +114,19 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
         max = max > 0 ? max : INT32_MAX;
         done = save_removed(t->durable, max, write, userdata);
         for (f = model_first_dirty(t->durable); f && done < max && r >= 0; f = next) {
-                next = LIST_NEXT(f, dirty);
-                if (!is_writable(f))
+                Directory *first = directory_first_unsaved(f); /* without its parent a row is worth nothing */
+
+                next = first == f ? LIST_NEXT(f, dirty) : f;
+                if (!is_writable(f)) {
+                        next = LIST_NEXT(f, dirty);
                         continue;
-                row_write(&row, t, f);
-                r = row.failed ? -ENOMEM : write(userdata, f->id, row.bytes, row.n);
+                }
+                row_write(&row, t, first);
+                r = row.failed ? -ENOMEM : write(userdata, first->id, row.bytes, row.n);
                 if (r < 0)
                         break;
-                directory_clear_dirty(f);
+                first->flags |= DIRECTORY_SAVED;
+                directory_clear_dirty(first);
                 done++;
                 bytes += row.n;
                 if (max != INT32_MAX && bytes >= SAVE_BYTES) {
@@ -293,9 +299,9 @@ int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
                 r = load_directory(&reader, t, id, (uint32_t)parent, inode, &f);
         if (r < 0)
                 return r;
-        f->inode = inode;
+        f->inode = device != 0 ? inode : 0;
         f->device = device;
-        f->flags |= DIRECTORY_LOADED;
+        f->flags |= DIRECTORY_LOADED | DIRECTORY_SAVED;
         while (r >= 0 && reader.left > 0)
                 r = load_file(&reader, f);
         return r;

@@ -38,17 +38,33 @@ static const struct {
 
 /* --- looking --- */
 
+static void convert(const struct statx *s, struct stat *ret, uint32_t *ret_birth) {
+        const uint64_t birth[] = { (uint64_t)s->stx_btime.tv_sec, s->stx_btime.tv_nsec };
+
+        stat_from_statx(s, ret);
+        *ret_birth = s->stx_mask & STATX_BTIME ? (uint32_t)hash_bytes(BIRTH_KEY, birth, sizeof(birth)) | 1 : 0;
+}
+
 int stat_with_birth(int dir_fd, const char *name, bool is_remote, struct stat *ret, uint32_t *ret_birth) {
         struct statx s;
         int r;
 
         r = stat_entry(dir_fd, name, is_remote, &s);
+        if (r >= 0)
+                convert(&s, ret, ret_birth);
+        return r;
+}
+
+int stat_and_ask(int dir_fd, const char *name, bool is_ours, struct stat *ret, uint32_t *ret_birth,
+                 int *ret_finished) {
+        int has_writer, r;
+        struct statx s;
+
+        r = file_examine(dir_fd, name, is_ours, &s, &has_writer);
         if (r < 0)
                 return r;
-        const uint64_t birth[] = { (uint64_t)s.stx_btime.tv_sec, s.stx_btime.tv_nsec };
-
-        stat_from_statx(&s, ret);
-        *ret_birth = s.stx_mask & STATX_BTIME ? (uint32_t)hash_bytes(BIRTH_KEY, birth, sizeof(birth)) | 1 : 0;
+        convert(&s, ret, ret_birth);
+        *ret_finished = has_writer < 0 ? has_writer : !has_writer;
         return 0;
 }
 
@@ -345,6 +361,8 @@ static int has_finished(const Observation *s) {
         struct stat st;
         int r;
 
+        if (s->is_asked)
+                return s->finished;
         r = file_has_writer(s->dir_fd, s->file);
         if (r != 0)
                 return r < 0 ? r : 0;
@@ -354,6 +372,11 @@ static int has_finished(const Observation *s) {
         return then.inode == now.inode && then.content == now.content;
 }
 
+void tree_hear(Tree *t) {
+        (void)event_queue_drain(t->queue, DRAIN_MAX);
+        (void)watcher_hear(t->watch->watcher);
+}
+
 /* It has been closed, and that is looked at soon. */
 static bool is_closing(Tree *t, const Observation *s) {
         bool is_root = t->root.is_file;
@@ -361,8 +384,8 @@ static bool is_closing(Tree *t, const Observation *s) {
 
         if (id < 0)
                 return false;
-        (void)event_queue_drain(t->queue, DRAIN_MAX);
-        (void)watcher_hear(t->watch->watcher);
+        if (!s->is_asked)
+                tree_hear(t);
         return event_queue_holds(t->queue, id, is_root ? "" : s->name, is_root ? 0 : s->length, IN_CLOSE_WRITE);
 }
 

@@ -131,7 +131,7 @@ static void tree_park(Tree *t) {
 
         assert(t->model != other);
         tree_stop(t);
-        if (!other && model_new(&other, t) < 0)
+        if (!other && model_new(&other, t, t->watch->def.directories) < 0)
                 return;
         t->parked = t->model;
         t->model = other;
@@ -163,7 +163,7 @@ static void tree_forget_other(Tree *t) {
         DeadModel *dead = calloc(1, sizeof(*dead));
         Model *fresh;
 
-        if (!dead || model_new(&fresh, t) < 0) {
+        if (!dead || model_new(&fresh, t, t->watch->def.directories) < 0) {
                 free(dead);
                 return; /* then it is compared with the wrong one, and all is reported */
         }
@@ -439,7 +439,7 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
         TAILQ_INIT(&t->drops);
         TAILQ_INIT(&t->dead);
         subscriber_init(&t->file_subscriber);
-        r = model_new(&t->model, t);
+        r = model_new(&t->model, t, watch->def.directories);
         t->durable = t->model;
         if (r >= 0)
                 r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false, watch_follows_all(watch),

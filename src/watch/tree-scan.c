@@ -165,7 +165,8 @@ static void scan_begin(Tree *t, Directory *f) {
 
         assert(!s->directory && s->fd < 0); /* one at a time */
         if (!s->buffer)
-                s->buffer = malloc(SCAN_BUFFER);
+                s->buffer = malloc(SCAN_BUFFER + CANDIDATES_MAX * sizeof(Candidate));
+        s->candidates = s->buffer ? (void *)(s->buffer + SCAN_BUFFER) : NULL;
         r = s->buffer ? scan_open(t, f, &fd) : -ENOMEM;
         if (r < 0) {
                 scan_refused(t, f, r);
@@ -196,6 +197,7 @@ void tree_scan_abort(Tree *t) {
                 t->scan.directory->flags |= t->scan.is_read ? 0 : t->scan.flags;
         }
         t->scan.directory = NULL;
+        t->scan.n_candidates = 0;
         t->scan.fd = safe_close(t->scan.fd);
 }
 
@@ -210,6 +212,75 @@ static void scan_seen_directory(Tree *t, Directory *f, Entry *e) {
                 tree_queue(t, e->directory, flags);
 }
 
+/* A name that is of interest; its path stands in the scan until scan_forget_path(). */
+static bool scan_set_path(Tree *t, const char *name, bool is_directory) {
+        const PathFilter *filter = t->watch->def.filter;
+        Scan *s = &t->scan;
+
+        if (path_text_append(&s->path, name, strlen(name)) < 0)
+                return false;
+        return is_directory ? path_filter_descends(filter, path_text_string(&s->path), s->path.length)
+                            : path_filter_matches(filter, path_text_string(&s->path), s->path.length, false);
+}
+
+static void scan_forget_path(Scan *s, size_t before) {
+        s->path.length = before;
+        s->path.bytes[before] = '\0';
+}
+
+/* o: of its state, and how that was asked for. */
+static void scan_see(Tree *t, const char *name, Observation *o) {
+        Scan *s = &t->scan;
+        size_t before = s->path.length;
+
+        if (scan_set_path(t, name, S_ISDIR(o->st->st_mode))) {
+                o->directory = s->directory;
+                o->name = o->file = name;
+                o->length = strlen(name);
+                o->path = path_text_string(&s->path);
+                o->path_length = s->path.length;
+                o->dir_fd = s->fd;
+                o->moved = s->flags & DIRECTORY_MOVED;
+                tree_see(t, o);
+        }
+        scan_forget_path(s, before);
+}
+
+/* A new file that has to be asked whether it is complete: true when it was, or is of no interest. What that takes is
+ * done for several at once: what is heard is read after the last of them was asked. */
+static bool scan_ask(Tree *t, const char *name) {
+        Scan *s = &t->scan;
+        size_t before = s->path.length;
+        bool is_wanted = scan_set_path(t, name, /* is_directory= */ false);
+        Candidate *c = s->candidates + s->n_candidates;
+
+        scan_forget_path(s, before);
+        if (!is_wanted)
+                return true;
+        assert(s->n_candidates < CANDIDATES_MAX);
+        if (s->n_candidates == 0)
+                s->is_ours = directory_is_ours_alone(s->fd);
+        if (stat_and_ask(s->fd, name, s->is_ours, &c->st, &c->birth, &c->finished) < 0)
+                return false;
+        c->name = name;
+        s->n_candidates++;
+        return true;
+}
+
+static void scan_see_candidates(Tree *t) {
+        Scan *s = &t->scan;
+
+        if (s->n_candidates > 0)
+                tree_hear(t);
+        for (size_t i = 0; i < s->n_candidates && s->directory; i++) {
+                const Candidate *c = &s->candidates[i];
+
+                scan_see(t, c->name,
+                         &(Observation){ .st = &c->st, .birth = c->birth, .is_asked = true, .finished = c->finished });
+        }
+        s->n_candidates = 0;
+}
+
 /* Most directories are known as such by what getdents64(2) says: no need to ask for more. */
 static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char type) {
         struct stat st = { .st_ino = inode, .st_mode = S_IFDIR };
@@ -217,35 +288,35 @@ static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char 
         uint32_t birth = 0;
         Scan *s = &t->scan;
         Directory *f = s->directory;
-        size_t n = strlen(name), before = s->path.length;
-        Entry *e = s->is_new && type == DT_DIR ? NULL : directory_find(f, name, n);
+        bool is_remote = f->flags & DIRECTORY_REMOTE;
+        Entry *e = s->is_new && type == DT_DIR ? NULL : directory_find(f, name, strlen(name));
 
         if (e && (e->flags & ENTRY_DIRECTORY) && is_enough && !(s->flags & DIRECTORY_MOVED)) {
                 scan_seen_directory(t, f, e);
                 return;
         }
-        if (path_text_append(&s->path, name, n) < 0)
+        if (!e && type == DT_REG && !is_remote && !tree_is_silent(t) && (t->watch->def.events & WATCH_COMPLETE) &&
+            scan_ask(t, name))
                 return;
         if ((is_enough && (!e || (e->flags & ENTRY_DIRECTORY))) ||
-            stat_with_birth(s->fd, name, f->flags & DIRECTORY_REMOTE, &st, &birth) >= 0) {
-                const PathFilter *filter = t->watch->def.filter;
-                const char *path = path_text_string(&s->path);
+            stat_with_birth(s->fd, name, is_remote, &st, &birth) >= 0)
+                scan_see(t, name, &(Observation){ .st = &st, .birth = birth });
+}
 
-                if (S_ISDIR(st.st_mode) ? path_filter_descends(filter, path, s->path.length)
-                                        : path_filter_matches(filter, path, s->path.length, false))
-                        tree_see(t, &(Observation){ .directory = f,
-                                                    .name = name,
-                                                    .length = n,
-                                                    .path = path,
-                                                    .path_length = s->path.length,
-                                                    .dir_fd = s->fd,
-                                                    .file = name,
-                                                    .st = &st,
-                                                    .birth = birth,
-                                                    .moved = s->flags & DIRECTORY_MOVED });
-        }
-        s->path.length = before;
-        s->path.bytes[before] = '\0';
+/* 1: the next one is in the buffer; 0: read to the end; negative errno. What is in the buffer is done with then. */
+static int scan_fill(Scan *s) {
+        ssize_t n;
+
+        assert(s->at <= s->used);
+        if (s->at < s->used)
+                return 1;
+        assert(s->n_candidates == 0);
+        n = getdents64(s->fd, s->buffer, SCAN_BUFFER);
+        if (n <= 0)
+                return n < 0 ? -errno : 0;
+        s->used = (size_t)n;
+        s->at = 0;
+        return 1;
 }
 
 /* 1: more may come; 0: read to the end; negative errno. The path is made anew in each step: the directory may have
@@ -255,28 +326,23 @@ static int scan_some(Tree *t) {
         int r;
 
         r = directory_path(s->directory, &s->path);
-        if (r < 0)
-                return r;
-        for (unsigned n = 0; n < SCAN_STEP; n++) {
+        for (unsigned n = 0; r >= 0 && n < SCAN_STEP; n++) {
                 const struct dirent64 *d;
 
-                assert(s->at <= s->used);
-                if (s->at == s->used) {
-                        ssize_t got = getdents64(s->fd, s->buffer, SCAN_BUFFER);
-
-                        if (got <= 0)
-                                return got < 0 ? -errno : 0;
-                        s->used = (size_t)got;
-                        s->at = 0;
-                }
+                if (s->at == s->used || s->n_candidates == CANDIDATES_MAX)
+                        scan_see_candidates(t);
+                r = s->directory ? scan_fill(s) : 1; /* it may have been lost while it was read */
+                if (r <= 0 || !s->directory)
+                        return r;
                 d = (const void *)(s->buffer + s->at);
                 s->at += d->d_reclen;
                 if (!streq(d->d_name, ".") && !streq(d->d_name, "..") && !name_is_private(d->d_name))
                         scan_entry(t, d->d_name, d->d_ino, d->d_type);
                 if (!s->directory)
-                        return 1; /* lost while it was read */
+                        return 1;
         }
-        return 1;
+        scan_see_candidates(t);
+        return r;
 }
 
 /* --- ending --- */

@@ -72,15 +72,28 @@ typedef struct RootIdentity {
         bool is_file;
 } RootIdentity;
 
+/* A new file in it that was asked whether it is complete. */
+typedef struct Candidate {
+        const char *name; /* in the buffer of the scan */
+        struct stat st;
+        uint32_t birth;
+        int finished; /* as in Observation */
+} Candidate;
+
+#define CANDIDATES_MAX 64U
+
 /* The directory that is being read. */
 typedef struct Scan {
         Directory *directory; /* NULL = none */
         int fd;
         char *buffer;
         size_t used, at;
+        Candidate *candidates; /* that are not seen yet */
+        size_t n_candidates;
         PathText path;
         Writer mover;
         uint32_t flags; /* DIRECTORY_DEEP, DIRECTORY_MOVED: what was asked for */
+        bool is_ours;   /* directory_is_ours_alone(), for the candidates */
         bool is_new;    /* nothing was known of it */
         bool is_read;   /* to the end; what it did not come by is looked at */
 } Scan;
@@ -162,6 +175,8 @@ typedef struct Observation {
         uint32_t birth;
         uint32_t mask; /* IN_* that led here; 0 = by reading the directory */
         bool moved;    /* with the directory it is in */
+        bool is_asked; /* st is of when this was asked, and what is heard has been read since: */
+        int finished;  /* has who wrote it? 1, 0, or negative errno */
 } Observation;
 
 /* --- tree.c --- */
@@ -244,6 +259,12 @@ void tree_see(Tree *t, const Observation *s);
 
 /* As fstatat(2), with a hash of the time of birth (0 = the file system does not tell). Negative errno. */
 int stat_with_birth(int dir_fd, const char *name, bool is_remote, struct stat *ret, uint32_t *ret_birth);
+
+/* What has been heard up to now is read. */
+void tree_hear(Tree *t);
+
+/* As stat_with_birth(), of what was a regular file just now. ret_finished: as in Observation. */
+int stat_and_ask(int dir_fd, const char *name, bool is_ours, struct stat *ret, uint32_t *ret_birth, int *ret_finished);
 
 /* It is not there any more. */
 void tree_lose(Tree *t, Directory *f, Entry *e, uint32_t mask);

@@ -190,6 +190,39 @@ static void test_find_at_once(void **state) {
         assert_int_equal(umount(at("a/mount")), 0);
 }
 
+/* What file_examine() says: has the file a writer? Its size is that of the same moment. */
+static int examine(int dir_fd, const char *name, uint64_t size) {
+        struct statx s;
+        int has_writer, r;
+
+        r = file_examine(dir_fd, name, directory_is_ours_alone(dir_fd), &s, &has_writer);
+        if (r < 0)
+                return r;
+        assert_true(S_ISREG(s.stx_mode));
+        assert_int_equal(s.stx_size, size);
+        return has_writer;
+}
+
+/* What is mounted over a file is not opened: it may be a device. */
+static void test_examine_mount(void **state) {
+        _cleanup_close_ int dir = -EBADF, file = -EBADF;
+
+        make("b", 0, 0755);
+        dir = open(at("b"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        file = openat(dir, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        file = safe_close(file);
+        assert_int_equal(examine(dir, "file", 0), 0);
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("/dev/null", at("b/file"), NULL, MS_BIND, NULL) < 0)
+                skip();
+        dir = safe_close(dir);
+        dir = open(at("b"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(examine(dir, "file", 0), -EXDEV);
+        assert_int_equal(fchmod(dir, 0777), 0);
+        assert_int_equal(examine(dir, "file", 0), -EOPNOTSUPP);
+        assert_int_equal(umount(at("b/file")), 0);
+}
+
 /* Also what is no file, and whatever way it is opened: a FIFO would wait, and its opening is seen. */
 static void test_writers(void **state) {
         for (unsigned shared = 0; shared < 2; shared++) {
@@ -199,10 +232,16 @@ static void test_writers(void **state) {
                 dir = open(at("dir"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 writer = openat(dir, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
                 assert_true(writer >= 0);
+                assert_int_equal(directory_is_ours_alone(dir), !shared);
                 assert_int_equal(file_has_writer(dir, "file"), 1);
+                assert_int_equal(examine(dir, "file", 0), 1);
+                assert_int_equal(write(writer, "abc", 3), 3);
                 writer = safe_close(writer);
                 assert_int_equal(file_has_writer(dir, "file"), 0);
+                assert_int_equal(examine(dir, "file", 3), 0);
                 assert_int_equal(symlinkat("file", dir, "link"), 0);
+                assert_int_equal(examine(dir, "link", 0), shared ? -EOPNOTSUPP : -ELOOP);
+                assert_int_equal(examine(dir, "missing", 0), -ENOENT);
                 assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
                 assert_int_equal(file_has_writer(dir, "link"), -EOPNOTSUPP);
                 assert_int_equal(file_has_writer(dir, "fifo"), -EOPNOTSUPP);
@@ -363,6 +402,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_links, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_find, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_find_at_once, make_top, remove_top),
+                cmocka_unit_test_setup_teardown(test_examine_mount, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_writers, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_unmounted, make_top, remove_top),
                 cmocka_unit_test_setup_teardown(test_make, make_top, remove_top),

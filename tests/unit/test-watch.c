@@ -165,6 +165,36 @@ static void test_open_file_in_new_directory(void **state) {
         stop_watch(watch);
 }
 
+/* While the one directory is read again, a file is written into the other one. */
+static void on_changed_write_on(void *userdata, Watch *watch, const Change *c) {
+        on_changed(userdata, watch, c);
+        if (w.n_records == 1)
+                write_file(at(c->path[0] == 'a' ? "b/late" : "a/late"), "x");
+}
+
+/* A file that is found by reading its directory before what was heard of it is read is reported once. */
+static void test_file_found_before_it_is_heard_of(void **state) {
+        static const WatchOps ops = { .changed = on_changed_write_on };
+        const WatchDef def = { .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE, .recursive = true };
+        Watch *watch;
+
+        make_directory(at("a"));
+        make_directory(at("b"));
+        assert_int_equal(watch_new(&watch, w.watcher, &def, &ops, NULL), 0);
+        w.watches[0] = watch;
+        settle();
+        watch_hold(watch, true);
+        write_file(at("a/new"), "x");
+        write_file(at("b/new"), "x");
+        settle();
+        assert_n_reported(0);
+        watch_hold(watch, false);
+        settle();
+        assert_n_reported(3);
+        assert_int_equal(count_duplicates(), 0);
+        stop_watch(watch);
+}
+
 static void test_names(void **state) {
         char longest[NAME_MAX + 1];
         const char *const names[] = { "new\nline", "quote\"'",    "$HOME", "-rf",  "\xff\xfe\x80",
@@ -908,6 +938,70 @@ static void test_snapshot(void **state) {
         free_rows();
 }
 
+/* Only directories with files in or below them have a row, and one is never without its parents'. */
+static void test_snapshot_of_empty_directories(void **state) {
+        const WatchDef def = {
+                .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE | WATCH_DELETE, .recursive = true
+        };
+        Watch *watch;
+
+        make_directory(at("a"));
+        make_directory(at("a/b"));
+        make_directory(at("a/b/c"));
+        make_directory(at("a/b/c/d"));
+        make_directory(at("e"));
+        watch = start_watch(&def);
+        restart(watch);
+        assert_int_equal(n_rows, 1);
+        write_file(at("a/b/1"), "x");
+        watch = load_watch(&def);
+        assert_n_reported(1);
+        assert_reported("a/b/1", WATCH_CLOSE);
+        write_file(at("a/b/c/d/2"), "x");
+        settle();
+        assert_int_equal(watch_save(watch, 2, write_row, NULL), 2); /* a, a/b: perhaps we end here */
+        assert_int_equal(n_rows, 3);
+        restart(watch);
+        assert_int_equal(n_rows, 5);
+        assert_int_equal(rename(at("a/b/c"), at("e/c")), 0);
+        remove_tree(at("a/b"));
+        watch = load_watch(&def);
+        assert_n_reported(3);
+        assert_reported("a/b/1", WATCH_DELETE);
+        assert_reported("a/b/c/d/2", WATCH_DELETE);
+        assert_reported("e/c/d/2", WATCH_CLOSE);
+        restart(watch);
+        assert_int_equal(n_rows, 5); /* a has had files */
+        watch = load_watch(&def);
+        assert_n_reported(0);
+        stop_watch(watch);
+        free_rows();
+}
+
+/* Where directories count themselves, one that is as it was is no news. */
+static void test_snapshot_of_directories(void **state) {
+        const WatchDef def = { .kind = WATCH_PATH_CHANGED, .path = w.directory };
+        Watch *watch;
+
+        make_directory(at("a"));
+        make_directory(at("b"));
+        watch = start_watch(&def);
+        restart(watch);
+        assert_int_equal(n_rows, 3);
+        watch = load_watch(&def);
+        assert_n_reported(0);
+        restart(watch);
+        assert_int_equal(rmdir(at("a")), 0);
+        assert_int_equal(rmdir(at("b")), 0);
+        make_directory(at("c"));
+        watch = load_watch(&def);
+        assert_n_reported(3);
+        assert_reported("a", WATCH_DELETE);
+        assert_reported("c", WATCH_CREATE | WATCH_CLOSE);
+        stop_watch(watch);
+        free_rows();
+}
+
 /* Written down while it was open, it is closed without another change: that it was reported is written, too. */
 static void test_snapshot_while_a_file_is_open(void **state) {
         const WatchDef def = { .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE };
@@ -993,6 +1087,7 @@ int main(void) {
                 watch_test(test_files_without_a_name),
                 watch_test(test_new_directories),
                 watch_test(test_open_file_in_new_directory),
+                watch_test(test_file_found_before_it_is_heard_of),
                 watch_test(test_names),
                 watch_test(test_deep),
                 watch_test(test_private_names),
@@ -1018,6 +1113,8 @@ int main(void) {
                 watch_test(test_two_watches),
                 watch_test(test_polling),
                 watch_test(test_snapshot),
+                watch_test(test_snapshot_of_empty_directories),
+                watch_test(test_snapshot_of_directories),
                 watch_test(test_snapshot_while_a_file_is_open),
                 watch_test(test_snapshot_of_file),
                 watch_test(test_damaged_snapshot),
