@@ -13,6 +13,7 @@
 #include "ledger/schema.h"
 #include "ledger/store-internal.h"
 #include "ledger/store.h"
+#include "ledger/wal-file.h"
 #include "util/log.h"
 
 #define CACHE_KIB        "2000"    /* how much the memory of the daemon grows by this, at most */
@@ -303,7 +304,8 @@ static int make_file(const char *path) {
 static int connect_file(sqlite3 **ret, const char *path) {
         int code, r;
 
-        code = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+        code = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                               wal_file_vfs());
         if (code != SQLITE_OK)
                 return sqlite_to_errno(*ret, code);
         /* Until it is known to be ours, closing it must not write to it either. */

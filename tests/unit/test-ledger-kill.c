@@ -17,6 +17,7 @@
 
 #include "ledger/ledger-internal.h"
 #include "test-ledger-version-1.h"
+#include "torn-write.h"
 
 #define TURNS 3
 
@@ -147,14 +148,16 @@ static void hear(Told *t, const Word *w) {
         }
 }
 
-/* mode: "live" or "suffer". True when it came to its end alive. */
+/* mode: "live", "suffer", or "tear", which needs no strace: the Nth write is cut off somewhere. True when it came to
+ * its end alive. */
 static bool run_daemon(const char *mode, const char *call, unsigned n, Told *t) {
         const char *problem = streq(mode, "live") ? "signal=KILL" : "error=EIO";
-        char trace[64], inject[96];
+        char trace[64], inject[96], number[16];
         int fds[2], status;
         Word w;
         pid_t pid;
 
+        (void)snprintf(number, sizeof(number), "%u", n);
         (void)snprintf(trace, sizeof(trace), "trace=%s", call);
         (void)snprintf(inject, sizeof(inject), "inject=%s:%s:when=%u", call, problem, n);
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
@@ -163,6 +166,8 @@ static bool run_daemon(const char *mode, const char *call, unsigned n, Told *t) 
                 (void)dup2(fds[1], tell_fd);
                 /* What is traced cannot be looked through for leaks as well. */
                 (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+                if (streq(mode, "tear"))
+                        (void)execl(program, program, mode, directory, number, NULL);
                 (void)execlp("strace", "strace", "-f", "-qq", "-o", in_directory("trace"), "-e", trace, "-e", inject,
                              program, mode, directory, NULL);
                 _exit(127);
@@ -342,6 +347,17 @@ static void test_kill_at_every(void **state) {
         kill_at_every(*state, /* from_version_1= */ false);
 }
 
+static void test_tear_every_write(void **state) {
+        Told *t = calloc(1, sizeof(*t));
+        unsigned n = 0;
+
+        while (!run_daemon("tear", "torn write", ++n, t))
+                check_ledger(t, "torn write", n);
+        check_ledger(t, "torn write", n);
+        assert_true(n > 20);
+        free(t);
+}
+
 static const char rows_1[] =
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)"
         " INSERT INTO runs (id, job, cause, state, result, code, attempt, trigger_index, parent, scheduled, requested,"
@@ -402,13 +418,19 @@ static void test_error_at_every(void **state) {
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                kill_test("pwrite64"),    kill_test("write"),        kill_test("fdatasync"), kill_test("fsync"),
-                kill_test("renameat"),    kill_test("unlink"),       kill_test("ftruncate"), kill_test("openat"),
-                upgrade_test("pwrite64"), upgrade_test("fdatasync"), error_test("pwrite64"), error_test("fdatasync"),
-                error_test("pread64"),    error_test("ftruncate"),
+                kill_test("pwrite64"),     kill_test("write"),      kill_test("fdatasync"),
+                kill_test("fsync"),        kill_test("renameat"),   kill_test("unlink"),
+                kill_test("ftruncate"),    kill_test("openat"),     upgrade_test("pwrite64"),
+                upgrade_test("fdatasync"), error_test("pwrite64"),  error_test("fdatasync"),
+                error_test("pread64"),     error_test("ftruncate"), ledger_test(test_tear_every_write),
         };
 
-        if (argc == 3) {
+        if (argc == 4) {
+                torn_write_begin();
+                torn.at = (unsigned)atoi(argv[3]);
+                torn.keep = torn.at * 1237;
+        }
+        if (argc >= 3) {
                 may_fail = streq(argv[1], "suffer");
                 log_open(LOG_TARGET_NULL);
                 return live(argv[2]);
