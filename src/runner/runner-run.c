@@ -23,6 +23,8 @@
 #include "util/spawn-process.h"
 #include "util/strv.h"
 
+#define TELL_USEC (20 * USEC_PER_MSEC) /* from the start of a run to runs_tell() */
+
 #define LIST_FD     3 /* of a run */
 #define LIST_PREFIX "VAKT_PATHS=/proc/"
 #define LIST_SUFFIX "/fd/3"
@@ -31,9 +33,31 @@
 
 static void set_state(Runner *r, const Run *run, RunnerRunState state) {
         uint32_t i = (uint32_t)(run - r->runs);
+        uint64_t bit = UINT64_C(1) << i % 64;
 
         __atomic_store_n(&run->entry->state, (uint8_t)state, __ATOMIC_RELEASE); /* after all else */
-        r->dirty[i / 64] |= UINT64_C(1) << i % 64;
+        if (state == RUNNER_RUN_ENDED) {
+                r->dirty[i / 64] |= bit;
+                r->begun[i / 64] &= ~bit;
+        } else if (state != RUNNER_RUN_FREE) {
+                r->begun[i / 64] |= bit;
+                r->tell = MIN(r->tell, r->now + TELL_USEC);
+        }
+}
+
+void runs_tell(Runner *r) {
+        r->tell = USEC_INFINITY;
+        for (size_t i = 0; i < RUNNER_ENTRIES; i++) {
+                uint64_t bit = UINT64_C(1) << i % 64;
+
+                if (!(r->begun[i / 64] & bit))
+                        continue;
+                r->dirty[i / 64] |= bit;
+                if (lines_watch(r, &r->runs[i]) >= 0)
+                        r->begun[i / 64] &= ~bit;
+                else
+                        r->tell = r->now + TELL_USEC; /* once more */
+        }
 }
 
 static void set_process(Runner *r, Run *run, pid_t pid, uint64_t start) {
@@ -150,8 +174,10 @@ void run_on_leaving(Runner *r, size_t i) {
         if (r->leaving[i].fd < 0)
                 return;
         (void)!pread(r->leaving[i].fd, text, sizeof(text), 0); /* seen */
-        if (child_cgroup_remove(r->cgroup, r->leaving[i].run))
-                r->leaving[i].fd = safe_close(r->leaving[i].fd);
+        if (!child_cgroup_remove(r->cgroup, r->leaving[i].run))
+                return;
+        runner_unwatch(r, r->leaving[i].fd); /* a child may have it, too */
+        r->leaving[i].fd = safe_close(r->leaving[i].fd);
 }
 
 static void take_usage(Runner *r, Run *run) {
@@ -469,7 +495,7 @@ static int begin(Runner *r, Run *run, const char *variables, size_t size, int va
                 return -EBADMSG; /* a descriptor got lost */
         k = make_environment(r, run, variables, size, variables_fd);
         if (k >= 0 && r->setup->own_output)
-                k = lines_open(r, run);
+                k = lines_open(run);
         if (k < 0)
                 return k;
         run->has_group = r->cgroup && child_cgroup_make(r->cgroup, run->entry->run) >= 0;

@@ -30,8 +30,9 @@ typedef enum RunnerSource {
 } RunnerSource;
 
 typedef struct RunnerStream {
-        int fd;     /* of a pipe, -EBADF = closed */
-        bool waits; /* for the journal: it is not in epoll */
+        int fd; /* of a pipe, -EBADF = closed */
+        bool is_watched;
+        bool waits; /* for the journal: it is not watched */
         char *rest; /* n_rest bytes that were read and are not taken yet */
         size_t n_rest;
 } RunnerStream;
@@ -80,6 +81,7 @@ typedef struct Runner {
         unsigned n_waiting; /* streams that wait for the journal */
         uint64_t n_started;
         uint64_t dirty[RUNNER_ENTRIES / 64]; /* entries that are to be reported */
+        uint64_t begun[RUNNER_ENTRIES / 64]; /* those of runs that have just begun */
         unsigned n_status;                   /* runs with a status that is to be sent */
         bool owes_welcome;                   /* and all entries */
         bool link_is_full, hears_room;       /* it tells when not; epoll is told to */
@@ -90,6 +92,7 @@ typedef struct Runner {
         usec_t quiet;     /* since then there is neither a connection nor a run */
         usec_t idle;      /* RunnerHello.idle */
         usec_t resume;    /* what was too much is taken up again then, USEC_INFINITY = nothing was */
+        usec_t tell;      /* for runs_tell(), USEC_INFINITY = none has begun */
         usec_t window;    /* messages of sd_notify(3) are counted since then */
         unsigned n_notes; /* so many there were */
 } Runner;
@@ -132,6 +135,10 @@ void run_acknowledge(Runner *r, Run *run);
 /* Deals with all processes that have ended. */
 void runs_reap(Runner *r);
 
+/* Reports, and reads the output of, runs that have just begun. Most are over before that: then one report tells both
+ * that a run was started and how it ended, and what it has written is read once. */
+void runs_tell(Runner *r);
+
 /* What its timer was set for. */
 void run_on_timer(Runner *r, Run *run);
 
@@ -144,7 +151,10 @@ void run_end(Runner *r, Run *run);
 /* --- runner-lines.c --- */
 
 /* Makes its pipes. Negative errno. */
-int lines_open(Runner *r, Run *run);
+int lines_open(Run *run);
+
+/* Hears of what it writes from now on. Negative errno. */
+int lines_watch(const Runner *r, Run *run);
 
 void lines_on_readable(Runner *r, Run *run, unsigned stream);
 void lines_on_journal(Runner *r);

@@ -139,12 +139,15 @@ static void run_timers(Runner *r) {
                 run_on_timer(r, first->owner);
         if (r->resume <= r->now)
                 resume(r);
+        if (r->tell <= r->now)
+                runs_tell(r);
 }
 
 static usec_t next_wakeup(const Runner *r) {
         const HeapEntry *first = heap_first(&r->timers);
-        usec_t at = MIN(first ? first->at : USEC_INFINITY, r->resume);
+        usec_t at = MIN(r->resume, r->tell);
 
+        at = first ? MIN(at, first->at) : at;
         return r->link_fd < 0 && r->n_active == 0 ? MIN(at, usec_add(r->quiet, r->idle)) : at;
 }
 
@@ -263,6 +266,7 @@ int main(void) {
                 .journal_fd = -EBADF,
                 .idle = IDLE_DEFAULT,
                 .resume = USEC_INFINITY,
+                .tell = USEC_INFINITY,
         };
         int r;
 
