@@ -39,11 +39,12 @@ typedef enum RunnerMessageKind {
                 1,   /* RunnerHello; descriptors: table, set-up (read once, by the first), journal if there is one */
         RUNNER_RUN,  /* RunnerRun, then its variables; descriptors as flags say */
         RUNNER_STOP, /* RunnerStop */
-        RUNNER_ACK,  /* RunnerAck[] : the entries are free again */
+        RUNNER_ACK,  /* RunnerAck[] : the entries are free again; some wait while there are other runs */
         RUNNER_EXIT, /* no more runs come: exit when all entries are free */
         /* From the runner. */
         RUNNER_WELCOME = 64, /* RunnerWelcome, and then a RUNNER_REPORT of all entries that are not free */
-        RUNNER_REPORT,       /* RunnerEntry[]: what has changed; of an entry that changed twice only the last */
+        RUNNER_REPORT,       /* RunnerEntry[]: what has changed; of an entry that changed twice only the last: a run
+                              * that is short is reported once, when it has ended */
         RUNNER_LINE,         /* RunnerText and the bytes of a line, of a run with RUNNER_FOLLOW; may be dropped */
         RUNNER_STATUS,       /* RunnerText and the text, by sd_notify(3); only the last one counts */
 } RunnerMessageKind;

@@ -40,6 +40,7 @@ struct WarmRun {
         usec_t deadline;       /* monotonic: it has ended by then, or the runner does not work */
         uint16_t told_command; /* by started() */
         bool is_told;
+        pid_t untold;        /* over: it was started, too, and that is told with its end; or 0 */
         bool is_put_back;    /* over: it goes back to where it waited */
         bool may_start;      /* adopted: it was surely never started if the runner does not know it */
         ExecOutcome outcome; /* over */
@@ -83,7 +84,8 @@ struct Runner {
         struct WarmQueue runs, waiting, stops;
         RunnerSlot *slots;
         size_t n_slots;
-        uint32_t free, reported, acks;                           /* lists of slots: index + 1 of the first, or 0 */
+        uint32_t free, reported, acks; /* lists of slots: index + 1 of the first, or 0 */
+        unsigned n_acks;
         unsigned n_active, n_promised, n_used;                   /* runs that are not over, or were named; slots */
         bool is_greeted, is_retired, is_told_to_exit, is_useful; /* useful: it has taken a run */
         const char *problem;                                     /* that we stopped it for, with its runs, or NULL */

@@ -340,6 +340,7 @@ void runner_acknowledge(Runner *r) {
                 else {
                         slot->next = r->acks;
                         r->acks = r->reported;
+                        r->n_acks++;
                 }
                 r->reported = next;
         }

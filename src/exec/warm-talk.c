@@ -18,6 +18,7 @@
 
 #define MESSAGES_PER_TURN 16
 #define ACKS_MAX          256
+#define ACKS_AT_ONCE      64 /* are waited for: there are entries enough, and a message wakes the runner */
 #define FDS_MAX           3
 #define ERRNO_END         4096
 #define HELD_USEC         (10 * USEC_PER_SEC) /* for the end of a runner, beyond that of its other runs */
@@ -167,6 +168,7 @@ static int send_acks(Runner *r) {
                 *slot = (RunnerSlot){ .last = slot->run, .next = r->free };
                 r->free = r->acks;
                 r->acks = next;
+                r->n_acks--;
                 r->n_used--;
         }
         return 0;
@@ -185,7 +187,7 @@ static int send_exit(Runner *r) {
 static int send_something(Runner *r) {
         int k;
 
-        if (r->acks > 0)
+        if (r->n_acks >= ACKS_AT_ONCE || (r->acks > 0 && (r->is_retired || r->n_active == 0)))
                 k = send_acks(r);
         else if (!TAILQ_EMPTY(&r->stops))
                 k = send_next_stop(r);
@@ -295,7 +297,7 @@ static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *u
         if (x->state == WARM_OVER)
                 return;
         if (!x->is_told && entry->result != RUN_RESULT_START_FAILED)
-                tell_started(x, entry);
+                x->untold = (pid_t)entry->pid;
         x->runner->is_useful = true;
         read_outcome(entry, &outcome);
         reason = reason_of(x, entry, buffer);

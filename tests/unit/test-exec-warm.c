@@ -283,6 +283,23 @@ static void test_a_run(void **state) {
         assert_int_equal(fake.n_starts, 1);
 }
 
+/* They wake the runner for nothing as long as it has other runs. */
+static void test_acknowledgements_wait(void **state) {
+        run_0_runs();
+        start_warm(1);
+        until(has_two_runs);
+        report(ended(1, 0, RUN_RESULT_SUCCESS, 0));
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        executor->ops->acknowledge(executor);
+        (void)runner_turn();
+        assert_int_equal(runner.n_acks, 0);
+        report(ended(2, 1, RUN_RESULT_SUCCESS, 0));
+        until(run_1_ended);
+        executor->ops->acknowledge(executor);
+        (void)runner_turn();
+        assert_int_equal(runner.n_acks, 2);
+}
+
 /* What is reported may have been over before it was heard of. */
 static void test_an_end_alone(void **state) {
         run_0_is_sent();
@@ -708,6 +725,7 @@ static void test_stranger_with_a_run(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 warm_test(test_a_run),
+                warm_test(test_acknowledgements_wait),
                 warm_test(test_an_end_alone),
                 warm_test(test_program_not_there),
                 warm_test(test_stop),
