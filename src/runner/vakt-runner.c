@@ -234,7 +234,7 @@ static int set_up(Runner *r) {
         r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (r->null_fd < 0 || r->epoll_fd < 0)
                 return -errno;
-        k = child_cgroup_new(&r->cgroup, "runner");
+        k = groups_open(r);
         if (k < 0 && k != -ENOENT)
                 complain("Runs get no control groups of their own: %s", strerror(-k));
         k = heap_reserve(&r->timers, RUNNER_ENTRIES);
