@@ -37,6 +37,7 @@ struct WarmRun {
         WarmState state;
         WarmOrder *order;
         RunResult stop_result; /* none = not told to stop by us */
+        usec_t begun;          /* realtime µs: when it was written down as starting */
         usec_t deadline;       /* monotonic: it has ended by then, or the runner does not work */
         uint16_t told_command; /* by started() */
         bool is_told;
@@ -90,6 +91,7 @@ struct Runner {
         bool is_greeted, is_retired, is_told_to_exit, is_useful; /* useful: it has taken a run */
         const char *problem;                                     /* that we stopped it for, with its runs, or NULL */
         bool is_ended;                                           /* its unit is stopped by us */
+        bool is_unheard;                                         /* we are short of what it takes to connect to it */
         bool in_told;
         TAILQ_ENTRY(Runner) told;
 };

@@ -245,20 +245,19 @@ static void tell_started(WarmRun *x, const RunnerEntry *entry) {
         r->executor->callbacks.started(x->cookie, &identity);
 }
 
-/* Times as the run's user says: of the future, and in the wrong order, they are none. */
-static void read_outcome(const RunnerEntry *entry, ExecOutcome *ret) {
-        usec_t now = now_realtime();
+/* Times as the run's user says: before it was begun, of the future, and in the wrong order, they are none. */
+static void read_outcome(const WarmRun *x, const RunnerEntry *entry, ExecOutcome *ret) {
+        bool is_possible =
+                x->begun <= entry->started && entry->started <= entry->ended && entry->ended <= now_realtime();
 
         *ret = (ExecOutcome){
                 .result = (RunResult)entry->result,
                 .code = entry->code,
-                .started = entry->started <= now ? entry->started : 0,
-                .ended = entry->ended <= now ? entry->ended : 0,
+                .started = is_possible ? entry->started : 0,
+                .ended = is_possible ? entry->ended : 0,
                 .cpu = entry->cpu,
                 .memory_peak = entry->memory_peak,
         };
-        if (ret->ended > 0 && ret->ended < ret->started)
-                ret->started = ret->ended = 0;
 }
 
 static const char *reason_of(const WarmRun *x, const RunnerEntry *entry, char buffer[static UNIT_REASON_MAX]) {
@@ -299,7 +298,7 @@ static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *u
         if (!x->is_told && entry->result != RUN_RESULT_START_FAILED)
                 x->untold = (pid_t)entry->pid;
         x->runner->is_useful = true;
-        read_outcome(entry, &outcome);
+        read_outcome(x, entry, &outcome);
         reason = reason_of(x, entry, buffer);
         if (outcome.result == RUN_RESULT_CANCELLED && x->stop_result == RUN_RESULT_NONE) {
                 if (!unit) {
@@ -426,14 +425,10 @@ int runner_read_table(Runner *r, const ExecOutcome *unit) {
 
 /* --- in --- */
 
-static const char *take_welcome(Runner *r, const char *m, size_t n) {
-        RunnerWelcome welcome;
-
-        if (n < sizeof(welcome) || r->is_greeted)
+/* Whatever its version: what we tell each other is only added to. */
+static const char *take_welcome(Runner *r, size_t n) {
+        if (n < sizeof(RunnerWelcome) || r->is_greeted)
                 return "it sent a wrong greeting";
-        memcpy(&welcome, m, sizeof(welcome));
-        if (welcome.version < 1)
-                return "it has another version of the protocol";
         r->is_greeted = true;
         runner_bound_greeting(r);
         if (runner_read_table(r, NULL) < 0)
@@ -504,7 +499,7 @@ static const char *take_message(Runner *r, const char *m, size_t n) {
         memcpy(&header, m, sizeof(header));
         switch (header.kind) {
         case RUNNER_WELCOME:
-                return take_welcome(r, m, n);
+                return take_welcome(r, n);
         case RUNNER_REPORT:
                 return take_report(r, m, n);
         case RUNNER_LINE:
@@ -555,17 +550,18 @@ int runner_connect(Runner *r) {
                 e->warm.message = malloc(RUNNER_MESSAGE_MAX);
         if (!e->warm.message)
                 return -ENOMEM;
-        r->fd = runner_connect_socket(&e->warm, r->number);
-        if (r->fd < 0)
-                return TAKE_GENERIC(r->fd, -EBADF);
-        k = sd_event_add_io(e->event, &r->source, r->fd, EPOLLIN, on_readable, r);
-        if (k < 0)
+        k = r->fd = runner_connect_socket(&e->warm, r->number);
+        if (k >= 0)
+                k = send_hello(r);
+        if (k >= 0)
+                k = sd_event_add_io(e->event, &r->source, r->fd, EPOLLIN, on_readable, r);
+        if (k < 0) {
+                r->fd = safe_close(r->fd);
                 return k;
+        }
         (void)sd_event_source_set_description(r->source, "runner");
         r->life = RUNNER_CONNECTED;
         runner_bound_greeting(r);
-        k = send_hello(r);
-        if (k >= 0)
-                runner_flush(r);
-        return k;
+        runner_flush(r);
+        return 0;
 }

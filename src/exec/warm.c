@@ -286,6 +286,7 @@ static WarmRun *warm_run_new(Runner *r, const ExecutionRequest *request, void *c
                 .cookie = cookie,
                 .def = job_def_ref((JobDef *)request->def),
                 .run = request->run->id,
+                .begun = request->run->started,
                 .entry = UINT32_MAX,
                 .deadline = USEC_INFINITY,
         };
