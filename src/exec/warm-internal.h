@@ -133,8 +133,8 @@ int runner_read_table(Runner *r, const ExecOutcome *unit);
 
 /* warm-unit.c */
 int runner_def_new(JobDef **ret, const JobDef *def);
-int runner_write_setup(const JobDef *def, bool user_instance); /* an fd */
-int runner_write_any_setup(const char *job, bool user_instance);
+int runner_write_setup(const JobDef *def); /* an fd */
+int runner_write_any_setup(const char *job);
 int warm_open_directory(WarmRunners *w);
 int runner_listen(const WarmRunners *w, uint64_t number);
 int runner_open_table(const WarmRunners *w, uint64_t number, bool make);

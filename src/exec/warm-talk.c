@@ -67,8 +67,7 @@ static int send_hello(Runner *r) {
 
         if (table < 0)
                 return table;
-        setup = r->def ? runner_write_setup(r->def, e->user_instance)
-                       : runner_write_any_setup(r->by_job.name, e->user_instance);
+        setup = r->def ? runner_write_setup(r->def) : runner_write_any_setup(r->by_job.name);
         if (setup < 0)
                 return setup;
         journal = journal_connect(); /* without it the lines go to where the unit's go */

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "exec/child-process.h"
 #include "exec/child-settings.h"
 #include "exec/command-line.h"
 #include "exec/runner-setup.h"
@@ -58,13 +57,6 @@ void runs_tell(Runner *r) {
                 else
                         r->tell = r->now + TELL_USEC; /* once more */
         }
-}
-
-static void set_process(Runner *r, Run *run, pid_t pid, uint64_t start) {
-        run->pid = r->pids[run - r->runs] = pid;
-        __atomic_store_n(&run->entry->pid, 0, __ATOMIC_RELEASE); /* the two belong together */
-        run->entry->pid_start = start;
-        __atomic_store_n(&run->entry->pid, (uint32_t)pid, __ATOMIC_RELEASE);
 }
 
 static void forget_status(Runner *r, Run *run) {
@@ -228,24 +220,6 @@ void run_on_timer(Runner *r, Run *run) {
 
 /* --- a command --- */
 
-static uint64_t now_ticks(void) {
-        return now_boottime() / (USEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-/* As in exec/exec-child.c: /proc is asked only until it was once seen to agree with our clock. */
-static uint64_t start_of(pid_t pid, uint64_t before, uint64_t after) {
-        static bool knows_ticks;
-        ProcessInfo info;
-
-        if (before == after && knows_ticks)
-                return before;
-        if (process_read(pid, &info) < 0)
-                return 0;
-        if (before == after)
-                knows_ticks = info.start == before;
-        return info.start;
-}
-
 /* The child writes its own number into its environment. */
 static void before_exec(void *userdata) {
         const Run *run = userdata;
@@ -302,7 +276,6 @@ static int start_command(Runner *r, Run *run) {
         const struct RunnerCommand *command = &r->setup->commands[run->entry->command];
         _cleanup_(strv_freep) char **expanded = NULL;
         _cleanup_free_ char *program = NULL;
-        uint64_t before;
         pid_t pid;
         int k = 0;
 
@@ -314,11 +287,11 @@ static int start_command(Runner *r, Run *run) {
                 k = run->group->fd;
         if (k < 0)
                 return k;
-        before = now_ticks();
         k = spawn(r, run, program ?: command->path, expanded ?: command->argv, &pid);
         if (k < 0)
                 return k;
-        set_process(r, run, pid, start_of(pid, before, now_ticks()));
+        run->pid = r->pids[run - r->runs] = pid;
+        run->entry->pid = (uint32_t)pid;
         if (run->entry->command + 1U >= r->setup->n_commands)
                 for (size_t i = 0; i < RUNNER_STREAMS; i++)
                         run->write_fds[i] = safe_close(run->write_fds[i]);
