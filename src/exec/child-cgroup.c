@@ -256,6 +256,10 @@ ChildUsage child_cgroup_usage(const ChildCgroup *c, uint64_t run) {
         return usage;
 }
 
+bool child_cgroup_counts_memory(const ChildCgroup *c) {
+        return c->has_memory;
+}
+
 bool child_cgroup_was_oom(const ChildCgroup *c, uint64_t run) {
         uint64_t n_killed;
 

@@ -34,6 +34,9 @@ int child_cgroup_signal(const ChildCgroup *c, uint64_t run, int sig);
 /* What it has used so far. */
 ChildUsage child_cgroup_usage(const ChildCgroup *c, uint64_t run);
 
+/* Memory is counted, for each group from its beginning. */
+bool child_cgroup_counts_memory(const ChildCgroup *c) _pure_;
+
 /* The kernel killed one of its processes for want of memory. */
 bool child_cgroup_was_oom(const ChildCgroup *c, uint64_t run);
 

@@ -39,11 +39,12 @@ typedef enum RunnerMessageKind {
                 1,   /* RunnerHello; descriptors: table, set-up (read once, by the first), journal if there is one */
         RUNNER_RUN,  /* RunnerRun, then its variables; descriptors as flags say */
         RUNNER_STOP, /* RunnerStop */
-        RUNNER_ACK,  /* RunnerAck[] : the entries are free again */
+        RUNNER_ACK,  /* RunnerAck[] : the entries are free again; some wait while there are other runs */
         RUNNER_EXIT, /* no more runs come: exit when all entries are free */
         /* From the runner. */
         RUNNER_WELCOME = 64, /* RunnerWelcome, and then a RUNNER_REPORT of all entries that are not free */
-        RUNNER_REPORT,       /* RunnerEntry[]: what has changed; of an entry that changed twice only the last */
+        RUNNER_REPORT,       /* RunnerEntry[]: what has changed; of an entry that changed twice only the last: a run
+                              * that is short is reported once, when it has ended */
         RUNNER_LINE,         /* RunnerText and the bytes of a line, of a run with RUNNER_FOLLOW; may be dropped */
         RUNNER_STATUS,       /* RunnerText and the text, by sd_notify(3); only the last one counts */
 } RunnerMessageKind;
@@ -117,13 +118,13 @@ typedef enum RunnerRunState {
 /* 64 bytes, so that an entry never lies on two pages. state is written last. */
 typedef struct RunnerEntry {
         uint64_t run;
-        uint32_t entry;          /* its own index */
-        uint8_t state;           /* RunnerRunState */
-        uint8_t result;          /* RunResult when it has ended */
-        uint16_t command;        /* the one that runs, or the last one that did, from 0 */
-        int32_t code;            /* as RunRecord.code; of start-failed the errno */
-        uint32_t pid;            /* of the main process, as the runner sees it */
-        uint64_t pid_start;      /* field 22 of /proc/PID/stat */
+        uint32_t entry;   /* its own index */
+        uint8_t state;    /* RunnerRunState */
+        uint8_t result;   /* RunResult when it has ended */
+        uint16_t command; /* the one that runs, or the last one that did, from 0 */
+        int32_t code;     /* as RunRecord.code; of start-failed the errno */
+        uint32_t pid;     /* of the main process, as the runner sees it */
+        uint64_t reserved;
         uint64_t started, ended; /* realtime µs */
         uint64_t cpu;            /* µs, USEC_INFINITY = not known */
         uint64_t memory_peak;    /* bytes, UINT64_MAX = not known */
@@ -137,10 +138,9 @@ typedef struct RunnerEntry {
  * in this order. */
 typedef struct RunnerSetup {
         char *job;
-        char *identifier; /* SYSLOG_IDENTIFIER= */
-        bool own_output;  /* lines go to the journal by us; false: StandardOutput= or StandardError= says otherwise,
-                           * and runs inherit both streams of the unit */
-        bool user_instance;
+        char *identifier;   /* SYSLOG_IDENTIFIER= */
+        bool own_output;    /* lines go to the journal by us; false: StandardOutput= or StandardError= says otherwise,
+                             * and runs inherit both streams of the unit */
         unsigned kill_mode; /* ChildKillMode */
         int kill_signal;
         bool send_sigkill;

@@ -22,7 +22,6 @@ int runner_setup_write(const RunnerSetup *s) {
         serialize_text(f, s->job);
         serialize_text(f, s->identifier);
         serialize_number(f, s->own_output);
-        serialize_number(f, s->user_instance);
         serialize_number(f, s->kill_mode);
         serialize_number(f, (uint64_t)s->kill_signal);
         serialize_number(f, s->send_sigkill);
@@ -79,7 +78,6 @@ int runner_setup_read(RunnerSetup **ret, int fd) {
         s->job = deserialize_text(in);
         s->identifier = deserialize_text(in);
         s->own_output = deserialize_number(in) > 0;
-        s->user_instance = deserialize_number(in) > 0;
         s->kill_mode = (unsigned)deserialize_number(in);
         s->kill_signal = (int)deserialize_number(in);
         s->send_sigkill = deserialize_number(in) > 0;

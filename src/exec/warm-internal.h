@@ -37,9 +37,11 @@ struct WarmRun {
         WarmState state;
         WarmOrder *order;
         RunResult stop_result; /* none = not told to stop by us */
+        usec_t begun;          /* realtime µs: when it was written down as starting */
         usec_t deadline;       /* monotonic: it has ended by then, or the runner does not work */
         uint16_t told_command; /* by started() */
         bool is_told;
+        pid_t untold;        /* over: it was started, too, and that is told with its end; or 0 */
         bool is_put_back;    /* over: it goes back to where it waited */
         bool may_start;      /* adopted: it was surely never started if the runner does not know it */
         ExecOutcome outcome; /* over */
@@ -83,11 +85,13 @@ struct Runner {
         struct WarmQueue runs, waiting, stops;
         RunnerSlot *slots;
         size_t n_slots;
-        uint32_t free, reported, acks;                           /* lists of slots: index + 1 of the first, or 0 */
+        uint32_t free, reported, acks; /* lists of slots: index + 1 of the first, or 0 */
+        unsigned n_acks;
         unsigned n_active, n_promised, n_used;                   /* runs that are not over, or were named; slots */
         bool is_greeted, is_retired, is_told_to_exit, is_useful; /* useful: it has taken a run */
         const char *problem;                                     /* that we stopped it for, with its runs, or NULL */
         bool is_ended;                                           /* its unit is stopped by us */
+        bool is_unheard;                                         /* we are short of what it takes to connect to it */
         bool in_told;
         TAILQ_ENTRY(Runner) told;
 };
@@ -129,8 +133,8 @@ int runner_read_table(Runner *r, const ExecOutcome *unit);
 
 /* warm-unit.c */
 int runner_def_new(JobDef **ret, const JobDef *def);
-int runner_write_setup(const JobDef *def, bool user_instance); /* an fd */
-int runner_write_any_setup(const char *job, bool user_instance);
+int runner_write_setup(const JobDef *def); /* an fd */
+int runner_write_any_setup(const char *job);
 int warm_open_directory(WarmRunners *w);
 int runner_listen(const WarmRunners *w, uint64_t number);
 int runner_open_table(const WarmRunners *w, uint64_t number, bool make);

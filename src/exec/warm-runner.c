@@ -19,9 +19,12 @@
 #define GRACE_USEC         (RUNNER_LINES_USEC + 5 * USEC_PER_SEC) /* for a runner to tell that a run has ended */
 #define HANG_UP_USEC       (5 * USEC_PER_SEC)                     /* for its unit to end by itself */
 #define GREET_USEC         (90 * USEC_PER_SEC)                    /* from being connected to its answer */
+#define CONNECT_AGAIN_USEC (USEC_PER_SEC / 4)                     /* where descriptors or memory are short */
 #define EXIT_USEC          (10 * USEC_PER_SEC)                    /* from the word to end to being stopped */
 
 static const ExecutorCallbacks runner_callbacks;
+
+static void connect_or_try_again(Runner *r);
 
 /* --- being there --- */
 
@@ -255,7 +258,9 @@ static int on_bound(sd_event_source *s, uint64_t usec, void *userdata) {
                 if (x->state < WARM_OVER)
                         at = MIN(at, x->deadline);
         r->bound_at = USEC_INFINITY;
-        if (r->life == RUNNER_BROKEN)
+        if (r->life == RUNNER_ASKED && r->is_unheard)
+                connect_or_try_again(r);
+        else if (r->life == RUNNER_BROKEN)
                 end_unit(r);
         else if (r->greet_by <= now)
                 runner_break(r, "it has not answered in time");
@@ -340,6 +345,7 @@ void runner_acknowledge(Runner *r) {
                 else {
                         slot->next = r->acks;
                         r->acks = r->reported;
+                        r->n_acks++;
                 }
                 r->reported = next;
         }
@@ -368,18 +374,34 @@ void runner_break(Runner *r, const char *problem) {
                 end_unit(r);
 }
 
+/* What we are short of for now may be there again soon. */
+static void connect_or_try_again(Runner *r) {
+        static const int passing[] = { -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS, -EAGAIN };
+        LogContext c = { .job = r->by_job.name };
+        int k = runner_connect(r);
+        bool is_passing = false;
+
+        if (k >= 0) {
+                r->is_unheard = false;
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(passing); i++)
+                is_passing = is_passing || k == passing[i];
+        if (!r->is_unheard)
+                log_message(LOG_WARNING, &c, "Cannot connect to the runner %s%s: %s", r->unit,
+                            is_passing ? ", trying again" : "", strerror(-k));
+        r->is_unheard = is_passing;
+        if (!is_passing || !bound_at(r, usec_add(now_clock(CLOCK_MONOTONIC), CONNECT_AGAIN_USEC)))
+                runner_break(r, /* problem= */ NULL);
+}
+
 static void on_runner_started(void *cookie, const ExecIdentity *identity) {
         Runner *r = cookie;
-        int k;
 
         r->listener = safe_close(r->listener); /* the service manager has it */
         if (r->life != RUNNER_ASKED)
                 return;
-        k = runner_connect(r);
-        if (k < 0) {
-                log_warning_errno(k, "Cannot connect to the runner %s: %m", r->unit);
-                runner_break(r, /* problem= */ NULL);
-        }
+        connect_or_try_again(r);
 }
 
 static void on_runner_status(void *cookie, const char *text) {
@@ -387,7 +409,7 @@ static void on_runner_status(void *cookie, const char *text) {
 
 /* Trying again would not help one that did not come up, or that we had to end. */
 static const char *useless_because(const Runner *r, const ExecOutcome *unit, char buffer[static UNIT_REASON_MAX]) {
-        if (r->is_useful || unit->result == RUN_RESULT_LOST || r->executor->is_held)
+        if (r->is_useful || unit->result == RUN_RESULT_LOST || r->executor->is_held || r->is_unheard)
                 return NULL;
         if (r->problem)
                 return runner_loss(r, unit, buffer);

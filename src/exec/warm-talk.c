@@ -18,6 +18,7 @@
 
 #define MESSAGES_PER_TURN 16
 #define ACKS_MAX          256
+#define ACKS_AT_ONCE      64 /* are waited for: there are entries enough, and a message wakes the runner */
 #define FDS_MAX           3
 #define ERRNO_END         4096
 #define HELD_USEC         (10 * USEC_PER_SEC) /* for the end of a runner, beyond that of its other runs */
@@ -66,8 +67,7 @@ static int send_hello(Runner *r) {
 
         if (table < 0)
                 return table;
-        setup = r->def ? runner_write_setup(r->def, e->user_instance)
-                       : runner_write_any_setup(r->by_job.name, e->user_instance);
+        setup = r->def ? runner_write_setup(r->def) : runner_write_any_setup(r->by_job.name);
         if (setup < 0)
                 return setup;
         journal = journal_connect(); /* without it the lines go to where the unit's go */
@@ -167,6 +167,7 @@ static int send_acks(Runner *r) {
                 *slot = (RunnerSlot){ .last = slot->run, .next = r->free };
                 r->free = r->acks;
                 r->acks = next;
+                r->n_acks--;
                 r->n_used--;
         }
         return 0;
@@ -185,7 +186,7 @@ static int send_exit(Runner *r) {
 static int send_something(Runner *r) {
         int k;
 
-        if (r->acks > 0)
+        if (r->n_acks >= ACKS_AT_ONCE || (r->acks > 0 && (r->is_retired || r->n_active == 0)))
                 k = send_acks(r);
         else if (!TAILQ_EMPTY(&r->stops))
                 k = send_next_stop(r);
@@ -243,20 +244,19 @@ static void tell_started(WarmRun *x, const RunnerEntry *entry) {
         r->executor->callbacks.started(x->cookie, &identity);
 }
 
-/* Times as the run's user says: of the future, and in the wrong order, they are none. */
-static void read_outcome(const RunnerEntry *entry, ExecOutcome *ret) {
-        usec_t now = now_realtime();
+/* Times as the run's user says: before it was begun, of the future, and in the wrong order, they are none. */
+static void read_outcome(const WarmRun *x, const RunnerEntry *entry, ExecOutcome *ret) {
+        bool is_possible =
+                x->begun <= entry->started && entry->started <= entry->ended && entry->ended <= now_realtime();
 
         *ret = (ExecOutcome){
                 .result = (RunResult)entry->result,
                 .code = entry->code,
-                .started = entry->started <= now ? entry->started : 0,
-                .ended = entry->ended <= now ? entry->ended : 0,
+                .started = is_possible ? entry->started : 0,
+                .ended = is_possible ? entry->ended : 0,
                 .cpu = entry->cpu,
                 .memory_peak = entry->memory_peak,
         };
-        if (ret->ended > 0 && ret->ended < ret->started)
-                ret->started = ret->ended = 0;
 }
 
 static const char *reason_of(const WarmRun *x, const RunnerEntry *entry, char buffer[static UNIT_REASON_MAX]) {
@@ -295,9 +295,9 @@ static void run_ended(WarmRun *x, const RunnerEntry *entry, const ExecOutcome *u
         if (x->state == WARM_OVER)
                 return;
         if (!x->is_told && entry->result != RUN_RESULT_START_FAILED)
-                tell_started(x, entry);
+                x->untold = (pid_t)entry->pid;
         x->runner->is_useful = true;
-        read_outcome(entry, &outcome);
+        read_outcome(x, entry, &outcome);
         reason = reason_of(x, entry, buffer);
         if (outcome.result == RUN_RESULT_CANCELLED && x->stop_result == RUN_RESULT_NONE) {
                 if (!unit) {
@@ -424,14 +424,10 @@ int runner_read_table(Runner *r, const ExecOutcome *unit) {
 
 /* --- in --- */
 
-static const char *take_welcome(Runner *r, const char *m, size_t n) {
-        RunnerWelcome welcome;
-
-        if (n < sizeof(welcome) || r->is_greeted)
+/* Whatever its version: what we tell each other is only added to. */
+static const char *take_welcome(Runner *r, size_t n) {
+        if (n < sizeof(RunnerWelcome) || r->is_greeted)
                 return "it sent a wrong greeting";
-        memcpy(&welcome, m, sizeof(welcome));
-        if (welcome.version < 1)
-                return "it has another version of the protocol";
         r->is_greeted = true;
         runner_bound_greeting(r);
         if (runner_read_table(r, NULL) < 0)
@@ -502,7 +498,7 @@ static const char *take_message(Runner *r, const char *m, size_t n) {
         memcpy(&header, m, sizeof(header));
         switch (header.kind) {
         case RUNNER_WELCOME:
-                return take_welcome(r, m, n);
+                return take_welcome(r, n);
         case RUNNER_REPORT:
                 return take_report(r, m, n);
         case RUNNER_LINE:
@@ -553,17 +549,18 @@ int runner_connect(Runner *r) {
                 e->warm.message = malloc(RUNNER_MESSAGE_MAX);
         if (!e->warm.message)
                 return -ENOMEM;
-        r->fd = runner_connect_socket(&e->warm, r->number);
-        if (r->fd < 0)
-                return TAKE_GENERIC(r->fd, -EBADF);
-        k = sd_event_add_io(e->event, &r->source, r->fd, EPOLLIN, on_readable, r);
-        if (k < 0)
+        k = r->fd = runner_connect_socket(&e->warm, r->number);
+        if (k >= 0)
+                k = send_hello(r);
+        if (k >= 0)
+                k = sd_event_add_io(e->event, &r->source, r->fd, EPOLLIN, on_readable, r);
+        if (k < 0) {
+                r->fd = safe_close(r->fd);
                 return k;
+        }
         (void)sd_event_source_set_description(r->source, "runner");
         r->life = RUNNER_CONNECTED;
         runner_bound_greeting(r);
-        k = send_hello(r);
-        if (k >= 0)
-                runner_flush(r);
-        return k;
+        runner_flush(r);
+        return 0;
 }

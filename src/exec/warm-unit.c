@@ -135,17 +135,17 @@ static bool has_own_output(const JobDef *def) {
 }
 
 /* Of a runner that was adopted, which gets no more runs, nobody reads it. */
-int runner_write_any_setup(const char *job, bool user_instance) {
+int runner_write_any_setup(const char *job) {
         _cleanup_(job_def_unrefp) JobDef *d = NULL;
         int r;
 
         r = job_def_new(&d, job);
         if (r >= 0)
                 r = put_program(d);
-        return r < 0 ? r : runner_write_setup(d, user_instance);
+        return r < 0 ? r : runner_write_setup(d);
 }
 
-int runner_write_setup(const JobDef *def, bool user_instance) {
+int runner_write_setup(const JobDef *def) {
         const UnitValue *identifier = job_def_setting(def, "SyslogIdentifier"),
                         *hangup = job_def_setting(def, "SendSIGHUP");
         _cleanup_(child_settings_done) ChildSettings settings = {};
@@ -154,7 +154,6 @@ int runner_write_setup(const JobDef *def, bool user_instance) {
                 .job = def->name,
                 .identifier = identifier && !isempty(identifier->text) ? identifier->text : def->name,
                 .own_output = has_own_output(def),
-                .user_instance = user_instance,
                 .send_sighup = hangup && hangup->number > 0,
                 .n_commands = def->n_commands,
                 .commands = commands,
@@ -233,22 +232,22 @@ int runner_listen(const WarmRunners *w, uint64_t number) {
         return TAKE_FD(fd);
 }
 
-int runner_connect_socket(const WarmRunners *w, uint64_t number) {
-        const struct sockaddr_un address = address_of(w, number);
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+static int connect_to(const struct sockaddr_un *address, int type) {
+        _cleanup_close_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
-        if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }
 
-int journal_connect(void) {
-        const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET };
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+int runner_connect_socket(const WarmRunners *w, uint64_t number) {
+        const struct sockaddr_un address = address_of(w, number);
 
-        if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
+        return connect_to(&address, SOCK_SEQPACKET | SOCK_NONBLOCK);
+}
+
+int journal_connect(void) {
+        return connect_to(&(struct sockaddr_un){ .sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET }, SOCK_DGRAM);
 }
 
 int runner_open_table(const WarmRunners *w, uint64_t number, bool make) {

@@ -127,6 +127,7 @@ static void warm_run_report(UnitExecutor *e, WarmRun *x) {
         Runner *r = x->runner;
         uint32_t entry = x->entry;
         const ExecOutcome outcome = x->outcome;
+        const ExecIdentity identity = { .pid = x->untold, .unit = r->unit };
         char *reason;
 
         if (x->is_put_back) {
@@ -137,6 +138,8 @@ static void warm_run_report(UnitExecutor *e, WarmRun *x) {
                 r->slots[entry].x = NULL;
                 runner_tell_slot(r, entry);
         }
+        if (x->untold > 0)
+                e->callbacks.started(x->cookie, &identity);
         reason = TAKE_PTR(x->reason);            /* outcome's */
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
         free(reason);
@@ -283,6 +286,7 @@ static WarmRun *warm_run_new(Runner *r, const ExecutionRequest *request, void *c
                 .cookie = cookie,
                 .def = job_def_ref((JobDef *)request->def),
                 .run = request->run->id,
+                .begun = request->run->started,
                 .entry = UINT32_MAX,
                 .deadline = USEC_INFINITY,
         };

@@ -67,8 +67,16 @@ static bool take_line(Runner *r, const Run *run, const char *line, size_t n, boo
 
 /* --- one stream --- */
 
-/* That takes it out of epoll, too: nobody else has this end. */
-static void stream_close(RunnerStream *s) {
+static void stream_unwatch(const Runner *r, RunnerStream *s) {
+        if (s->is_watched)
+                runner_unwatch(r, s->fd);
+        s->is_watched = false;
+}
+
+/* To close it would not be enough: a process that has not executed its program yet has it, too, and it would be ready
+ * all the while. */
+static void stream_close(const Runner *r, RunnerStream *s) {
+        stream_unwatch(r, s);
         s->fd = safe_close(s->fd);
 }
 
@@ -84,8 +92,7 @@ static void keep_rest(RunnerStream *s, const char *rest, size_t n) {
 }
 
 static void wait_for_journal(Runner *r, RunnerStream *s) {
-        if (s->fd >= 0)
-                runner_unwatch(r, s->fd);
+        stream_unwatch(r, s);
         s->waits = true;
         r->n_waiting++;
         (void)runner_watch(r, r->journal_fd, EPOLLOUT, SOURCE_JOURNAL, 0);
@@ -133,27 +140,39 @@ void lines_on_readable(Runner *r, Run *run, unsigned stream) {
         RunnerStream *s = &run->streams[stream];
 
         if (s->fd >= 0 && !s->waits && read_lines(r, run, stream) == 0)
-                stream_close(s);
+                stream_close(r, s);
 }
 
 /* --- all of a run --- */
 
-int lines_open(Runner *r, Run *run) {
+int lines_open(Run *run) {
         unsigned n = run->flags & RUNNER_FOLLOW ? 2 : 1; /* one pipe for both keeps their lines in order */
-        size_t index = RUNNER_STREAMS * (size_t)(run - r->runs);
 
         for (unsigned i = 0; i < n; i++) {
-                int fds[2], k;
+                int fds[2];
 
                 if (pipe2(fds, O_CLOEXEC) < 0)
                         return -errno;
                 run->streams[i] = (RunnerStream){ .fd = fds[0] };
                 run->write_fds[i] = fds[1];
-                k = fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0
-                            ? -errno
-                            : runner_watch(r, fds[0], EPOLLIN, SOURCE_STREAM, index + i);
+                if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+int lines_watch(const Runner *r, Run *run) {
+        size_t index = RUNNER_STREAMS * (size_t)(run - r->runs);
+
+        for (unsigned i = 0; i < RUNNER_STREAMS; i++) {
+                RunnerStream *s = &run->streams[i];
+                int k = 0;
+
+                if (s->fd >= 0 && !s->waits && !s->is_watched)
+                        k = runner_watch(r, s->fd, EPOLLIN, SOURCE_STREAM, index + i);
                 if (k < 0)
                         return k;
+                s->is_watched = s->fd >= 0 && !s->waits;
         }
         return 0;
 }
@@ -171,7 +190,7 @@ static bool stream_finish(Runner *r, Run *run, unsigned stream) {
                 total += n > 0 ? (size_t)n : 0;
         }
         if (!s->waits) {
-                stream_close(s);
+                stream_close(r, s);
                 if (s->n_rest > 0)
                         take_lines(r, run, stream, s->rest, s->n_rest, /* flush= */ true);
         }
@@ -195,9 +214,8 @@ static void stream_resume(Runner *r, Run *run, unsigned stream) {
         r->n_waiting--;
         if (s->n_rest > 0)
                 take_lines(r, run, stream, s->rest, s->n_rest, /* flush= */ s->fd < 0);
-        if (s->fd >= 0 && !s->waits &&
-            runner_watch(r, s->fd, EPOLLIN, SOURCE_STREAM, RUNNER_STREAMS * (size_t)(run - r->runs) + stream) < 0)
-                stream_close(s);
+        if (lines_watch(r, run) < 0)
+                stream_close(r, s);
 }
 
 void lines_on_journal(Runner *r) {
@@ -221,7 +239,7 @@ void lines_drop(Runner *r, Run *run) {
         for (unsigned i = 0; i < RUNNER_STREAMS; i++) {
                 RunnerStream *s = &run->streams[i];
 
-                stream_close(s);
+                stream_close(r, s);
                 keep_rest(s, NULL, 0);
                 r->n_waiting -= s->waits;
                 s->waits = false;

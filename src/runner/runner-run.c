@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "exec/child-process.h"
 #include "exec/child-settings.h"
 #include "exec/command-line.h"
 #include "exec/runner-setup.h"
@@ -23,6 +22,8 @@
 #include "util/spawn-process.h"
 #include "util/strv.h"
 
+#define TELL_USEC (20 * USEC_PER_MSEC) /* from the start of a run to runs_tell() */
+
 #define LIST_FD     3 /* of a run */
 #define LIST_PREFIX "VAKT_PATHS=/proc/"
 #define LIST_SUFFIX "/fd/3"
@@ -31,16 +32,31 @@
 
 static void set_state(Runner *r, const Run *run, RunnerRunState state) {
         uint32_t i = (uint32_t)(run - r->runs);
+        uint64_t bit = UINT64_C(1) << i % 64;
 
         __atomic_store_n(&run->entry->state, (uint8_t)state, __ATOMIC_RELEASE); /* after all else */
-        r->dirty[i / 64] |= UINT64_C(1) << i % 64;
+        if (state == RUNNER_RUN_ENDED) {
+                r->dirty[i / 64] |= bit;
+                r->begun[i / 64] &= ~bit;
+        } else if (state != RUNNER_RUN_FREE) {
+                r->begun[i / 64] |= bit;
+                r->tell = MIN(r->tell, r->now + TELL_USEC);
+        }
 }
 
-static void set_process(Runner *r, Run *run, pid_t pid, uint64_t start) {
-        run->pid = r->pids[run - r->runs] = pid;
-        __atomic_store_n(&run->entry->pid, 0, __ATOMIC_RELEASE); /* the two belong together */
-        run->entry->pid_start = start;
-        __atomic_store_n(&run->entry->pid, (uint32_t)pid, __ATOMIC_RELEASE);
+void runs_tell(Runner *r) {
+        r->tell = USEC_INFINITY;
+        for (size_t i = 0; i < RUNNER_ENTRIES; i++) {
+                uint64_t bit = UINT64_C(1) << i % 64;
+
+                if (!(r->begun[i / 64] & bit))
+                        continue;
+                r->dirty[i / 64] |= bit;
+                if (lines_watch(r, &r->runs[i]) >= 0)
+                        r->begun[i / 64] &= ~bit;
+                else
+                        r->tell = r->now + TELL_USEC; /* once more */
+        }
 }
 
 static void forget_status(Runner *r, Run *run) {
@@ -72,8 +88,8 @@ static void set_timer(Runner *r, Run *run, usec_t from_now) {
 static void signal_run(const Runner *r, const Run *run, int sig, bool all) {
         if (!all)
                 (void)kill(run->pid, sig);
-        else if (run->has_group)
-                (void)child_cgroup_signal(r->cgroup, run->entry->run, sig);
+        else if (run->group)
+                (void)child_cgroup_signal(r->cgroup, run->group->number, sig);
         else
                 (void)kill(-run->pid, sig);
 }
@@ -125,23 +141,23 @@ void run_end(Runner *r, Run *run) {
         set_state(r, run, RUNNER_RUN_ENDED);
 }
 
-/* Removes its group, or kills what is in it, and removes it later. */
+/* Kills what is in its group, and removes it later. */
 static void leave_group(Runner *r, Run *run) {
+        uint64_t number = run->group->number;
         size_t i = 0;
         int fd;
 
-        if (child_cgroup_remove(r->cgroup, run->entry->run))
-                return;
         kill_rest(r, run);
+        group_free(r, run->group);
         while (i < RUNNER_ENTRIES && r->leaving[i].fd >= 0)
                 i++;
-        fd = i < RUNNER_ENTRIES ? child_cgroup_open_events(r->cgroup, run->entry->run) : -EBADF;
+        fd = i < RUNNER_ENTRIES ? child_cgroup_open_events(r->cgroup, number) : -EBADF;
         if (fd >= 0 && runner_watch(r, fd, EPOLLPRI, SOURCE_LEAVING, i) < 0)
                 fd = safe_close(fd);
         if (fd < 0) /* it is removed with the unit */
                 return;
         r->leaving[i].fd = fd;
-        r->leaving[i].run = run->entry->run;
+        r->leaving[i].group = number;
 }
 
 void run_on_leaving(Runner *r, size_t i) {
@@ -150,8 +166,10 @@ void run_on_leaving(Runner *r, size_t i) {
         if (r->leaving[i].fd < 0)
                 return;
         (void)!pread(r->leaving[i].fd, text, sizeof(text), 0); /* seen */
-        if (child_cgroup_remove(r->cgroup, r->leaving[i].run))
-                r->leaving[i].fd = safe_close(r->leaving[i].fd);
+        if (!child_cgroup_remove(r->cgroup, r->leaving[i].group))
+                return;
+        runner_unwatch(r, r->leaving[i].fd); /* a child may have it, too */
+        r->leaving[i].fd = safe_close(r->leaving[i].fd);
 }
 
 static void take_usage(Runner *r, Run *run) {
@@ -159,16 +177,19 @@ static void take_usage(Runner *r, Run *run) {
 
         e->cpu = run->cpu;
         e->memory_peak = run->memory_peak;
-        if (run->has_group) {
-                ChildUsage usage = child_cgroup_usage(r->cgroup, e->run);
+        if (run->group) {
+                ChildUsage usage = group_usage(r, run->group);
 
                 if (usage.cpu != USEC_INFINITY)
                         e->cpu = usage.cpu;
                 if (usage.memory_peak != UINT64_MAX)
                         e->memory_peak = usage.memory_peak;
-                if (e->result == RUN_RESULT_SIGNAL && e->code == SIGKILL && child_cgroup_was_oom(r->cgroup, e->run))
+                if (e->result == RUN_RESULT_SIGNAL && e->code == SIGKILL &&
+                    child_cgroup_was_oom(r->cgroup, run->group->number))
                         e->result = RUN_RESULT_OOM;
-                leave_group(r, run);
+                if (!group_give_back(r, run->group))
+                        leave_group(r, run);
+                run->group = NULL;
         }
 }
 
@@ -199,24 +220,6 @@ void run_on_timer(Runner *r, Run *run) {
 
 /* --- a command --- */
 
-static uint64_t now_ticks(void) {
-        return now_boottime() / (USEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-/* As in exec/exec-child.c: /proc is asked only until it was once seen to agree with our clock. */
-static uint64_t start_of(pid_t pid, uint64_t before, uint64_t after) {
-        static bool knows_ticks;
-        ProcessInfo info;
-
-        if (before == after && knows_ticks)
-                return before;
-        if (process_read(pid, &info) < 0)
-                return 0;
-        if (before == after)
-                knows_ticks = info.start == before;
-        return info.start;
-}
-
 /* The child writes its own number into its environment. */
 static void before_exec(void *userdata) {
         const Run *run = userdata;
@@ -231,7 +234,7 @@ static void before_exec(void *userdata) {
                 ;
 }
 
-static int spawn(Runner *r, Run *run, const char *program, char *const *argv, int cgroup_fd, pid_t *ret) {
+static int spawn(Runner *r, Run *run, const char *program, char *const *argv, pid_t *ret) {
         static const sigset_t none; /* a run ignores what the unit does */
         bool has_list = run->list_fd >= 0;
         int output_fd = run->write_fds[0] >= 0 ? run->write_fds[0] : STDOUT_FILENO;
@@ -252,7 +255,7 @@ static int spawn(Runner *r, Run *run, const char *program, char *const *argv, in
                         .envp = run->environment,
                         .fds = fds,
                         .n_fds = has_list ? LIST_FD + 1 : LIST_FD,
-                        .cgroup_fd = cgroup_fd,
+                        .cgroup_fd = run->group ? run->group->fd : -EBADF,
                         .cgroup_was_killed = run->was_killed,
                         .ignored = &none,
                         .nofile = r->nofile,
@@ -273,8 +276,6 @@ static int start_command(Runner *r, Run *run) {
         const struct RunnerCommand *command = &r->setup->commands[run->entry->command];
         _cleanup_(strv_freep) char **expanded = NULL;
         _cleanup_free_ char *program = NULL;
-        _cleanup_close_ int cgroup_fd = -EBADF;
-        uint64_t before;
         pid_t pid;
         int k = 0;
 
@@ -282,15 +283,15 @@ static int start_command(Runner *r, Run *run) {
                 k = program_find(&program, command->path, run->environment);
         if (k >= 0 && !(command->flags & COMMAND_NO_EXPAND) && has_variables(command->argv))
                 k = arguments_expand(&expanded, command->argv, run->environment);
-        if (k >= 0 && run->has_group)
-                k = cgroup_fd = child_cgroup_open(r->cgroup, run->entry->run);
+        if (k >= 0 && run->group)
+                k = run->group->fd;
         if (k < 0)
                 return k;
-        before = now_ticks();
-        k = spawn(r, run, program ?: command->path, expanded ?: command->argv, cgroup_fd, &pid);
+        k = spawn(r, run, program ?: command->path, expanded ?: command->argv, &pid);
         if (k < 0)
                 return k;
-        set_process(r, run, pid, start_of(pid, before, now_ticks()));
+        run->pid = r->pids[run - r->runs] = pid;
+        run->entry->pid = (uint32_t)pid;
         if (run->entry->command + 1U >= r->setup->n_commands)
                 for (size_t i = 0; i < RUNNER_STREAMS; i++)
                         run->write_fds[i] = safe_close(run->write_fds[i]);
@@ -319,7 +320,7 @@ static void command_ended(Runner *r, Run *run, const siginfo_t *si) {
         else {
                 int k;
 
-                if (run->has_group)
+                if (run->group && !group_is_clean(r, run->group))
                         kill_rest(r, run);
                 run->entry->command++;
                 k = start_command(r, run);
@@ -341,7 +342,7 @@ static void add_usage(Run *run, const struct rusage *theirs) {
 
         run->cpu = usec_add(run->cpu == USEC_INFINITY ? 0 : run->cpu,
                             timeval_usec(&theirs->ru_utime) + timeval_usec(&theirs->ru_stime));
-        if (run->has_group || getrusage(RUSAGE_SELF, &ours) < 0 || theirs->ru_maxrss <= ours.ru_maxrss)
+        if (run->group || getrusage(RUSAGE_SELF, &ours) < 0 || theirs->ru_maxrss <= ours.ru_maxrss)
                 return;
         if (run->memory_peak == UINT64_MAX || run->memory_peak < peak)
                 run->memory_peak = peak;
@@ -364,7 +365,7 @@ void runs_reap(Runner *r) {
 
                 if (r->status_fd >= 0)
                         status_receive(r);
-                if (run && !run->has_group)
+                if (run && !run->group)
                         kill_rest(r, run);
                 (void)wait4(si.si_pid, NULL, 0, &usage);
                 if (run) {
@@ -469,10 +470,10 @@ static int begin(Runner *r, Run *run, const char *variables, size_t size, int va
                 return -EBADMSG; /* a descriptor got lost */
         k = make_environment(r, run, variables, size, variables_fd);
         if (k >= 0 && r->setup->own_output)
-                k = lines_open(r, run);
+                k = lines_open(run);
         if (k < 0)
                 return k;
-        run->has_group = r->cgroup && child_cgroup_make(r->cgroup, run->entry->run) >= 0;
+        run->group = group_take(r, run->entry->run);
         return start_command(r, run);
 }
 
@@ -493,7 +494,7 @@ void run_start(Runner *r, const RunnerRun *message, const char *variables, int l
         r->n_active++;
         r->n_started++;
         run->flags = message->flags;
-        run->has_group = run->was_killed = run->is_over = false;
+        run->was_killed = run->is_over = false;
         run->stop_result = RUN_RESULT_NONE;
         run->list_fd = list_fd;
         run->cpu = USEC_INFINITY;

@@ -21,14 +21,14 @@ int status_open(Runner *r, char **ret) {
 
 static Run *find_run(Runner *r, pid_t sender) {
         pid_t session = getsid(sender);
-        uint64_t id;
+        uint64_t number;
 
         for (size_t i = 0; i < RUNNER_ENTRIES; i++)
                 if (r->pids[i] > 0 && (r->pids[i] == sender || r->pids[i] == session))
                         return &r->runs[i];
-        id = r->cgroup ? child_cgroup_run_of(r->cgroup, sender) : 0;
-        for (size_t i = 0; id > 0 && i < RUNNER_ENTRIES; i++)
-                if (r->pids[i] > 0 && r->runs[i].entry->run == id)
+        number = r->cgroup ? child_cgroup_run_of(r->cgroup, sender) : 0;
+        for (size_t i = 0; number > 0 && i < RUNNER_ENTRIES; i++)
+                if (r->pids[i] > 0 && r->runs[i].group && r->runs[i].group->number == number)
                         return &r->runs[i];
         return NULL;
 }

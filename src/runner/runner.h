@@ -30,19 +30,31 @@ typedef enum RunnerSource {
 } RunnerSource;
 
 typedef struct RunnerStream {
-        int fd;     /* of a pipe, -EBADF = closed */
-        bool waits; /* for the journal: it is not in epoll */
+        int fd; /* of a pipe, -EBADF = closed */
+        bool is_watched;
+        bool waits; /* for the journal: it is not watched */
         char *rest; /* n_rest bytes that were read and are not taken yet */
         size_t n_rest;
 } RunnerStream;
 
+/* The control group of a run. Only the first two have to be. */
+typedef struct Group {
+        uint64_t number;              /* in its name: the run that it was made for */
+        int fd, members_fd, usage_fd; /* of the directory (or why not, negative errno), cgroup.procs, cpu.stat */
+        int watch;                    /* of inotify(7), -1 = none */
+        bool is_reusable;             /* nobody has changed anything in it */
+        usec_t cpu_before;            /* that other runs have used */
+        struct Group *next;           /* of those that are idle */
+} Group;
+
 typedef struct Run {
-        RunnerEntry *entry; /* in the table */
-        uint32_t flags;     /* RunnerRunFlags */
-        pid_t pid;          /* of its main process, 0 = none */
-        bool is_over;       /* no command is left, and its result is known; lines may still wait for the journal */
-        bool has_group, was_killed; /* its control group, and that was killed between two commands */
-        RunResult stop_result;      /* none = it was not told to stop */
+        RunnerEntry *entry;    /* in the table */
+        uint32_t flags;        /* RunnerRunFlags */
+        pid_t pid;             /* of its main process, 0 = none */
+        bool is_over;          /* no command is left, and its result is known; lines may still wait for the journal */
+        Group *group;          /* or NULL */
+        bool was_killed;       /* its group, between two commands */
+        RunResult stop_result; /* none = it was not told to stop */
         RunnerStream streams[RUNNER_STREAMS];
         int write_fds[RUNNER_STREAMS]; /* the other ends, until the last command was started */
         int list_fd;
@@ -62,6 +74,9 @@ typedef struct Runner {
         RunnerEntry *table;
         RunnerSetup *setup;
         ChildCgroup *cgroup; /* NULL = runs have no group of their own */
+        int inotify_fd;      /* of their groups; -EBADF = none is used for a further run */
+        Group *idle_groups;
+        unsigned n_idle_groups;
         const struct rlimit *nofile;
         char **environment; /* what all runs have in common */
         size_t n_environment;
@@ -71,8 +86,8 @@ typedef struct Runner {
         Run runs[RUNNER_ENTRIES];
         pid_t pids[RUNNER_ENTRIES]; /* as in runs */
         struct {
-                int fd; /* cgroup.events, -EBADF = unused */
-                uint64_t run;
+                int fd;         /* cgroup.events, -EBADF = unused */
+                uint64_t group; /* its number */
         } leaving[RUNNER_ENTRIES];
         Heap timers;
         unsigned n_active;  /* runs that are not over */
@@ -80,6 +95,7 @@ typedef struct Runner {
         unsigned n_waiting; /* streams that wait for the journal */
         uint64_t n_started;
         uint64_t dirty[RUNNER_ENTRIES / 64]; /* entries that are to be reported */
+        uint64_t begun[RUNNER_ENTRIES / 64]; /* those of runs that have just begun */
         unsigned n_status;                   /* runs with a status that is to be sent */
         bool owes_welcome;                   /* and all entries */
         bool link_is_full, hears_room;       /* it tells when not; epoll is told to */
@@ -90,6 +106,7 @@ typedef struct Runner {
         usec_t quiet;     /* since then there is neither a connection nor a run */
         usec_t idle;      /* RunnerHello.idle */
         usec_t resume;    /* what was too much is taken up again then, USEC_INFINITY = nothing was */
+        usec_t tell;      /* for runs_tell(), USEC_INFINITY = none has begun */
         usec_t window;    /* messages of sd_notify(3) are counted since then */
         unsigned n_notes; /* so many there were */
 } Runner;
@@ -132,6 +149,10 @@ void run_acknowledge(Runner *r, Run *run);
 /* Deals with all processes that have ended. */
 void runs_reap(Runner *r);
 
+/* Reports, and reads the output of, runs that have just begun. Most are over before that: then one report tells both
+ * that a run was started and how it ended, and what it has written is read once. */
+void runs_tell(Runner *r);
+
 /* What its timer was set for. */
 void run_on_timer(Runner *r, Run *run);
 
@@ -141,10 +162,33 @@ void run_on_leaving(Runner *r, size_t i);
 /* Its last line was taken: it is reported. */
 void run_end(Runner *r, Run *run);
 
+/* --- runner-group.c --- */
+
+/* Negative errno: there are none. */
+int groups_open(Runner *r);
+
+/* An empty group for a run; NULL: there is none. */
+Group *group_take(Runner *r, uint64_t run);
+
+/* What the run has used; once, at its end. */
+ChildUsage group_usage(const Runner *r, Group *g);
+
+/* It is as it was made, and no process is in it or below. */
+bool group_is_clean(Runner *r, const Group *g);
+
+/* The run is over. False: a process is still in it; it stays the caller's. */
+bool group_give_back(Runner *r, Group *g);
+
+/* Forgets a group, which stays. */
+void group_free(const Runner *r, Group *g);
+
 /* --- runner-lines.c --- */
 
 /* Makes its pipes. Negative errno. */
-int lines_open(Runner *r, Run *run);
+int lines_open(Run *run);
+
+/* Hears of what it writes from now on. Negative errno. */
+int lines_watch(const Runner *r, Run *run);
 
 void lines_on_readable(Runner *r, Run *run, unsigned stream);
 void lines_on_journal(Runner *r);

@@ -139,12 +139,15 @@ static void run_timers(Runner *r) {
                 run_on_timer(r, first->owner);
         if (r->resume <= r->now)
                 resume(r);
+        if (r->tell <= r->now)
+                runs_tell(r);
 }
 
 static usec_t next_wakeup(const Runner *r) {
         const HeapEntry *first = heap_first(&r->timers);
-        usec_t at = MIN(first ? first->at : USEC_INFINITY, r->resume);
+        usec_t at = MIN(r->resume, r->tell);
 
+        at = first ? MIN(at, first->at) : at;
         return r->link_fd < 0 && r->n_active == 0 ? MIN(at, usec_add(r->quiet, r->idle)) : at;
 }
 
@@ -231,7 +234,7 @@ static int set_up(Runner *r) {
         r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (r->null_fd < 0 || r->epoll_fd < 0)
                 return -errno;
-        k = child_cgroup_new(&r->cgroup, "runner");
+        k = groups_open(r);
         if (k < 0 && k != -ENOENT)
                 complain("Runs get no control groups of their own: %s", strerror(-k));
         k = heap_reserve(&r->timers, RUNNER_ENTRIES);
@@ -263,6 +266,7 @@ int main(void) {
                 .journal_fd = -EBADF,
                 .idle = IDLE_DEFAULT,
                 .resume = USEC_INFINITY,
+                .tell = USEC_INFINITY,
         };
         int r;
 

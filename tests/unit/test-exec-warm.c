@@ -8,8 +8,9 @@
 #include <fcntl.h>
 #include <stdalign.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
-#include "exec/runner-protocol.h"
+#include "exec/warm-internal.h"
 #include "util/file.h"
 
 /* The runner: what it was given, and the last message of each kind. */
@@ -128,6 +129,8 @@ static bool runner_turn(void) {
                 if (n > 0)
                         take(&m, bytes, (size_t)n);
         } while (n > 0);
+        if (n == 0) /* the next one waits */
+                runner.fd = safe_close(runner.fd);
         return true;
 }
 
@@ -283,6 +286,23 @@ static void test_a_run(void **state) {
         assert_int_equal(fake.n_starts, 1);
 }
 
+/* They wake the runner for nothing as long as it has other runs. */
+static void test_acknowledgements_wait(void **state) {
+        run_0_runs();
+        start_warm(1);
+        until(has_two_runs);
+        report(ended(1, 0, RUN_RESULT_SUCCESS, 0));
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        executor->ops->acknowledge(executor);
+        (void)runner_turn();
+        assert_int_equal(runner.n_acks, 0);
+        report(ended(2, 1, RUN_RESULT_SUCCESS, 0));
+        until(run_1_ended);
+        executor->ops->acknowledge(executor);
+        (void)runner_turn();
+        assert_int_equal(runner.n_acks, 2);
+}
+
 /* What is reported may have been over before it was heard of. */
 static void test_an_end_alone(void **state) {
         run_0_is_sent();
@@ -328,6 +348,40 @@ static void test_texts(void **state) {
         report(ended(1, runner.entry, RUN_RESULT_SUCCESS, 0));
         EXPECT(RUN_RESULT_SUCCESS, 0);
         assert_string_equal(runs[0].status, "half  x");
+}
+
+/* The runner says when, and its user may say anything. */
+static void test_times(void **state) {
+        usec_t now = now_realtime();
+        const struct {
+                usec_t from, to;
+                bool is_believed;
+        } rows[] = {
+                { now, now, true },          { now - 10, now - 5, true },         { now - 11, now, false },
+                { now - 5, now - 6, false }, { now, now + USEC_PER_HOUR, false }, { 0, 0, false },
+        };
+
+        for (unsigned i = 0; i < ELEMENTSOF(rows); i++) {
+                RunnerEntry e;
+
+                prepare(i, "x");
+                runs[i].record.started = now - 10;
+                if (i == 0)
+                        run_0_is_sent();
+                else
+                        start_warm(i);
+                if (i == 0)
+                        welcome();
+                (void)runner_turn();
+                e = ended(i + 1, runner.entry, RUN_RESULT_SUCCESS, 0);
+                e.started = rows[i].from;
+                e.ended = rows[i].to;
+                report(e);
+                while (runs[i].n_ended == 0)
+                        assert_true(sd_event_run(fake.event, UINT64_MAX) >= 0);
+                assert_int_equal(runs[i].from, rows[i].is_believed ? rows[i].from : 0);
+                assert_int_equal(runs[i].to, rows[i].is_believed ? rows[i].to : 0);
+        }
 }
 
 /* The table, which is read when the runner has answered, is ahead of what is on its way. */
@@ -444,6 +498,90 @@ static void test_end_in_the_table(void **state) {
 }
 
 /* It has read nothing of the second one. */
+static bool is_unheard(void) {
+        return runner_of(unit_table_any(&((UnitExecutor *)executor)->warm.by_job))->is_unheard;
+}
+
+/* Takes all descriptors that are left, or gives them back. */
+static void take_descriptors(bool all) {
+        static struct rlimit old;
+        int last;
+
+        if (!all) {
+                assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+                return;
+        }
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+        last = fcntl(0, F_DUPFD, 0);
+        close(last);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ (rlim_t)last, old.rlim_max }), 0);
+}
+
+static void no_descriptors_to_connect(void) {
+        start_warm(0);
+        until(run_0_is_there);
+        runner.listener = listener_of_start();
+        fake_run(fake_find(runs[0].unit));
+        take_descriptors(/* all= */ true);
+        until(is_unheard);
+}
+
+/* The daemon is short of descriptors when the runner is there: it is greeted later. */
+static void test_no_descriptors(void **state) {
+        no_descriptors_to_connect();
+        take_descriptors(/* all= */ false);
+        until(has_run);
+        welcome();
+        report(ended(1, runner.entry, RUN_RESULT_SUCCESS, 0));
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+}
+
+/* The runner does not wait for that for ever: the run goes back to where it waited, with all that it has. */
+static void test_no_descriptors_for_long(void **state) {
+        no_descriptors_to_connect();
+        fake_end(fake_find(runs[0].unit), CLD_EXITED, 0, "success");
+        until(run_0_was_put_back);
+        take_descriptors(/* all= */ false);
+        assert_int_equal(runs[0].n_ended, 0);
+}
+
+/* Whatever version of the program it is: an older one, which vaktd finds when it was updated, or a later one. */
+static void check_version(uint32_t version) {
+        struct {
+                RunnerWelcome welcome;
+                uint64_t more;
+        } m = { .welcome = { .header.kind = RUNNER_WELCOME, .version = version } };
+        struct {
+                RunnerHeader header;
+                RunnerEntry entry;
+                uint32_t more;
+        } r = { .header.kind = RUNNER_REPORT };
+        const RunnerHeader unknown = { .kind = 99 };
+
+        run_0_runs();
+        another_daemon();
+        adopt(0, RUN_RUNNING);
+        until(was_greeted);
+        say(&m, sizeof(m));
+        say(&unknown, sizeof(unknown));
+        r.entry = ended(1, 0, RUN_RESULT_EXIT, 4);
+        say(&r, sizeof(r));
+        EXPECT(RUN_RESULT_EXIT, 4);
+        assert_int_equal(runs[0].n_put_back, 0);
+        assert_int_equal(fake.n_stops, 0);
+        executor->ops->acknowledge(executor);
+        until(has_exit);
+        assert_int_equal(runner.n_runs, 0);
+}
+
+static void test_older_version(void **state) {
+        check_version(RUNNER_VERSION - 1);
+}
+
+static void test_later_version(void **state) {
+        check_version(RUNNER_VERSION + 1);
+}
+
 static void test_sent_and_not_taken(void **state) {
         run_0_runs();
         start_warm(1);
@@ -708,11 +846,13 @@ static void test_stranger_with_a_run(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 warm_test(test_a_run),
+                warm_test(test_acknowledgements_wait),
                 warm_test(test_an_end_alone),
                 warm_test(test_program_not_there),
                 warm_test(test_stop),
                 warm_test(test_stop_before_it_was_sent),
                 warm_test(test_texts),
+                warm_test(test_times),
                 warm_test(test_table_is_ahead),
                 warm_test(test_table_is_far_ahead),
                 warm_test(test_slots),
@@ -722,6 +862,10 @@ int main(void) {
                 warm_test(test_lost),
                 warm_test(test_out_of_memory),
                 warm_test(test_end_in_the_table),
+                warm_test(test_no_descriptors),
+                warm_test(test_no_descriptors_for_long),
+                warm_test(test_older_version),
+                warm_test(test_later_version),
                 warm_test(test_sent_and_not_taken),
                 warm_test(test_hangs_up),
                 warm_test(test_hangs_up_in_a_shutdown),

@@ -34,7 +34,7 @@ static void check(int fd) {
         assert_int_equal(runner_setup_read(&read, fd), 0);
         assert_string_equal(read->job, "a@b");
         assert_string_equal(read->identifier, "");
-        assert_true(read->own_output && read->send_sighup && !read->user_instance && !read->send_sigkill);
+        assert_true(read->own_output && read->send_sighup && !read->send_sigkill);
         assert_int_equal(read->kill_mode, CHILD_KILL_PROCESS);
         assert_int_equal(read->kill_signal, SIGUSR1);
         assert_true(read->stop_timeout == USEC_INFINITY && read->success_signals == UINT64_C(1) << 40);

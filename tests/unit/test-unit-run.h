@@ -19,7 +19,7 @@ typedef struct TestRun {
         usec_t timeout; /* 0 = none */
         RunResult result;
         int code;
-        usec_t cpu;
+        usec_t cpu, from, to; /* as reported */
         char reason[512], status[64];
         sd_id128_t invocation;
         pid_t pid;
@@ -53,6 +53,8 @@ static inline void on_ended(void *cookie, const ExecOutcome *o) {
         run->result = o->result;
         run->code = o->code;
         run->cpu = o->cpu;
+        run->from = o->started;
+        run->to = o->ended;
         (void)snprintf(run->reason, sizeof(run->reason), "%s", strempty(o->reason));
         run->execution = execution_free(run->execution);
 }
