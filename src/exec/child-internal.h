@@ -12,6 +12,7 @@
 #include "exec/executor.h"
 #include "exec/output.h"
 #include "exec/files-directory.h"
+#include "util/spawn-process.h"
 
 #include <signal.h>
 
@@ -58,6 +59,10 @@ struct ChildExecution {
         bool has_list; /* that is there, and to be removed */
         ChildKill kill;
         size_t command; /* the one that runs */
+
+        SpawnProcess spawn; /* of the command that runs, with … */
+        char *program;      /* … what it is given, if that is not of the definition: in which $VAR was expanded */
+        char **arguments;
 
         pid_t pid; /* of its main process, 0 = none yet */
         uint64_t pid_start;
@@ -127,10 +132,12 @@ typedef struct ChildProcess {
         int pidfd; /* -EBADF where the kernel gives none; the caller's to close */
 } ChildProcess;
 
-/* Starts the command whose turn it is. Negative errno: nothing runs; failure_reason may say why. */
+/* Starts the command whose turn it is, without waiting until it is executed. Negative errno: nothing runs;
+ * failure_reason may say why. */
 int child_spawn(ChildExecution *x, ChildProcess *ret);
 
-/* What vakt-exec said before it ended: its errno, and a message in failure_reason. 0: it did all. */
+/* Why the command that was waited for was not executed: a negative errno, perhaps with a message in failure_reason. 0:
+ * it was. */
 int child_spawn_answer(ChildExecution *x);
 
 /* --- child-adopt.c --- */

@@ -61,7 +61,8 @@ static int spawn(ChildExecution *x, const char *program, char *const *argv, int 
                 r = open_group(x, &group_fd);
         if (r < 0)
                 return r;
-        return spawn_process(
+        return spawn_begin(
+                &x->spawn,
                 &(SpawnRequest){
                         .program = program,
                         .argv = argv,
@@ -81,16 +82,19 @@ static int spawn(ChildExecution *x, const char *program, char *const *argv, int 
 
 /* --- directly --- */
 
+/* What is not there is said before it is told of a start. The child still reads what it is given when we are back. */
 static int spawn_directly(ChildExecution *x, ChildProcess *ret) {
         const CommandDef *command = &x->def->commands[x->command];
-        _cleanup_(strv_freep) char **expanded = NULL;
-        _cleanup_free_ char *program = NULL;
         int r;
 
-        r = program_find(&program, command->path, x->environment);
+        x->arguments = strv_free(x->arguments);
+        x->program = mfree(x->program);
+        r = program_find(&x->program, command->path, x->environment);
+        if (r >= 0 && access(x->program, X_OK) < 0)
+                r = -errno;
         if (r >= 0 && !(command->flags & COMMAND_NO_EXPAND))
-                r = arguments_expand(&expanded, command->argv, x->environment);
-        return r < 0 ? r : spawn(x, program, expanded ?: command->argv, -EBADF, -EBADF, ret);
+                r = arguments_expand(&x->arguments, command->argv, x->environment);
+        return r < 0 ? r : spawn(x, x->program, x->arguments ?: command->argv, -EBADF, -EBADF, ret);
 }
 
 /* --- through the helper --- */
@@ -119,8 +123,13 @@ static int write_orders(const ChildExecution *x) {
         return child_orders_write(&orders);
 }
 
+static void explain_helper(ChildExecution *x, int error) {
+        if (!x->failure_reason)
+                (void)string_format(&x->failure_reason, "Cannot execute the program vakt-exec: %s.", strerror(-error));
+}
+
 static int spawn_by_helper(ChildExecution *x, ChildProcess *ret) {
-        char *const argv[] = { (char *)"vakt-exec", (char *)"3", (char *)"4", NULL };
+        static char *const argv[] = { (char *)"vakt-exec", (char *)"3", (char *)"4", NULL };
         _cleanup_close_ int orders_fd = -EBADF, answer_fd = -EBADF;
         int fds[2], r;
 
@@ -140,17 +149,22 @@ static int spawn_by_helper(ChildExecution *x, ChildProcess *ret) {
         x->answer_fd = fds[0];
         answer_fd = fds[1];
         r = spawn(x, x->executor->helper_path, argv, orders_fd, answer_fd, ret);
-        if (r < 0 && !x->failure_reason)
-                (void)string_format(&x->failure_reason, "Cannot execute the program vakt-exec: %s.", strerror(-r));
+        if (r < 0)
+                explain_helper(x, r);
         return r;
 }
 
 int child_spawn_answer(ChildExecution *x) {
         ChildFailed failed;
+        int r = -spawn_error(&x->spawn);
         ssize_t n;
 
-        if (x->answer_fd < 0)
-                return 0;
+        if (r < 0 && x->with_helper)
+                explain_helper(x, r);
+        if (x->answer_fd < 0 || r < 0) {
+                x->answer_fd = safe_close(x->answer_fd);
+                return r;
+        }
         n = read(x->answer_fd, &failed, sizeof(failed));
         x->answer_fd = safe_close(x->answer_fd);
         if (n != sizeof(failed))

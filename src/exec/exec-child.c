@@ -119,14 +119,23 @@ static void send_signal(pid_t pid, int sig) {
                                   pid < 0 ? "process group" : "process", abs(pid));
 }
 
+/* One that has not executed its program yet may be in neither the session nor the control group. */
+static void settle(const ChildExecution *x) {
+        if (x->child_source)
+                spawn_settle(&x->spawn);
+}
+
 static void signal_main(const ChildExecution *x, int sig) {
+        settle(x);
         if (holds_number(x))
                 send_signal(x->pid, sig);
 }
 
 static void signal_all(const ChildExecution *x, int sig) {
-        int r = x->has_group ? child_cgroup_signal(x->executor->cgroup, x->run, sig) : 0;
+        int r;
 
+        settle(x);
+        r = x->has_group ? child_cgroup_signal(x->executor->cgroup, x->run, sig) : 0;
         if (r < 0)
                 log_warning_errno(r, "Cannot send signal %d to the control group of run %" PRIu64 ", ignoring: %m",
                                   sig, x->run);
@@ -236,6 +245,7 @@ static int follow_child(ChildExecution *x, const ChildProcess *p) {
         else
                 r = sd_event_add_child(event, &x->child_source, p->pid, WEXITED, on_child, x);
         if (r < 0) {
+                spawn_settle(&x->spawn);
                 send_signal(-p->pid, SIGKILL);
                 kill_and_reap(p->pid);
                 safe_close(p->pidfd);
@@ -555,6 +565,8 @@ static Execution *child_free_execution(Execution *base) {
         safe_close(x->error_fd);
         safe_close(x->answer_fd);
         strv_free(x->environment);
+        strv_free(x->arguments);
+        free(x->program);
         job_def_unref(x->def);
         free(x->failure_reason);
         free(x->list);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A child shares our memory, and we stand still, until it executes its program (CLONE_VM, CLONE_VFORK): no page table
- * is copied, and it tells its error by writing it down. It has a stack of its own, because it would overwrite the
- * frames that we return to. All that it calls is async-signal-safe; all signals are blocked meanwhile, and none has a
- * handler that could run in it.
+/* A child shares our memory until it executes its program (CLONE_VM): no page table is copied, and it tells its error
+ * by writing it down. It has a stack of its own, of a few that are kept, and we go on meanwhile: how long it takes
+ * until another processor, or a busy machine, has done it is not our time. So it changes nothing that is ours but its
+ * SpawnProcess, not even errno, and makes its system calls itself. All signals are blocked until it executes the
+ * program, and none has a handler that could run in it. That it is done with our memory, and its stack is free, we
+ * hear from the kernel (CLONE_CHILD_CLEARTID).
+ *
+ * spawn_process() stands still until then (CLONE_VFORK). So does the first child of clone(2), because an emulator
+ * (valgrind) may not share memory, which that child finds out, and every one on an architecture whose system calls are
+ * not written down here.
  *
  * clone3(2) is the only way into a control group that does not make the kernel stop all forks for a moment, and resets
  * the handlers of signals in one go; what is ignored it leaves ignored. The C library has no function for it, and a
@@ -15,6 +21,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -22,76 +29,127 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "util/macro.h"
-
+#define N_STACKS   16
 #define STACK_SIZE ((size_t)64 * 1024) /* bytes; what is not touched is not there */
 #define GUARD_SIZE ((size_t)64 * 1024) /* the largest page of any architecture */
 
 /* The sanitizers would look for this stack among those of our threads. */
-#define _in_child_ __attribute__((__no_sanitize__("address", "undefined")))
+#define _in_child_ __attribute__((__no_sanitize__("address", "undefined"), __no_instrument_function__))
 
-typedef struct Spawn {
-        const SpawnRequest *request;
-        const sigset_t *reset; /* signals that the child sets to their defaults */
-        bool has_handlers;     /* the child may have ours of other signals, too */
-        bool enters_cgroup;    /* the child does, by itself */
-        int error;             /* why the program was not executed */
-} Spawn;
+#if defined(__x86_64__) || defined(__aarch64__)
+#define CAN_OVERLAP true
+#define HANDLER     0 /* in the kernel's struct sigaction */
+#else
+#define CAN_OVERLAP false
+#define HANDLER     1
+#endif
+#define SIGNALS_SIZE ((_NSIG - 1) / 8)
+
+/* The lower end, with a guard below it; NULL until it is first used. */
+typedef struct Stack {
+        char *memory;
+        uint32_t is_used; /* the kernel makes it 0 */
+        unsigned n_uses;
+} Stack;
+static Stack stacks[N_STACKS];
 
 /* --- in the child --- */
 
-_in_child_ static int enter_cgroup(int cgroup_fd) {
-        int fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+/* Without errno. */
+_in_child_ static long call(long number, long a, long b, long c, long d) {
+#if defined(__x86_64__)
+        register long r10 __asm__("r10") = d;
+        long r;
 
-        return fd < 0 || write(fd, "0", 1) < 0 ? -1 : 0;
+        __asm__ volatile("syscall"
+                         : "=a"(r)
+                         : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                         : "rcx", "r11", "cc", "memory");
+        return r;
+#elif defined(__aarch64__)
+        register long x0 __asm__("x0") = a;
+        register long x1 __asm__("x1") = b;
+        register long x2 __asm__("x2") = c;
+        register long x3 __asm__("x3") = d;
+        register long x8 __asm__("x8") = number;
+
+        __asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x8) : "cc", "memory");
+        return x0;
+#else
+        long r = syscall(number, a, b, c, d);
+
+        return r < 0 ? -errno : r;
+#endif
 }
 
-/* One that stands where another one shall is moved away first. dup2(2) does nothing, and leaves O_CLOEXEC, where one
- * is in its place. */
-_in_child_ static int place_fds(const SpawnRequest *r) {
-        int n = (int)r->n_fds, fds[SPAWN_FDS_MAX];
+_in_child_ static int enter_cgroup(int cgroup_fd) {
+        long fd = call(SYS_openat, cgroup_fd, (long)"cgroup.procs", O_WRONLY | O_CLOEXEC | O_NOCTTY, 0);
 
-        (void)close_range((unsigned)n, ~0U, CLOSE_RANGE_CLOEXEC);
+        return (int)(fd < 0 ? fd : MIN(call(SYS_write, fd, (long)"0", 1, 0), 0L));
+}
+
+/* One that stands where another one shall is moved away first. dup3(2) refuses one that is in its place. */
+_in_child_ static int place_fds(int *fds, int n) {
+        (void)call(SYS_close_range, n, ~0U, CLOSE_RANGE_CLOEXEC, 0);
         for (int i = 0; i < n; i++) {
-                fds[i] = r->fds[i];
                 if (fds[i] < n && fds[i] != i)
-                        fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, n);
+                        fds[i] = (int)call(SYS_fcntl, fds[i], F_DUPFD_CLOEXEC, n, 0);
                 if (fds[i] < 0)
-                        return -1;
+                        return fds[i];
         }
-        for (int i = 0; i < n; i++)
-                if ((fds[i] == i ? fcntl(i, F_SETFD, 0) : dup2(fds[i], i)) < 0)
-                        return -1;
+        for (int i = 0; i < n; i++) {
+                long r = fds[i] == i ? call(SYS_fcntl, i, F_SETFD, 0, 0) : call(SYS_dup3, fds[i], i, 0, 0);
+
+                if (r < 0)
+                        return (int)r;
+        }
         return 0;
 }
 
-/* What is ignored stays so unless it is among them; a handler must not run in the child. */
-_in_child_ static void reset_signals(const Spawn *s) {
-        const struct sigaction action = { .sa_handler = SIG_DFL };
-        struct sigaction old;
+/* What is ignored stays so unless it is among them; a handler must not run in the child. The kernel's struct begins
+ * with the handler where we make the call ourselves, and all zero is the default. */
+_in_child_ static void reset_signals(const SpawnProcess *p) {
+        unsigned long action[8] = {}, old[8] = {};
 
         for (int i = 1; i < _NSIG; i++)
-                if (sigismember(s->reset, i) > 0 ||
-                    (s->has_handlers && sigaction(i, NULL, &old) >= 0 && old.sa_handler != SIG_IGN))
-                        (void)sigaction(i, &action, NULL);
+                if (sigismember(&p->reset, i) > 0 ||
+                    (p->has_handlers && call(SYS_rt_sigaction, i, 0, (long)old, SIGNALS_SIZE) >= 0 &&
+                     old[HANDLER] != (unsigned long)SIG_IGN && old[HANDLER] != (unsigned long)SIG_DFL))
+                        (void)call(SYS_rt_sigaction, i, (long)action, 0, SIGNALS_SIZE);
 }
 
-_in_child_ static int child_main(void *userdata) {
-        Spawn *s = userdata;
-        const SpawnRequest *r = s->request;
-        sigset_t none;
+_in_child_ static long child_prepare(SpawnProcess *p) {
+        static const unsigned long none[2];
+        const SpawnRequest *r = &p->request;
+        long k;
 
-        (void)sigemptyset(&none);
-        reset_signals(s);
-        if (setsid() >= 0 && (!s->enters_cgroup || enter_cgroup(r->cgroup_fd) >= 0) && place_fds(r) >= 0 &&
-            (!r->directory || chdir(r->directory) >= 0) && (!r->nofile || setrlimit(RLIMIT_NOFILE, r->nofile) >= 0) &&
-            sigprocmask(SIG_SETMASK, &none, NULL) >= 0) {
-                if (r->before_exec)
-                        r->before_exec(r->userdata);
-                (void)execve(r->program, r->argv, r->envp);
-        }
-        s->error = errno;
-        _exit(127); /* as from posix_spawn(3) */
+        reset_signals(p);
+        k = call(SYS_setsid, 0, 0, 0, 0);
+        if (k >= 0 && p->enters_cgroup)
+                k = enter_cgroup(r->cgroup_fd);
+        if (k >= 0)
+                k = place_fds(p->fds, (int)r->n_fds);
+        if (k >= 0 && r->directory)
+                k = call(SYS_chdir, (long)r->directory, 0, 0, 0);
+        if (k >= 0 && r->nofile)
+                k = call(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)p->nofile, 0);
+        return k < 0 ? k : call(SYS_rt_sigprocmask, SIG_SETMASK, (long)none, 0, SIGNALS_SIZE);
+}
+
+_in_child_ static _Noreturn int child_main(void *userdata) {
+        SpawnProcess *p = userdata;
+        const SpawnRequest *r = &p->request;
+        long k;
+
+        p->was_reached = true;
+        k = child_prepare(p);
+        if (k >= 0 && r->before_exec)
+                r->before_exec(r->userdata);
+        if (k >= 0)
+                k = call(SYS_execve, (long)r->program, (long)r->argv, (long)r->envp, 0);
+        p->error = (int)-k;
+        for (;;)
+                (void)call(SYS_exit_group, 127, 0, 0, 0); /* as from posix_spawn(3) */
 }
 
 /* --- with clone3(2) --- */
@@ -140,22 +198,23 @@ static long call_clone3(struct clone_args *args, int (*child)(void *), void *use
 
 /* Linux kills who is made in a group that was killed at any time before: it compares the number of kills with that of
  * the parent's group (seen with 6.18). Who enters on its own feet is left alone. */
-static int start_by_clone3(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd) {
-        const SpawnRequest *r = s->request;
+static int start_by_clone3(SpawnProcess *p, Stack *stack, bool waits, pid_t *ret_pid, int *ret_pidfd) {
+        const SpawnRequest *r = &p->request;
         bool into_cgroup = r->cgroup_fd >= 0 && !r->cgroup_was_killed;
         struct clone_args args = {
-                .flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND | (ret_pidfd ? CLONE_PIDFD : 0) |
-                         (into_cgroup ? CLONE_INTO_CGROUP : 0),
+                .flags = CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_CLEAR_SIGHAND | (waits ? CLONE_VFORK : 0) |
+                         (ret_pidfd ? CLONE_PIDFD : 0) | (into_cgroup ? CLONE_INTO_CGROUP : 0),
                 .exit_signal = SIGCHLD,
                 .pidfd = (uintptr_t)ret_pidfd,
-                .stack = (uintptr_t)stack,
+                .child_tid = (uintptr_t)&stack->is_used,
+                .stack = (uintptr_t)stack->memory,
                 .stack_size = STACK_SIZE,
                 .cgroup = into_cgroup ? (uint64_t)r->cgroup_fd : 0,
         };
         long pid;
 
-        s->enters_cgroup = r->cgroup_fd >= 0 && !into_cgroup;
-        pid = call_clone3(&args, child_main, s);
+        p->enters_cgroup = r->cgroup_fd >= 0 && !into_cgroup;
+        pid = call_clone3(&args, child_main, p);
         if (pid < 0)
                 return (int)pid;
         *ret_pid = (pid_t)pid;
@@ -164,14 +223,22 @@ static int start_by_clone3(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd
 
 /* --- with clone(2) --- */
 
-static int start_by_clone(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd) {
+static int start_by_clone(SpawnProcess *p, Stack *stack, bool waits, pid_t *ret_pid, int *ret_pidfd) {
+        static bool shares_memory;
         pid_t pid;
 
-        s->has_handlers = true;
-        s->enters_cgroup = s->request->cgroup_fd >= 0;
-        pid = clone(child_main, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, s);
+        p->has_handlers = true;
+        p->enters_cgroup = p->request.cgroup_fd >= 0;
+        waits = waits || !shares_memory;
+        pid = clone(child_main, stack->memory + STACK_SIZE,
+                    CLONE_VM | CLONE_CHILD_CLEARTID | (waits ? CLONE_VFORK : 0) | SIGCHLD, p, /* parent_tid= */ NULL,
+                    /* tls= */ NULL, &stack->is_used);
         if (pid < 0)
                 return -errno;
+        if (waits) {
+                shares_memory = CAN_OVERLAP && p->was_reached;
+                stack->is_used = 0; /* an emulator may not do so */
+        }
         if (ret_pidfd)
                 *ret_pidfd = pidfd_open(pid, 0);
         *ret_pid = pid;
@@ -180,61 +247,112 @@ static int start_by_clone(Spawn *s, char *stack, pid_t *ret_pid, int *ret_pidfd)
 
 /* --- either --- */
 
-/* The lower end; kept from the first call on. NULL with errno. */
-static char *get_stack(void) {
-        static char *stack;
+/* The kernel wakes who waits for the place that it makes 0. */
+static void stack_wait(Stack *s) {
+        while (__atomic_load_n(&s->is_used, __ATOMIC_ACQUIRE) != 0)
+                (void)syscall(SYS_futex, &s->is_used, FUTEX_WAIT, 1, NULL, NULL, 0);
+}
 
-        if (!stack) {
+/* The one that was used longest ago. NULL with errno. */
+static Stack *stack_take(void) {
+        static unsigned last;
+        Stack *s = &stacks[++last % N_STACKS];
+
+        if (!s->memory) {
                 char *p =
                         mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
                 if (p == MAP_FAILED || mprotect(p + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0)
                         return NULL;
-                stack = p + GUARD_SIZE;
+                s->memory = p + GUARD_SIZE;
         }
-        return stack;
+        stack_wait(s);
+        s->is_used = 1;
+        s->n_uses++;
+        return s;
 }
 
-static int start(Spawn *s, pid_t *ret_pid, int *ret_pidfd) {
+static int start(SpawnProcess *p, bool waits, pid_t *ret_pid, int *ret_pidfd) {
         static bool lacks_clone3;
-        char *stack = get_stack();
+        Stack *stack = stack_take();
         int r = 0;
 
         if (!stack)
                 return -errno;
+        p->stack = (unsigned)(stack - stacks);
+        p->n_uses = stack->n_uses;
         if (!lacks_clone3) {
-                r = start_by_clone3(s, stack, ret_pid, ret_pidfd);
+                r = start_by_clone3(p, stack, waits, ret_pid, ret_pidfd);
                 lacks_clone3 = r == -ENOSYS || r == -EPERM || r == -EINVAL || r == -E2BIG;
         }
-        return lacks_clone3 ? start_by_clone(s, stack, ret_pid, ret_pidfd) : r;
+        if (lacks_clone3)
+                r = start_by_clone(p, stack, waits, ret_pid, ret_pidfd);
+        if (r < 0)
+                stack->is_used = 0;
+        return r;
 }
 
-int spawn_process(const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd) {
-        Spawn s = { .request = request, .reset = request->ignored };
-        sigset_t all, old, ignored;
+static int begin(SpawnProcess *p, const SpawnRequest *request, bool waits, pid_t *ret_pid, int *ret_pidfd) {
+        sigset_t all, old;
         int pidfd = -EBADF, r;
         pid_t pid = 0;
 
         assert(request->n_fds <= SPAWN_FDS_MAX);
-        if (!s.reset) {
-                spawn_find_ignored(&ignored);
-                s.reset = &ignored;
+        *p = (SpawnProcess){ .request = *request };
+        memcpy(p->fds, request->fds, request->n_fds * sizeof(int));
+        if (request->nofile) {
+                p->nofile[0] = request->nofile->rlim_cur;
+                p->nofile[1] = request->nofile->rlim_max;
         }
+        if (request->ignored)
+                p->reset = *request->ignored;
+        else
+                spawn_find_ignored(&p->reset);
         (void)sigfillset(&all);
         (void)sigprocmask(SIG_SETMASK, &all, &old);
-        r = start(&s, &pid, ret_pidfd ? &pidfd : NULL);
+        r = start(p, waits, &pid, ret_pidfd ? &pidfd : NULL);
         (void)sigprocmask(SIG_SETMASK, &old, NULL);
         if (r < 0)
                 return r;
-        if (s.error > 0) {
-                safe_close(pidfd);
-                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                        ;
-                return -s.error;
-        }
         *ret_pid = pid;
         if (ret_pidfd)
                 *ret_pidfd = pidfd >= 0 ? pidfd : -EBADF;
+        return 0;
+}
+
+int spawn_begin(SpawnProcess *p, const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd) {
+        assert(!request->before_exec);
+        return begin(p, request, !CAN_OVERLAP, ret_pid, ret_pidfd);
+}
+
+void spawn_settle(const SpawnProcess *p) {
+        Stack *s = &stacks[p->stack];
+
+        if (s->n_uses == p->n_uses) /* else that of another one */
+                stack_wait(s);
+}
+
+int spawn_error(const SpawnProcess *p) {
+        return p->error;
+}
+
+int spawn_process(const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd) {
+        SpawnProcess p;
+        int pidfd = -EBADF, r;
+        pid_t pid;
+
+        r = begin(&p, request, /* waits= */ true, &pid, ret_pidfd ? &pidfd : NULL);
+        if (r < 0)
+                return r;
+        if (p.error > 0) {
+                safe_close(pidfd);
+                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+                return -p.error;
+        }
+        *ret_pid = pid;
+        if (ret_pidfd)
+                *ret_pidfd = pidfd;
         return 0;
 }
 

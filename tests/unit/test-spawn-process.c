@@ -181,6 +181,48 @@ static void test_errors(void **state) {
         assert_refused(ENOENT, "/bin/true", "/nowhere/to/be/found");
 }
 
+static const int our_fds[] = { 0, 1, 2 };
+
+static SpawnRequest request_of(char *const *argv) {
+        return (SpawnRequest){
+                .program = argv[0], .argv = argv, .envp = words, .fds = our_fds, .n_fds = 3, .cgroup_fd = -1
+        };
+}
+
+static int wait_for(pid_t pid) {
+        siginfo_t si = {};
+
+        assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED), 0);
+        assert_int_equal(si.si_code, CLD_EXITED);
+        return si.si_status;
+}
+
+/* More at once than there are stacks. Who could not execute its program says so when it was waited for, and nobody
+ * else's errno is changed by that. */
+static void test_many_at_once(void **state) {
+        static char *const good[] = { (char *)"/bin/sh", (char *)"-c", (char *)"exit 5", NULL };
+        static char *const bad[] = { (char *)"/nowhere/to/be/found", NULL };
+        static SpawnProcess processes[100];
+        pid_t pids[ELEMENTSOF(processes)];
+        siginfo_t si;
+
+        for (size_t i = 0; i < ELEMENTSOF(processes); i++) {
+                SpawnRequest r = request_of(i % 3 == 0 ? bad : good);
+                int pidfd = -EBADF;
+
+                assert_int_equal(spawn_begin(&processes[i], &r, &pids[i], i % 2 == 0 ? &pidfd : NULL), 0);
+                safe_close(pidfd);
+        }
+        errno = EXDEV;
+        for (size_t i = 0; i < ELEMENTSOF(processes); i++)
+                assert_int_equal(waitid(P_PID, (id_t)pids[i], &si, WEXITED | WNOWAIT), 0);
+        assert_int_equal(errno, EXDEV);
+        for (size_t i = 0; i < ELEMENTSOF(processes); i++) {
+                assert_int_equal(wait_for(pids[i]), i % 3 == 0 ? 127 : 5);
+                assert_int_equal(spawn_error(&processes[i]), i % 3 == 0 ? ENOENT : 0);
+        }
+}
+
 /* Of cgroup v2, alone or beside the old hierarchies. */
 static const char *find_cgroups(void) {
         static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
@@ -217,6 +259,52 @@ static void test_cgroup(void **state) {
         assert_int_equal(rmdir(path), 0);
 }
 
+static void write_to(int directory_fd, const char *name, const char *text) {
+        int fd = openat(directory_fd, name, O_WRONLY | O_CLOEXEC);
+
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        (void)close(fd);
+}
+
+static bool executes(pid_t pid, const char *program) {
+        char path[64];
+        struct stat a, b;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+        return stat(path, &a) == 0 && stat(program, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+/* One that is kept from executing its program keeps nobody. */
+static void test_not_waited_for(void **state) {
+        static char *const argv[] = { (char *)"/bin/sleep", (char *)"1000", NULL };
+        const char *root = find_cgroups();
+        SpawnRequest r = request_of(argv);
+        SpawnProcess p;
+        char path[128];
+        siginfo_t si;
+        pid_t pid;
+
+        if (!root)
+                skip();
+        (void)snprintf(path, sizeof(path), "%s/vakt-test-frozen-%d", root, getpid());
+        if (mkdir(path, 0755) < 0)
+                skip();
+        r.cgroup_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        write_to(r.cgroup_fd, "cgroup.freeze", "1");
+        assert_int_equal(spawn_begin(&p, &r, &pid, NULL), 0);
+        assert_true(executes(pid, "/proc/self/exe"));
+        write_to(r.cgroup_fd, "cgroup.freeze", "0");
+        spawn_settle(&p);
+        assert_true(executes(pid, argv[0]));
+        assert_int_equal(spawn_error(&p), 0);
+        assert_int_equal(getsid(pid), pid);
+        assert_int_equal(kill(-pid, SIGKILL), 0);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED), 0);
+        assert_int_equal(si.si_status, SIGKILL);
+        (void)close(r.cgroup_fd);
+        assert_int_equal(rmdir(path), 0);
+}
+
 /* From here on the kernel says ENOSYS to clone3(2), as where RestrictNamespaces= applies. */
 static void test_without_clone3(void **state) {
         struct sock_filter code[] = {
@@ -235,7 +323,8 @@ static void test_without_clone3(void **state) {
 #define TESTS                                                                                                       \
         cmocka_unit_test(test_plain), cmocka_unit_test(test_session), cmocka_unit_test(test_signals),               \
                 cmocka_unit_test(test_descriptors), cmocka_unit_test(test_directory), cmocka_unit_test(test_limit), \
-                cmocka_unit_test(test_errors), cmocka_unit_test(test_cgroup)
+                cmocka_unit_test(test_errors), cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_cgroup),  \
+                cmocka_unit_test(test_not_waited_for)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
