@@ -275,7 +275,7 @@ static void begin_watches(JobPaths *p) {
 
         if (t->begin_turn != turn) {
                 t->begin_turn = turn;
-                t->begin_until = usec_add(now_clock(CLOCK_MONOTONIC), BEGIN_MAX);
+                t->begin_until = usec_add(usec_add(turn, turn_spent(t->base.event)), BEGIN_MAX);
         }
         for (size_t i = 0; i < p->n_watches; i++)
                 if (p->watches[i].watch)
