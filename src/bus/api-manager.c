@@ -524,6 +524,27 @@ static int get_directories(sd_bus *bus, const char *path, const char *interface,
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int append_unchanged(const char *path, dev_t device, ino_t inode, bool has_dropins, void *userdata) {
+        _cleanup_free_ char *copy = NULL;
+        const char *text = text_fit(path, TEXT_MAX, &copy);
+
+        return text ? MIN(sd_bus_message_append(userdata, "(sttb)", text, (uint64_t)device, (uint64_t)inode,
+                                                (int)has_dropins),
+                          0)
+                    : -ENOMEM;
+}
+
+static int get_unchanged(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(sttb)");
+        if (r >= 0)
+                r = manager_unchanged_directories(c->api->manager, append_unchanged, reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_state_directory(sd_bus *bus, const char *path, const char *interface, const char *property,
                                sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const Connection *c = userdata;
@@ -628,6 +649,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("PID", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("LoadedAt", "t", get_loaded_at, 0, 0),
         SD_BUS_PROPERTY("JobDirectories", "as", get_directories, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("UnchangedDirectories", "a(sttb)", get_unchanged, 0, 0),
         SD_BUS_PROPERTY("StateDirectory", "s", get_state_directory, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Jobs", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Running", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -10,6 +10,7 @@
 
 void daemon_view_done(DaemonView *v) {
         v->directories = strv_free(v->directories);
+        v->unchanged = mfree(v->unchanged);
         v->message = sd_bus_message_unref(v->message);
 }
 
@@ -19,6 +20,7 @@ const PropertyMap daemon_properties[] = {
         { "PID", "u", offsetof(DaemonView, pid), "pid", NULL_IF_ZERO },
         { "LoadedAt", "t", offsetof(DaemonView, loaded), "loaded_usec", NULL_IF_EITHER },
         { "JobDirectories", "as", offsetof(DaemonView, directories), "job_directories" },
+        { "UnchangedDirectories", "a(sttb)", offsetof(DaemonView, unchanged), NULL },
         { "StateDirectory", "s", offsetof(DaemonView, state_directory), "state_directory" },
         { "Jobs", "u", offsetof(DaemonView, jobs), "jobs" },
         { "Running", "u", offsetof(DaemonView, running), "running" },
@@ -37,7 +39,7 @@ int daemon_view_get(Connection *c, sd_bus_error *reterr, DaemonView *ret) {
         if (r >= 0)
                 *ret = v;
         else
-                strv_free(v.directories);
+                daemon_view_done(&v);
         return r;
 }
 

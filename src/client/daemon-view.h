@@ -6,11 +6,19 @@
 
 #include "client/properties.h"
 
+/* A directory whose job files are as they were read. */
+typedef struct UnchangedDirectory {
+        const char *path; /* NULL: there are no more */
+        uint64_t device, inode;
+        int has_dropins;
+} UnchangedDirectory;
+
 typedef struct DaemonView {
         sd_bus_message *message;
         const char *version, *executor, *state_directory;
-        char **directories;     /* of job files */
-        usec_t started, loaded; /* µs of CLOCK_REALTIME; loaded: from before the job files were read last */
+        char **directories;            /* of job files */
+        UnchangedDirectory *unchanged; /* NULL: not known */
+        usec_t started, loaded;        /* µs of CLOCK_REALTIME; loaded: from before the job files were read last */
         uint32_t pid, jobs, running, queued;
         int paused; /* all jobs at once are */
 } DaemonView;

@@ -12,7 +12,7 @@ typedef struct PropertyMap {
         const char *name; /* "": no property */
         const char *type;
         size_t offset;
-        /* In JSON: its name, which values are null, and the names of the members of rows. */
+        /* In JSON: its name (NULL: it is left out), which values are null, and the names of the members of rows. */
         const char *json;
         enum {
                 NEVER_NULL,

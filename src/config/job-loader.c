@@ -13,6 +13,7 @@
 
 #include "config/job-cycles.h"
 #include "config/job-entry.h"
+#include "config/job-watch.h"
 #include "util/array.h"
 #include "util/complain.h"
 #include "util/strv.h"
@@ -25,6 +26,7 @@ struct JobLoader {
         LoaderTarget target;
         const char *state_dir;
         bool has_once;        /* the last directory is that of jobs that run once */
+        JobWatch watch;       /* of the directories */
         int64_t loaded_at;    /* ns of CLOCK_REALTIME */
         char host[HOST_SIZE]; /* %h in what was read */
         Entry **entries;      /* by name */
@@ -60,6 +62,7 @@ typedef struct Load {
         size_t entries_max;
         char host[HOST_SIZE];
         char **refusals; /* per directory: why it cannot be read; NULL: it can */
+        JobWatch watch;
         JobScan scan;
         size_t old_at; /* entries of the loader before this one are done with */
         Entry **entries;
@@ -91,7 +94,9 @@ static int scan_directory(Load *load, unsigned directory) {
         char *message = NULL;
         int r;
 
+        job_watch_add(&load->watch, directory, f->path);
         f->fd = directory_open(AT_FDCWD, f->path, load->loader->owner, &message);
+        job_watch_confirm(&load->watch, directory, f->fd);
         if (f->fd == -ENOENT)
                 return 0;
         if (f->fd < 0)
@@ -129,6 +134,34 @@ static Entry *find_old(Load *load, const char *name) {
         return NULL;
 }
 
+/* Whether all that can happen to the file happens in its directory. A link may lead to another job's file there. */
+static bool is_within_directory(const Load *load, const Finding *f, const Candidate *c) {
+        char target[JOB_FILE_NAME_MAX];
+        ssize_t n;
+
+        if (f->stamp.linked)
+                return false;
+        if (c->regular)
+                return true;
+        n = readlinkat(load->loader->directories[c->directory].fd, f->file, target, sizeof(target) - 1);
+        if (n < 0)
+                return errno == EINVAL; /* it is no link */
+        target[n] = '\0';
+        return !strchr(target, '/') && (size_t)n > strlen(JOB_SUFFIX) &&
+               streq(target + n - strlen(JOB_SUFFIX), JOB_SUFFIX);
+}
+
+static void note_watched(Load *load, const Finding *f) {
+        for (size_t i = 0; i < f->n_candidates; i++) {
+                const Candidate *c = &f->candidates[i];
+
+                if (c->kind == CANDIDATE_DROPINS)
+                        load->watch.directories[c->directory].has_dropins = true;
+                else if (!f->masked && !f->hidden && c->directory == f->directory && !is_within_directory(load, f, c))
+                        job_watch_give_up(&load->watch, c->directory);
+        }
+}
+
 static int load_finding(Load *load, Finding *f, Entry *old) {
         const Candidate *carried = must_carry(f, old);
         _cleanup_(job_entry_freep) Entry *fresh = NULL;
@@ -142,6 +175,7 @@ static int load_finding(Load *load, Finding *f, Entry *old) {
         else {
                 f->fresh = !old || !streq(load->host, load->loader->host);
                 r = finding_search(f, &load->context, &load->scan);
+                note_watched(load, f);
                 if (r <= 0)
                         return r;
                 if (f->fresh || !entry_is_current(old, f))
@@ -198,6 +232,7 @@ static void load_done(Load *load) {
                         free(load->refusals[i]);
         }
         free(load->refusals);
+        job_watch_done(&load->watch);
 }
 
 /* Adds the problems of the entries to those of the directories. */
@@ -276,6 +311,8 @@ static void load_commit(Load *load, LoadedJob *jobs, size_t n_jobs) {
         l->n_read = load->context.n_read;
         l->loaded_at = load->context.now;
         strcpy(l->host, load->host);
+        job_watch_done(&l->watch);
+        l->watch = TAKE_GENERIC(load->watch, JOB_WATCH_NONE);
         forget_instances(l);
 }
 
@@ -291,13 +328,14 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
                              .state_dir = l->state_dir,
                              .once = l->has_once ? (unsigned)l->n_directories : 0 },
                 .entries_max = entries_max,
+                .watch = JOB_WATCH_NONE,
         };
         LoadedJob *jobs = NULL;
         size_t n_jobs;
         int r = 0;
 
         load.refusals = calloc(l->n_directories + 1, sizeof(char *));
-        if (!load.refusals)
+        if (!load.refusals || job_watch_init(&load.watch, l->n_directories) < 0)
                 return -ENOMEM;
         host_name_get(load.host);
         for (unsigned i = 0; r >= 0 && i < l->n_directories; i++)
@@ -330,6 +368,7 @@ int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *z
 
         if (!l)
                 return -ENOMEM;
+        l->watch = JOB_WATCH_NONE;
         l->owner = owner;
         l->zones = zones;
         l->target = target;
@@ -357,6 +396,7 @@ JobLoader *job_loader_free(JobLoader *l) {
         for (size_t i = 0; i < l->n_directories; i++)
                 directory_done(&l->directories[i]);
         free(l->directories);
+        job_watch_done(&l->watch);
         return mfree(l);
 }
 
@@ -372,6 +412,19 @@ void job_loader_forget_jobs(JobLoader *l) {
 
 const Diagnostics *job_loader_diagnostics(JobLoader *l) {
         return &l->diagnostics;
+}
+
+int job_loader_unchanged(JobLoader *l, UnchangedVisit visit, void *userdata) {
+        int r = 0;
+
+        job_watch_update(&l->watch);
+        for (size_t i = 0; r == 0 && i < l->watch.n; i++) {
+                const WatchedDirectory *w = &l->watch.directories[i];
+
+                if (w->watch >= 0)
+                        r = visit(l->directories[i].path, w->device, w->inode, w->has_dropins, userdata);
+        }
+        return r;
 }
 
 size_t job_loader_files_read(const JobLoader *l) {

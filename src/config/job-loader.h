@@ -54,6 +54,12 @@ const LoadedJob *job_loader_jobs(JobLoader *l, size_t *ret_n);
 void job_loader_forget_jobs(JobLoader *l);
 const Diagnostics *job_loader_diagnostics(JobLoader *l);
 
+/* Visits the directories in which nothing has happened since the last load began, so that each job file in them is as
+ * it was read. If there are directories of drop-ins, their content can have changed. Directories of which that cannot
+ * be told are left out. A visit that returns nonzero ends the walk, and its value is returned. */
+typedef int (*UnchangedVisit)(const char *path, dev_t device, ino_t inode, bool has_dropins, void *userdata);
+int job_loader_unchanged(JobLoader *l, UnchangedVisit visit, void *userdata);
+
 /* How many files the last load opened; the others were known. */
 size_t job_loader_files_read(const JobLoader *l) _pure_;
 

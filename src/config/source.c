@@ -29,6 +29,7 @@ static FileStamp stamp_of(const struct stat *st) {
                 .mtime = nsec(&st->st_mtim),
                 .ctime = nsec(&st->st_ctim),
                 .mode = st->st_mode,
+                .linked = st->st_nlink > 1,
         };
 }
 

@@ -26,6 +26,7 @@ typedef struct FileStamp {
         int64_t mtime;
         int64_t ctime;
         mode_t mode; /* 0: nobody has looked at the file yet */
+        bool linked; /* the file has several names; not compared */
 } FileStamp;
 
 typedef struct Source {

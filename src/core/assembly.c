@@ -437,6 +437,10 @@ usec_t manager_loaded_at(const Manager *m) {
         return m->loaded_at;
 }
 
+int manager_unchanged_directories(Manager *m, UnchangedVisit visit, void *userdata) {
+        return job_loader_unchanged(m->loader, visit, userdata);
+}
+
 const ManagerOptions *manager_options(const Manager *m) {
         return &m->options;
 }

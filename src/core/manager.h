@@ -139,6 +139,10 @@ unsigned manager_n_running(const Manager *m);
 unsigned manager_n_queued(const Manager *m);
 usec_t manager_started_at(const Manager *m); /* realtime µs of manager_start() */
 usec_t manager_loaded_at(const Manager *m);  /* realtime µs from before the files were last read */
+int manager_unchanged_directories(Manager *m,
+                                  int (*visit)(const char *path, dev_t device, ino_t inode, bool has_dropins,
+                                               void *userdata),
+                                  void *userdata); /* as job_loader_unchanged() */
 const ManagerOptions *manager_options(const Manager *m);
 
 /* A live or remembered run; valid until the loop turns. NULL when unknown. */

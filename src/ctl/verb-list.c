@@ -31,6 +31,7 @@ typedef struct List {
         char **changed_dropins; /* in order: NAME of each NAME.job.d that was changed since it was read */
         char *directory;        /* of the file that was looked at last, or NULL */
         int directory_fd;
+        bool directory_unchanged;
 } List;
 
 static void list_done(List *l) {
@@ -185,11 +186,31 @@ static bool has_newer_dropin(int directory_fd, const char *name, usec_t than) {
         return found;
 }
 
+/* What the daemon says about another directory than the one that is there now is forgotten. */
+static void check_unchanged(UnchangedDirectory *u) {
+        struct stat st;
+
+        for (; u && u->path; u++)
+                if (stat(u->path, &st) < 0 || st.st_dev != u->device || st.st_ino != u->inode)
+                        u->path = "";
+}
+
+/* The directory of n bytes, with a slash at its end or without, if nothing has happened in it. */
+static const UnchangedDirectory *find_unchanged(const List *l, const char *path, size_t n) {
+        while (n > 1 && path[n - 1] == '/')
+                n--;
+        for (const UnchangedDirectory *u = l->daemon.unchanged; u && u->path; u++)
+                if (strncmp(u->path, path, n) == 0 && strspn(u->path + n, "/") == strlen(u->path + n))
+                        return u;
+        return NULL;
+}
+
 /* The jobs and templates whose drop-ins are not those that were read: the directories of jobs tell which there are, so
  * that none is looked for in vain. */
 static void find_changed_dropins(List *l) {
         STRV_FOREACH(path, l->daemon.directories) {
-                _cleanup_(closedirp) DIR *directory = opendir(*path);
+                const UnchangedDirectory *unchanged = find_unchanged(l, *path, strlen(*path));
+                _cleanup_(closedirp) DIR *directory = unchanged && !unchanged->has_dropins ? NULL : opendir(*path);
                 const struct dirent *entry;
 
                 while (directory && (entry = readdir(directory))) {
@@ -211,28 +232,29 @@ static bool has_changed_dropins(const List *l, const char *name, size_t n) {
         return at < n_found && strncmp(found[at], name, n) == 0 && found[at][n] == '\0';
 }
 
-/* By the directory, which most files share: the kernel then has one name to look up. */
-static int look_at_file(List *l, const char *path, struct stat *ret) {
+/* Whether the file is not the one that was read. By the directory, which most files share: the kernel then has one
+ * name to look up, and none where the daemon would have been told of a change. */
+static bool is_changed_file(List *l, const char *path) {
         const char *slash = strrchr(path, '/');
         size_t n = slash ? (size_t)(slash + 1 - path) : 0;
+        struct stat st;
 
         if (!l->directory || strncmp(l->directory, path, n) != 0 || l->directory[n] != '\0') {
                 free(l->directory);
                 safe_close(l->directory_fd);
                 l->directory = alloc_format("%.*s", (int)n, path);
+                l->directory_unchanged = find_unchanged(l, path, n);
                 l->directory_fd = open(l->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         }
-        return fstatat(l->directory_fd, path + n, ret, 0);
+        return !l->directory_unchanged &&
+               (fstatat(l->directory_fd, path + n, &st, 0) < 0 || is_newer(&st, l->daemon.loaded));
 }
 
 /* The files of the job are not those that were read. That of a job that runs once is written by the daemon. */
 static bool is_changed_on_disk(List *l, const JobRow *row) {
-        struct stat st;
-
         if (l->daemon.loaded == 0 || isempty(row->fragment) || once_is_file(row->fragment))
                 return false;
-        return look_at_file(l, row->fragment, &st) < 0 || is_newer(&st, l->daemon.loaded) ||
-               has_changed_dropins(l, row->name, strlen(row->name)) ||
+        return is_changed_file(l, row->fragment) || has_changed_dropins(l, row->name, strlen(row->name)) ||
                has_changed_dropins(l, row->name, job_name_template_length(row->name));
 }
 
@@ -482,6 +504,7 @@ static int list_read(Ctl *c, char *const *patterns, List *l) {
         r = daemon_view_get(c->connection, &c->error, &l->daemon);
         if (ctl_is_remote(c)) /* its files are not here */
                 l->daemon.loaded = 0;
+        check_unchanged(l->daemon.unchanged);
         if (l->daemon.loaded > 0)
                 find_changed_dropins(l);
         if (r >= 0)

@@ -74,6 +74,8 @@ json_object *view_json(const PropertyMap *map, size_t n, const void *view) {
         for (const PropertyMap *p = map; p < map + n; p++) {
                 const void *value = (const char *)view + p->offset;
 
+                if (!p->json)
+                        continue;
                 if (streq(p->type, "as"))
                         json_add_strings(o, p->json, *(char *const *const *)value);
                 else if (p->type[0] == 'a')

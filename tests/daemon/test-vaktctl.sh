@@ -716,6 +716,17 @@ ctl list
 ok $? "list shows jobs whose file, drop-ins or template's drop-ins were changed, and one whose file is gone"
 ctl --json list
 json "and in JSON" "[x['job'] for x in j if x['changed_on_disk']] == ['edited', 'extended', 'gone', 'template@one']"
+ln -s "$scratch/elsewhere" "$jobs/link.job"
+job elsewhere <<<$'[Run]\nExec=/bin/true'
+mv "$jobs/elsewhere.job" "$scratch/elsewhere"
+ctl -q reload
+touch "$scratch/mark"
+later "$scratch/elsewhere" '# changed'
+ctl list
+[ "$(grep 'changed on disk' "$scratch/out" | cut -d' ' -f1 | tr '\n' ' ')" = 'link ' ]
+ok $? "list shows a job whose file is a link to one that was changed elsewhere"
+rm "$jobs/link.job"
+ctl -q reload
 rm -r "$jobs"/{same,edited,template@}.job "$jobs"/{extended,template@}.job.d "$jobs/extended.job"
 ctl -q reload
 mkdir "$jobs/hello.job.d"

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <ftw.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 
 #include "bad-jobs.h"
@@ -799,12 +801,107 @@ static void test_zones(void **state) {
         zone_cache_free(zones);
 }
 
+/* --- what has changed since --- */
+
+static int add_unchanged(const char *path, dev_t device, ino_t inode, bool has_dropins, void *userdata) {
+        char *shown = userdata;
+        struct stat st;
+
+        assert_int_equal(stat(path, &st), 0);
+        assert_true(st.st_dev == device && st.st_ino == inode);
+        (void)sprintf(shown + strlen(shown), "%s%s", strrchr(path, '/') + 1, has_dropins ? "+ " : " ");
+        return 0;
+}
+
+static void assert_unchanged(const Scratch *s, const char *expected) {
+        char shown[64] = "";
+
+        assert_int_equal(job_loader_unchanged(s->loader, add_unchanged, shown), 0);
+        assert_string_equal(shown, expected);
+}
+
+/* False in a scratch directory on a file system that does not tell, such as an overlay. */
+static bool load_tells(const Scratch *s) {
+        struct statfs fs;
+
+        load(s);
+        assert_int_equal(statfs(s->root, &fs), 0);
+        return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC ||
+               fs.f_type == XFS_SUPER_MAGIC;
+}
+
+static void test_unchanged(void **state) {
+        Scratch *s = *state;
+        _cleanup_free_ char *one = scratch_path(s, "a/one.job"), *two = scratch_path(s, "a/two.job"),
+                            *moved = scratch_path(s, "moved");
+
+        assert_unchanged(s, ""); /* nothing was loaded yet */
+        put(s, "a/one.job", RUN("one"));
+        if (!load_tells(s))
+                skip();
+        assert_unchanged(s, "a b ");
+        assert_unchanged(s, "a b ");
+        put(s, "a/one.job", RUN("other"));
+        assert_unchanged(s, "b ");
+        put(s, "a/one.job", RUN("one"));
+        assert_unchanged(s, "b "); /* back again is a change */
+        load(s);
+        assert_unchanged(s, "a b ");
+        set_mode(s, "a/one.job", 0600);
+        assert_unchanged(s, "b ");
+        load(s);
+        put(s, "b/new.job", RUN("new"));
+        assert_unchanged(s, "a ");
+        load(s);
+        assert_int_equal(rename(one, two), 0);
+        assert_unchanged(s, "b ");
+        load(s);
+        drop(s, "a/two.job");
+        assert_unchanged(s, "b ");
+        load(s);
+        assert_int_equal(rename(s->dirs[0], moved), 0);
+        assert_unchanged(s, "b ");
+        load(s);
+        assert_unchanged(s, "b "); /* there is no a */
+}
+
+static void test_unchanged_with_links(void **state) {
+        Scratch *s = *state;
+        _cleanup_free_ char *one = scratch_path(s, "a/one.job"), *elsewhere = scratch_path(s, "elsewhere");
+
+        put(s, "a/one.job", RUN("one"));
+        put(s, "a/template@.job", RUN("%i"));
+        put_link(s, "a/template@x.job", "template@.job");
+        put_link(s, "a/masked.job", "/dev/null");
+        put(s, "b/one.job.d/10.conf", "[Run]\nQueueMax=1\n");
+        if (!load_tells(s))
+                skip();
+        assert_unchanged(s, "a b+ ");
+        assert_int_equal(link(one, elsewhere), 0);
+        load(s);
+        assert_unchanged(s, "b+ "); /* who writes to "elsewhere" changes the job unseen */
+        load(s);
+        assert_unchanged(s, "b+ "); /* nothing was read now, and it is known all the same */
+        assert_int_equal(unlink(one), 0);
+        load(s);
+        assert_unchanged(s, "a b+ ");
+        put_link(s, "a/one.job", "../elsewhere");
+        load(s);
+        assert_unchanged(s, "b+ ");
+        drop(s, "a/one.job");
+        put_link(s, "b/one.job", "../elsewhere");
+        load(s);
+        assert_unchanged(s, "a ");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(test_empty),
                 cmocka_unit_test(test_missing_directory),
                 TEST(test_precedence_and_masks),
+                TEST(test_unchanged),
+                TEST(test_unchanged_with_links),
                 TEST(test_names),
                 TEST(test_dropins),
                 TEST(test_templates),
