@@ -54,6 +54,11 @@ static int enumerate_jobs(sd_bus *bus, const char *prefix, void *userdata, char 
 }
 
 /* userdata points at a bool. */
+static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append_basic(reply, 's', ((const Job *)userdata)->name);
+}
+
 static int get_bool(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "b", (int)*(const bool *)userdata);
@@ -275,7 +280,7 @@ static int get_upkeep(sd_bus *bus, const char *path, const char *interface, cons
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
-        SD_BUS_PROPERTY("Name", "s", text_get, offsetof(Job, name), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Description", "s", get_def_text, 0, CHANGES),
         SD_BUS_PROPERTY("Documentation", "as", get_def_texts, 0, CHANGES),
         SD_BUS_PROPERTY("Tags", "as", get_def_texts, 0, CHANGES),
