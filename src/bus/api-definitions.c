@@ -33,6 +33,7 @@ int method_list_definitions(sd_bus_message *m, void *userdata, sd_bus_error *e) 
 static int get_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_free_ char *text = NULL;
+        char path[PATH_MAX];
         const Job *j;
         int r;
 
@@ -49,7 +50,7 @@ static int get_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
                                          j->name);
         r = api_new_large_reply(c, m, &reply, e);
         if (r >= 0)
-                r = sd_bus_message_append(reply, "ss", strempty(j->def->fragment), text);
+                r = sd_bus_message_append(reply, "ss", strempty(job_def_fragment(j->def, path)), text);
         return r < 0 ? r : sd_bus_message_send(reply);
 }
 

@@ -54,6 +54,11 @@ static int enumerate_jobs(sd_bus *bus, const char *prefix, void *userdata, char 
 }
 
 /* userdata points at a bool. */
+static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append_basic(reply, 's', ((const Job *)userdata)->name);
+}
+
 static int get_bool(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *e) {
         return sd_bus_message_append(reply, "b", (int)*(const bool *)userdata);
@@ -83,7 +88,6 @@ typedef struct DefMember {
 
 static const DefMember def_members[] = {
         { "Description", offsetof(WholeJobDef, def.description) },
-        { "Fragment", offsetof(WholeJobDef, def.fragment) },
         { "Documentation", offsetof(WholeJobDef, rare.documentation) },
         { "Tags", offsetof(WholeJobDef, rare.tags) },
         { "Pool", offsetof(WholeJobDef, rare.pool) },
@@ -115,6 +119,14 @@ static int get_def_text(sd_bus *bus, const char *path, const char *interface, co
         char *const *text = def_member(userdata, property, &member);
 
         return text_append(reply, text ? *text : NULL, TEXT_MAX);
+}
+
+static int get_fragment(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Job *j = userdata;
+        char buf[PATH_MAX];
+
+        return text_append(reply, j->def ? job_def_fragment(j->def, buf) : NULL, TEXT_MAX);
 }
 
 static int get_def_texts(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -275,7 +287,7 @@ static int get_upkeep(sd_bus *bus, const char *path, const char *interface, cons
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
-        SD_BUS_PROPERTY("Name", "s", text_get, offsetof(Job, name), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Description", "s", get_def_text, 0, CHANGES),
         SD_BUS_PROPERTY("Documentation", "as", get_def_texts, 0, CHANGES),
         SD_BUS_PROPERTY("Tags", "as", get_def_texts, 0, CHANGES),
@@ -284,7 +296,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Paused", "b", get_bool, offsetof(Job, paused), CHANGES),
         SD_BUS_PROPERTY("PauseUntil", "t", NULL, offsetof(Job, pause_until), CHANGES),
         SD_BUS_PROPERTY("Skip", "u", NULL, offsetof(Job, skip), CHANGES),
-        SD_BUS_PROPERTY("Fragment", "s", get_def_text, 0, CHANGES),
+        SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
         SD_BUS_PROPERTY("Problem", "s", get_problem, 0, CHANGES),
         /* There may be a thousand of them, which are not sent with every change of the job. */
         SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),

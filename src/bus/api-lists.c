@@ -63,6 +63,7 @@ static int append_queried_job(sd_bus_message *m, Manager *manager, const Job *j,
         const JobDef *d = j->def;
         const char *description = text_fit(d ? d->description : NULL, TEXT_IN_LIST_MAX, &copy), *tags;
         bool is_watched = d && (d->rare->path_trigger || d->rare->monitor.when || d->rare->rotate);
+        char fragment[PATH_MAX];
         char path[OBJECT_PATH_MAX], joined[2 * TEXT_IN_LIST_MAX] = "";
         unsigned n_degraded = 0;
         int r;
@@ -80,7 +81,7 @@ static int append_queried_job(sd_bus_message *m, Manager *manager, const Job *j,
                 j->name,
                 description,
                 job_state_to_string(job_state(j)),
-                d ? strempty(d->fragment) : "",
+                d ? strempty(job_def_fragment(d, fragment)) : "",
                 tags,
                 run_result_to_string(j->last_result),
                 job_object_path(path, j->name),

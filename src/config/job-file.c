@@ -344,10 +344,10 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
                 r = clean_def_new(&b.def->rare->clean);
         if (r < 0)
                 return r;
-        b.def->fragment = strdup(texts[0].path);
+        b.def->origin = strdup(texts[0].path);
         b.problems = calloc(n_texts, sizeof(FileProblems));
         b.def->rare->once_since = context->once_since;
-        if (!b.def->fragment || !b.problems)
+        if (!b.def->origin || !b.problems)
                 return -ENOMEM;
         b.def->digest = hash_string(hash_string(HASH_START, name), texts[0].path);
         for (size_t i = 0; i < n_texts; i++)

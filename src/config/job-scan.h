@@ -6,7 +6,6 @@
 #include "config/source.h"
 #include "job/job-def.h"
 
-#define JOB_SUFFIX         ".job"
 #define JOB_DROPINS_SUFFIX ".job.d"
 #define JOB_FILE_NAME_MAX  (JOB_NAME_MAX + sizeof(JOB_DROPINS_SUFFIX)) /* bytes of NAME.job.d with its NUL */
 

@@ -552,7 +552,7 @@ static int put_state_property(Builder *b, const char *directory) {
                         r = -ENOMEM;
                         break;
                 }
-                p[i].path = d->fragment;
+                p[i].path = d->origin;
                 p[i].line = first->line;
                 *property = TAKE_GENERIC(p[i], (UnitProperty){});
                 d->rare->n_properties++;

@@ -55,7 +55,7 @@ struct Manager {
         size_t n_setting_problems; /* of them, the first ones */
         JobLoader *loader;
         JobTable *jobs;
-        unsigned generation;
+        uint8_t generation; /* of the job files: one that was not seen by a load is gone since then */
         Ledger *ledger;
         ZoneCache *zones;
         sd_event_source *resume_source;   /* the next end of a pause */

@@ -25,6 +25,15 @@ typedef struct RunPayload {
         bool is_empty; /* nothing in it is for another run, should this one not deal with it */
 } RunPayload;
 
+#define TRIGGER_KINDS_MAX 5 /* kinds of triggers */
+
+/* What a kind of trigger keeps for a job; most kinds keep nothing of it. */
+struct TriggerKept {
+        TriggerKept *next; /* of the job */
+        const struct Trigger *trigger;
+        void *of; /* what is kept */
+};
+
 /* The first member of what a kind of trigger keeps for all jobs. All in it is the core's, and there until done(). */
 typedef struct Trigger {
         const TriggerOps *ops;
@@ -34,7 +43,6 @@ typedef struct Trigger {
         ZoneCache *zones;
         const Settings *settings;
         const ManagerOptions *options;
-        unsigned slot; /* in Job.triggers */
 } Trigger;
 
 /* Each may be NULL, but size. Jobs are handed over with their definition; one that has no such trigger is to be told
@@ -98,14 +106,17 @@ int explain_tell(ExplainVisit visit, void *userdata, const char *topic, const ch
 
 /* --- what a kind may ask of the core --- */
 
-/* What it keeps of the job. */
+/* What it keeps of the job, or NULL. */
 static inline void *trigger_get(const Trigger *t, const Job *job) {
-        return job->triggers[t->slot];
+        for (const TriggerKept *k = job->kept; k; k = k->next)
+                if (k->trigger == t)
+                        return k->of;
+        return NULL;
 }
 
-static inline void trigger_set(const Trigger *t, Job *job, void *kept) {
-        job->triggers[t->slot] = kept;
-}
+/* The node is a part of what is kept, until trigger_unset(). */
+void trigger_set(const Trigger *t, Job *job, TriggerKept *node, void *kept);
+void trigger_unset(const Trigger *t, Job *job);
 
 /* Asks for a run of a job that is there and good: 1 when it was accepted and has the payload now (*payload is NULL
  * then), 0 when it was refused, and that is written down. payload may be NULL. Negative errno as manager_request(). */

@@ -26,10 +26,23 @@ static int add_trigger(Manager *m, const TriggerOps *ops) {
                 .zones = m->zones,
                 .settings = &m->settings,
                 .options = &m->options,
-                .slot = (unsigned)m->n_triggers,
         };
         m->triggers[m->n_triggers++] = t;
         return ops->init ? ops->init(t) : 0;
+}
+
+void trigger_set(const Trigger *t, Job *job, TriggerKept *node, void *kept) {
+        assert(!trigger_get(t, job));
+        *node = (TriggerKept){ .next = job->kept, .trigger = t, .of = kept };
+        job->kept = node;
+}
+
+void trigger_unset(const Trigger *t, Job *job) {
+        for (TriggerKept **k = &job->kept; *k; k = &(*k)->next)
+                if ((*k)->trigger == t) {
+                        *k = (*k)->next;
+                        return;
+                }
 }
 
 int triggers_init(Manager *m) {

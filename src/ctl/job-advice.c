@@ -43,6 +43,13 @@ static bool job_exists(char *const *dirs, const char *name, size_t n) {
 
 /* --- what the job names --- */
 
+/* Until the next call. */
+static const char *fragment_of(const JobDef *d) {
+        static char path[PATH_MAX];
+
+        return job_def_fragment(d, path);
+}
+
 static int advise_program(const JobDef *d, const char *program, Diagnostics *warnings) {
         static const char *const path[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", NULL };
         struct stat st;
@@ -51,17 +58,17 @@ static int advise_program(const JobDef *d, const char *program, Diagnostics *war
                 if (job_def_setting(d, "ExecSearchPath") || job_def_setting(d, "Environment") ||
                     is_in(path, program, (int)strlen(program), ""))
                         return 0;
-                return diagnostics_add(warnings, d->fragment, 0,
+                return diagnostics_add(warnings, fragment_of(d), 0,
                                        "Exec=%s: There is no such program in PATH. Write its absolute path.", program);
         }
         if (stat(program, &st) < 0)
                 return errno != ENOENT && errno != ENOTDIR
                                ? 0
-                               : diagnostics_add(warnings, d->fragment, 0, "Exec=%s: There is no such program.",
+                               : diagnostics_add(warnings, fragment_of(d), 0, "Exec=%s: There is no such program.",
                                                  program);
         if (S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0)
                 return 0;
-        return diagnostics_add(warnings, d->fragment, 0, "Exec=%s: The file is not executable.", program);
+        return diagnostics_add(warnings, fragment_of(d), 0, "Exec=%s: The file is not executable.", program);
 }
 
 static int advise_programs(const JobDef *d, Diagnostics *warnings) {
@@ -133,7 +140,8 @@ static int advise_unit(const JobDef *d, Diagnostics *warnings) {
             is_in(dirs, d->rare->unit, (int)strlen(d->rare->unit), "") ||
             (at && is_in(dirs, d->rare->unit, (int)(at + 1 - d->rare->unit), suffix)))
                 return 0;
-        return diagnostics_add(warnings, d->fragment, 0, "Unit=%s: There is no file of such a unit.", d->rare->unit);
+        return diagnostics_add(warnings, fragment_of(d), 0, "Unit=%s: There is no file of such a unit.",
+                               d->rare->unit);
 }
 
 static int advise_chains(const JobDef *d, char *const *dirs, Diagnostics *warnings) {
@@ -155,11 +163,11 @@ static int advise_chains(const JobDef *d, char *const *dirs, Diagnostics *warnin
                         if (job_exists(dirs, *job, n))
                                 continue;
                         if (n > n_suffix && streq(*job + n - n_suffix, JOB_SUFFIX))
-                                r = diagnostics_add(warnings, d->fragment, 0,
+                                r = diagnostics_add(warnings, fragment_of(d), 0,
                                                     "%s=%s: There is no such job. Write the name without %s.",
                                                     chains[i].key, *job, JOB_SUFFIX);
                         else
-                                r = diagnostics_add(warnings, d->fragment, 0, "%s=%s: There is no such job.",
+                                r = diagnostics_add(warnings, fragment_of(d), 0, "%s=%s: There is no such job.",
                                                     chains[i].key, *job);
                 }
         return r;
@@ -190,13 +198,13 @@ static int advise_rotation(const JobDef *d, Advice *a) {
 
                 if (!place)
                         return -ENOMEM;
-                *place = (struct RotatedPath){ alloc_string(*path), alloc_string(d->fragment) };
+                *place = (struct RotatedPath){ alloc_string(*path), alloc_string(fragment_of(d)) };
                 a->n_rotated++;
         }
         if (rotate->max_age == USEC_INFINITY || rotate->max_size != SIZE_ENDLESS || d->n_triggers > 0 ||
             d->rare->path_trigger || d->rare->monitor.when)
                 return 0;
-        return diagnostics_add(a->warnings, d->fragment, 0,
+        return diagnostics_add(a->warnings, fragment_of(d), 0,
                                "MaxAge= is looked at when the job runs, but it has no trigger. Add section [Timer], "
                                "for example with OnCalendar=daily.");
 }
@@ -284,7 +292,7 @@ static int advise_effect(const JobDef *d, Diagnostics *warnings) {
                 if (!rows[i].has_effect(d) &&
                     memcmp(job_def_member(d, rows[i].offset), job_def_member(&job_def_defaults.def, rows[i].offset),
                            rows[i].size) != 0)
-                        r = diagnostics_add(warnings, d->fragment, 0, "%s= has no effect without %s.", rows[i].key,
+                        r = diagnostics_add(warnings, fragment_of(d), 0, "%s= has no effect without %s.", rows[i].key,
                                             rows[i].needs);
         return r;
 }
@@ -301,7 +309,7 @@ static int advise_times(const JobDef *d, usec_t now, Diagnostics *warnings) {
                 else if (t->cron && !cron_is_reboot(t->cron))
                         r = cron_next(t->cron, &d->rare->timer.dst, now, &unused);
                 if (r == -ENOENT)
-                        r = diagnostics_add(warnings, d->fragment, 0, "%s=%s never elapses again.",
+                        r = diagnostics_add(warnings, fragment_of(d), 0, "%s=%s never elapses again.",
                                             trigger_type_to_string(t->type), t->expression);
         }
         return r;

@@ -109,7 +109,7 @@ static void usual_members_done(JobDef *d) {
                 strv_free(d->commands[i].argv);
         }
         free(d->commands);
-        free(d->fragment);
+        free(d->origin);
         free(d->text);
         free(d->description);
         free(d->name);
@@ -131,6 +131,8 @@ JobDef *job_def_unref(JobDef *d) {
                 shared_bytes_put(d->rare);
         else if (d->rare != &job_def_defaults.rare)
                 rare_def_done(d->rare);
+        if (d->file != JOB_DEF_FILE_WHOLE)
+                shared_bytes_put(d->origin);
         for (size_t i = 0; d->size > 0 && i < d->n_triggers; i++)
                 trigger_times_done(&d->triggers[i]);
         if (d->size == 0)
@@ -168,14 +170,52 @@ static RareDef *share_rare(const RareDef *rare) {
         return owns_something(rare) ? NULL : shared_bytes_get(rare, sizeof(RareDef));
 }
 
+/* The length of the name that the file of such a definition has, before its suffix. */
+static size_t file_name_length(const JobDef *d, JobDefFile file) {
+        const char *at = file == JOB_DEF_FILE_OF_TEMPLATE ? strchr(d->name, '@') : NULL;
+
+        return at ? (size_t)(at + 1 - d->name) : strlen(d->name);
+}
+
+/* The directory with its slash, when the rest of the path is known by the name of the job. */
+static char *share_directory(JobDef *d) {
+        const char *slash = d->origin ? strrchr(d->origin, '/') : NULL;
+        size_t n = slash ? (size_t)(slash + 1 - d->origin) : 0;
+        char directory[PATH_MAX];
+
+        if (n == 0 || n >= sizeof(directory))
+                return NULL;
+        for (JobDefFile file = JOB_DEF_FILE_OF_JOB; file <= JOB_DEF_FILE_OF_TEMPLATE; file++) {
+                size_t length = file_name_length(d, file);
+                char *shared;
+
+                if (strncmp(slash + 1, d->name, length) != 0 || !streq(slash + 1 + length, JOB_SUFFIX))
+                        continue;
+                memcpy(directory, d->origin, n);
+                directory[n] = '\0';
+                shared = shared_bytes_get(directory, n + 1);
+                d->file = shared ? file : JOB_DEF_FILE_WHOLE;
+                return shared;
+        }
+        return NULL;
+}
+
+const char *job_def_fragment(const JobDef *d, char buf[static PATH_MAX]) {
+        if (d->file == JOB_DEF_FILE_WHOLE)
+                return d->origin;
+        (void)snprintf(buf, PATH_MAX, "%s%.*s" JOB_SUFFIX, d->origin, (int)file_name_length(d, d->file), d->name);
+        return buf;
+}
+
 /* --- packing --- */
 
 /* One pass over the members finds out how much memory they need; the second one puts them there. */
 typedef struct Packer {
         const JobDef *from;
-        char *block;   /* NULL in the first pass */
-        char *text;    /* of the definition, in the block */
-        RareDef *rare; /* that the definition shares with others; NULL: it has its own */
+        char *block;     /* NULL in the first pass */
+        char *text;      /* of the definition, in the block */
+        char *directory; /* the same of its origin */
+        RareDef *rare;   /* that the definition shares with others; NULL: it has its own */
         size_t n;
 } Packer;
 
@@ -255,13 +295,16 @@ static void pack_all(Packer *p) {
         for (size_t i = 0; i < from->n_commands; i++)
                 pack_words(p, &from->commands[i], &d->commands[i]);
         d->description = pack_string(p, from->description);
-        d->fragment = pack_string(p, from->fragment);
+        if (p->directory)
+                d->origin = p->directory;
+        else
+                d->origin = pack_string(p, from->origin);
         d->name = pack_string(p, from->name);
 }
 
 int job_def_pack(JobDef **d) {
         JobDef *from = *d, *packed;
-        Packer size = { .from = from, .rare = share_rare(from->rare) }, p = size;
+        Packer size = { .from = from, .rare = share_rare(from->rare), .directory = share_directory(from) }, p = size;
 
         assert(from->n_ref == 1 && from->size == 0);
         for (size_t i = 0; i < from->n_triggers; i++)
@@ -271,6 +314,9 @@ int job_def_pack(JobDef **d) {
         if (!p.block) {
                 if (p.rare && p.rare != &job_def_defaults.rare)
                         shared_bytes_put(p.rare);
+                if (p.directory)
+                        shared_bytes_put(p.directory);
+                from->file = JOB_DEF_FILE_WHOLE;
                 return -ENOMEM;
         }
         pack_all(&p);

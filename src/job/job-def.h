@@ -4,6 +4,8 @@
 /* The content of a job file, checked and in memory: created by config/, never changed afterwards, shared by reference
  * between the job table and the runs that were started with it. See vaktd.job(5). */
 
+#include <limits.h>
+
 #include "condition/condition.h"
 #include "job/path-def.h"
 #include "job/unit-property.h"
@@ -13,17 +15,18 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define JOB_NAME_MAX         64        /* characters in a job's name */
-#define JOB_TRIGGERS_MAX     256       /* triggers in one job */
-#define JOB_COMMANDS_MAX     64        /* Exec= lines in one job */
-#define JOB_QUEUE_MAX        100000    /* upper bound of QueueMax= and MaxParallel= */
-#define JOB_EXCEPT_MAX       256       /* Except= lines in one job */
-#define JOB_CATCH_UP_MAX     10000     /* upper bound of CatchUpMax= */
-#define JOB_CHAINS_MAX       64        /* jobs in one of OnSuccess=, OnFailure=, OnAlarm= */
-#define JOB_RETRY_MAX        1000000   /* upper bound of Retry= */
-#define JOB_PRIORITY_MAX     1000      /* Priority= is between this and its negative */
-#define JOB_POOL_MAX         64        /* bytes in the name of a pool */
-#define JOB_PROPERTIES_MAX   1024      /* lines of [Service] */
+#define JOB_NAME_MAX         64      /* characters in a job's name */
+#define JOB_TRIGGERS_MAX     256     /* triggers in one job */
+#define JOB_COMMANDS_MAX     64      /* Exec= lines in one job */
+#define JOB_QUEUE_MAX        100000  /* upper bound of QueueMax= and MaxParallel= */
+#define JOB_EXCEPT_MAX       256     /* Except= lines in one job */
+#define JOB_CATCH_UP_MAX     10000   /* upper bound of CatchUpMax= */
+#define JOB_CHAINS_MAX       64      /* jobs in one of OnSuccess=, OnFailure=, OnAlarm= */
+#define JOB_RETRY_MAX        1000000 /* upper bound of Retry= */
+#define JOB_PRIORITY_MAX     1000    /* Priority= is between this and its negative */
+#define JOB_POOL_MAX         64      /* bytes in the name of a pool */
+#define JOB_PROPERTIES_MAX   1024    /* lines of [Service] */
+#define JOB_SUFFIX           ".job"
 #define JOB_RUNNER_SLOTS_MAX 512       /* upper bound of RunnerSlots= */
 #define JOB_RUNNER_SUFFIX    ".runner" /* no job has a name that ends so: units of runners do */
 
@@ -175,6 +178,13 @@ typedef struct RareDef {
         char **source_files; /* of the files that were read, for UnitProperty.path */
 } RareDef;
 
+/* Ten thousand paths differ in what the names of the jobs say. */
+typedef enum JobDefFile {
+        JOB_DEF_FILE_WHOLE,  /* origin is the path */
+        JOB_DEF_FILE_OF_JOB, /* it is the directory, of util/shared-bytes.h, and the file has the name of the job */
+        JOB_DEF_FILE_OF_TEMPLATE, /* or of its template */
+} JobDefFile;
+
 typedef struct JobDef {
         unsigned n_ref;
         uint32_t size; /* of the block that job_def_pack() has made of it; 0: it was not packed */
@@ -183,7 +193,7 @@ typedef struct JobDef {
 
         char *name;
         char *description;
-        char *fragment;   /* path of the job file */
+        char *origin;     /* path of the job file, or what job_def_fragment() makes one of */
         char *text;       /* the lines that were read, as config/job-file.h explains */
         RareDef *rare;    /* never NULL; of a packed definition not to be changed */
         const Zone *zone; /* that its times are meant in; borrowed from the zone cache */
@@ -192,6 +202,7 @@ typedef struct JobDef {
         uint32_t n_triggers, n_commands;
         usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as in vaktd.conf */
         bool enabled;
+        uint8_t file; /* JobDefFile */
 
         uint64_t digest; /* of everything that was read: equal digests are equal jobs */
 } JobDef;
@@ -217,6 +228,9 @@ int job_def_new(JobDef **ret, const char *name);
 /* Moves a definition that is complete, and has one reference, into as few bytes as possible: it may not be changed
  * from then on. -ENOMEM. */
 int job_def_pack(JobDef **d);
+
+/* The path of the job file. It is in buf unless it is in the definition. NULL: no file. */
+const char *job_def_fragment(const JobDef *d, char buf[static PATH_MAX]);
 
 void trigger_def_done(TriggerDef *t); /* frees its members, not itself */
 JobDef *job_def_ref(JobDef *d);

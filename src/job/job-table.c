@@ -22,13 +22,13 @@ static JobLive at_rest = {
 
 int job_new(Job **ret, const char *name) {
         size_t n = strlen(name) + 1;
-        Job *j = calloc(1, sizeof(*j) + n);
+        Job *j = calloc(1, MAX(sizeof(*j), offsetof(Job, name) + n));
 
         if (!j)
                 return -ENOMEM;
         j->next = USEC_INFINITY;
         j->live = &at_rest;
-        j->name = memcpy(j + 1, name, n);
+        memcpy(j->name, name, n);
         *ret = j;
         return 0;
 }

@@ -22,8 +22,9 @@ typedef enum JobState {
         _JOB_STATE_MAX,
 } JobState;
 
-typedef struct JobTimers JobTimers; /* of sched/ */
-typedef struct LiveRun LiveRun;     /* of core/ */
+typedef struct JobTimers JobTimers;     /* of sched/ */
+typedef struct TriggerKept TriggerKept; /* of core/ */
+typedef struct LiveRun LiveRun;         /* of core/ */
 typedef TAILQ_HEAD(LiveRunList, LiveRun) LiveRunList;
 typedef struct JobAlarms JobAlarms; /* of core/ */
 typedef struct JobWait JobWait;     /* of core/ */
@@ -41,36 +42,35 @@ typedef struct JobLive {
         unsigned n_slots;    /* runs that hold one of the job's places, started or about to be */
 } JobLive;
 
-#define TRIGGER_KINDS_MAX 5 /* kinds of triggers */
-
+/* Ten thousand of them wait for tomorrow: what few have is behind a pointer, and there are no holes. */
 typedef struct Job {
-        char *name;    /* behind the job */
-        JobDef *def;   /* NULL: invalid */
-        char *problem; /* "file:line: message" while the file on disk is invalid, otherwise NULL; with a def, the older
-                          version is in use */
-        bool problem_is_private; /* it may quote a file that is not readable for everybody */
-        bool paused;             /* by itself, or because all jobs are */
-        bool paused_alone;       /* by itself */
-        bool gone;
-        bool came_back;     /* its file did not exist while the previous daemon ran */
-        bool is_overdue;    /* of core/: the alarm of ExpectSec= is raised */
-        bool is_raised;     /* of trigger/: its monitor is */
-        bool on_demand;     /* an instance that was requested by name; has no file of its own */
+        JobDef *def;        /* NULL: invalid */
+        char *problem;      /* "file:line: message" while the file on disk is invalid, otherwise NULL; with a
+                               def, the older version is in use */
+        JobTimers *timers;  /* owned by sched/ */
+        JobLive *live;      /* never NULL; without runs that of all others, not to be written to */
+        JobAlarms *alarms;  /* of core/: what is watched for alarms, or NULL */
+        TriggerKept *kept;  /* what kinds of triggers keep for the job, see core/trigger.h */
         usec_t pause_until; /* of the job itself; realtime; USEC_INFINITY = until it is resumed */
+        uint64_t n_runs;    /* that were started, ever */
+        usec_t last_start;  /* realtime µs, 0 = never */
+        usec_t last_end;
+        usec_t next;        /* realtime µs of the next elapse, USEC_INFINITY = none */
         unsigned skip;      /* occurrences that are still to be skipped */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */
-        uint64_t n_runs;    /* that were started, ever */
-        RunResult last_result;
-        int last_code;     /* as in RunRecord */
-        usec_t last_start; /* realtime µs, 0 = never */
-        usec_t last_end;
-        usec_t next;                       /* realtime µs of the next elapse, USEC_INFINITY = none */
-        JobTimers *timers;                 /* owned by sched/ */
-        JobLive *live;                     /* never NULL; without runs that of all others, not to be written to */
-        JobAlarms *alarms;                 /* of core/: what is watched for alarms, or NULL */
-        void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps for the job, see core/trigger.h */
-        unsigned generation;               /* of core/: the load that saw the job last */
+        int last_code;      /* as in RunRecord */
+        RunResult last_result : 8;
+        uint8_t generation;          /* of core/: the load that saw the job last */
+        bool paused;                 /* by itself, or because all jobs are */
+        bool is_overdue;             /* of core/: the alarm of ExpectSec= is raised */
+        bool paused_alone : 1;       /* by itself */
+        bool problem_is_private : 1; /* it may quote a file that is not readable for everybody */
+        bool gone : 1;
+        bool came_back : 1; /* its file did not exist while the previous daemon ran */
+        bool is_raised : 1; /* of trigger/: its monitor is */
+        bool on_demand : 1; /* an instance that was requested by name; has no file of its own */
+        char name[];
 } Job;
 
 typedef struct JobTable JobTable;

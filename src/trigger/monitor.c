@@ -52,6 +52,7 @@ typedef struct MonitorWatch {
 struct JobMonitor {
         Deadline deadline;
         usec_t due; /* the time of that */
+        TriggerKept kept;
         Monitors *trigger;
         Job *job;
         JobDef *def;      /* that the conditions are of: an older one perhaps, with the same conditions */
@@ -505,7 +506,7 @@ static JobMonitor *monitor_free(JobMonitor *jm) {
         if (!jm)
                 return NULL;
         deadline_set(jm->trigger->base.manager, &jm->deadline, USEC_INFINITY);
-        trigger_set(&jm->trigger->base, jm->job, NULL);
+        trigger_unset(&jm->trigger->base, jm->job);
         jm->job->is_raised = false;
         watch_free(jm->when);
         watch_free(jm->clear);
@@ -529,7 +530,7 @@ static void start_job(Trigger *t, Job *job) {
                 monitor_free(jm);
                 return;
         }
-        trigger_set(t, job, jm);
+        trigger_set(t, job, &jm->kept, jm);
         load(jm);
         look(jm);
 }

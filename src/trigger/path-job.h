@@ -62,6 +62,7 @@ struct JobPaths {
         Deadline deadline; /* something falls due */
         Deadline saving;   /* what changed is to be written */
         TAILQ_ENTRY(JobPaths) ready;
+        TriggerKept kept;
         PathTrigger *trigger;
         Job *job;
         JobDef *def; /* that the watches borrow from: an older one perhaps, that watches the same */

@@ -323,7 +323,7 @@ static void paths_free(JobPaths *p) {
                 TAILQ_REMOVE(&t->ready, p, ready);
         deadline_set(t->base.manager, &p->deadline, USEC_INFINITY);
         deadline_set(t->base.manager, &p->saving, USEC_INFINITY);
-        trigger_set(&t->base, p->job, NULL);
+        trigger_unset(&t->base, p->job);
         batch_free(p->batch);
         for (size_t i = 0; i < p->n_dealt_with; i++)
                 free(p->dealt_with[i].path);
@@ -346,7 +346,7 @@ static JobPaths *paths_new(PathTrigger *t, Job *job) {
         p->def = job_def_ref(job->def);
         p->deadline = (Deadline){ .due = on_due, .position = HEAP_NONE };
         p->saving = (Deadline){ .due = on_save, .position = HEAP_NONE };
-        trigger_set(&t->base, job, p);
+        trigger_set(&t->base, job, &p->kept, p);
         return p;
 }
 

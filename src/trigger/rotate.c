@@ -101,6 +101,7 @@ typedef struct Owner {
 } Owner;
 
 struct JobLogs {
+        TriggerKept kept;
         Rotations *trigger;
         Job *job;
         JobDef *def;
@@ -641,7 +642,7 @@ static JobLogs *logs_free(JobLogs *l) {
         if (l->is_due)
                 TAILQ_REMOVE(&l->trigger->due, l, due);
         TAILQ_REMOVE(&l->trigger->jobs, l, jobs);
-        trigger_set(&l->trigger->base, l->job, NULL);
+        trigger_unset(&l->trigger->base, l->job);
         path_filter_free(l->exclude);
         job_def_unref(l->def);
         return mfree(l);
@@ -679,7 +680,8 @@ static int logs_new(Rotations *t, Job *job) {
                 return r;
         for (size_t i = 0; i < l->n_lines; i++)
                 mark_stale(&l->lines[i]);
-        trigger_set(&t->base, job, TAKE_PTR(l));
+        trigger_set(&t->base, job, &l->kept, l);
+        l = NULL;
         return 0;
 }
 

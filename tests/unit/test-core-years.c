@@ -741,9 +741,9 @@ static void check_followers(const Ended *e) {
 static void check_files(const Job *job) {
         const JobPaths *p = NULL;
 
-        for (size_t i = 0; trigger_kinds[i]; i++)
-                if (trigger_kinds[i] == &path_trigger_ops)
-                        p = job->triggers[i];
+        for (const TriggerKept *k = job->kept; k; k = k->next)
+                if (k->trigger->ops == &path_trigger_ops)
+                        p = k->of;
         CHECK(!p || batch_n_waiting(p->batch) == 0 || p->is_ready || p->deadline.position != HEAP_NONE ||
                       job->paused || !job_may_run(job) || !TAILQ_EMPTY(&job->live->runs),
               "files of %s wait for nothing", job->name);

@@ -258,8 +258,7 @@ static void test_each_gate(void **state) {
                                  .n_delayed = c.job.n_delayed,
                                  .n_sought = c.job.n_sought,
                                  .n_slots = c.job.n_slots };
-                Job job = { .name = (char *)"j",
-                            .live = &live,
+                Job job = { .live = &live,
                             .gone = c.job.gone,
                             .paused_alone = c.job.paused_alone,
                             .skip = c.job.skip,
@@ -275,6 +274,7 @@ static void test_each_gate(void **state) {
                         assert_int_equal(condition_parse(c.wait_for, &wait_for, NULL), 0);
                 c.def.rare.wait_for = wait_for;
                 c.def.def.rare = &c.def.rare;
+                memcpy(job.name, "j", sizeof("j"));
                 c.in.job = &job;
                 c.in.def = job.def = &c.def.def;
                 c.in.pool_slots = MAX(c.in.pool_slots, 1U);
@@ -294,7 +294,7 @@ static void test_each_gate(void **state) {
 static void test_all_rows_are_tested(void **state) {
         JobDef def = job_def_defaults.def;
         JobLive live = {};
-        Job j = { .name = (char *)"j", .live = &live, .def = &def };
+        Job j = { .live = &live, .def = &def }; /* its name is "" */
         const GateInput in = { .job = &j, .def = &def, .pool_slots = 1 };
 
         for (GateRow row = 0; row < _GATE_MAX; row++) {
@@ -340,7 +340,6 @@ static void randomize(Job *job, WholeJobDef *def, GateInput *in) {
                 },
         };
         *job = (Job){
-                .name = (char *)"j",
                 .live = &live,
                 .def = &def->def,
                 .gone = upto(9) == 0,
@@ -354,6 +353,7 @@ static void randomize(Job *job, WholeJobDef *def, GateInput *in) {
         job->live->n_sought = upto(job->n_running);
         job->live->n_slots = job->n_running + upto(job->n_queued - job->live->n_delayed);
         job->live->n_bounded = upto(job_n_active(job));
+        memcpy(job->name, "j", sizeof("j"));
         *in = (GateInput){
                 .job = job,
                 .def = &def->def,

@@ -49,9 +49,10 @@ static JobDef *build_good(const char *name, const char *file, const char *one, c
 
 static void test_defaults(void **state) {
         JobDef *d = build_good("a", RUN, NULL, NULL);
+        char path[PATH_MAX];
 
         assert_string_equal(d->name, "a");
-        assert_string_equal(d->fragment, "/j/a.job");
+        assert_string_equal(job_def_fragment(d, path), "/j/a.job");
         assert_null(d->description);
         assert_null(d->rare->documentation);
         assert_null(d->rare->tags);
@@ -567,11 +568,16 @@ static void test_shared(void **state) {
         JobDef *a = build_good("a", text, NULL, NULL), *b = build_good("b", text, NULL, NULL),
                *other =
                        build_good("c", "[Timer]\nOnCalendar=hourly\nCatchUp=all\n[Run]\nExec=/bin/true\n", NULL, NULL);
+        char path[PATH_MAX];
         usec_t next;
 
         assert_ptr_equal(a->triggers[0].calendar, b->triggers[0].calendar);
         assert_ptr_equal(a->triggers[1].cron, b->triggers[1].cron);
         assert_ptr_equal(a->rare, b->rare);
+        assert_string_equal(job_def_fragment(a, path), "/j/a.job");
+        assert_string_equal(job_def_fragment(b, path), "/j/a.job"); /* not the name of the job */
+        assert_int_equal(a->file, JOB_DEF_FILE_OF_JOB);
+        assert_int_equal(b->file, JOB_DEF_FILE_WHOLE);
         assert_ptr_not_equal(a->triggers[0].calendar, other->triggers[0].calendar);
         assert_ptr_not_equal(a->rare, other->rare);
         job_def_unref(a);

@@ -318,6 +318,7 @@ static JobDef *instance(const Scratch *s, const char *name, int expected) {
 static void test_templates(void **state) {
         Scratch *s = *state;
         JobDef *one, *two, *other;
+        char path[PATH_MAX];
 
         put(s, "b/t@.job", "[Job]\nTags=template\n[Run]\nExec=/bin/%i\n");
         put(s, "a/t@.job.d/50.conf", "[Job]\nTags=all\n");
@@ -337,6 +338,9 @@ static void test_templates(void **state) {
         one = instance(s, "t@1", 0);
         assert_string_equal(one->name, "t@1");
         assert_string_equal(one->commands[0].path, "/bin/1");
+        assert_string_equal(strrchr(job_def_fragment(one, path), '/'), "/t@.job");
+        assert_int_equal(one->file, JOB_DEF_FILE_OF_TEMPLATE);
+        assert_string_equal(strrchr(job_def_fragment(find_job(s, "t@own")->def, path), '/'), "/t@own.job");
         assert_string_equal(one->rare->tags[1], "all");
         two = instance(s, "t@1", 0);
         assert_ptr_equal(one, two);

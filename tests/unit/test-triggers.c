@@ -36,10 +36,17 @@ static int bell_init(Trigger *t) {
         return 0;
 }
 
+static TriggerKept nodes[64];
+static unsigned n_nodes;
+
 static int bell_set_job(Trigger *t, Job *job) {
-        if (!trigger_get(t, job))
-                seen.n_jobs++;
-        trigger_set(t, job, &seen);
+        TriggerKept *kept = trigger_get(t, job);
+
+        if (kept)
+                return 0;
+        kept = &nodes[n_nodes++ % ELEMENTSOF(nodes)];
+        trigger_set(t, job, kept, kept);
+        seen.n_jobs++;
         return 0;
 }
 
@@ -58,9 +65,11 @@ static void bell_hold(Trigger *t, bool hold) {
 }
 
 static void bell_remove_job(Trigger *t, Job *job) {
-        if (trigger_get(t, job))
-                seen.n_jobs--;
-        trigger_set(t, job, NULL);
+        TriggerKept *kept = trigger_get(t, job);
+
+        seen.n_jobs -= kept != NULL;
+        trigger_unset(t, job);
+        assert_null(trigger_get(t, job));
 }
 
 static bool bell_run_ended(Trigger *t, LiveRun *run) {
