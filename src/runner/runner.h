@@ -37,14 +37,18 @@ typedef struct RunnerStream {
         size_t n_rest;
 } RunnerStream;
 
-/* The control group of a run. Only the first two have to be. */
+/* The control group of a run. */
 typedef struct Group {
-        uint64_t number;              /* in its name: the run that it was made for */
-        int fd, members_fd, usage_fd; /* of the directory (or why not, negative errno), cgroup.procs, cpu.stat */
-        int watch;                    /* of inotify(7), -1 = none */
-        bool is_reusable;             /* nobody has changed anything in it */
-        usec_t cpu_before;            /* that other runs have used */
-        struct Group *next;           /* of those that are idle */
+        uint64_t number; /* in its name: the run that it was made for */
+        int fd;          /* of the directory, or why not, negative errno */
+        /* For its use by further runs, of which these may be missing: */
+        int members_fd, usage_fd, peak_fd, events_fd; /* cgroup.procs, cpu.stat, memory.peak, memory.events */
+        int watch;                                    /* of inotify(7), -1 = none */
+        bool is_prepared;                             /* they are there */
+        bool is_reusable;                             /* and nobody has changed anything in it */
+        usec_t cpu_before;                            /* that other runs have used */
+        uint64_t memory_before;                       /* bytes that they have left */
+        struct Group *next;                           /* of those that are idle */
 } Group;
 
 typedef struct Run {
