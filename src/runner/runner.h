@@ -15,6 +15,7 @@
 #include "exec/runner-protocol.h"
 #include "job/run.h"
 #include "util/heap.h"
+#include "util/spawn-process.h"
 
 #define RUNNER_STREAMS 2 /* of a run; the second one only where somebody follows it */
 
@@ -62,11 +63,13 @@ typedef struct Run {
         RunnerStream streams[RUNNER_STREAMS];
         int write_fds[RUNNER_STREAMS]; /* the other ends, until the last command was started */
         int list_fd;
-        char **environment; /* one piece of memory */
-        char *list_digits;  /* in there: where the number in $VAKT_PATHS begins */
-        char *status;       /* what it said last about itself, or NULL */
-        bool owes_status;   /* it is to be sent */
-        usec_t cpu;         /* of its commands, as rusage has it */
+        SpawnProcess spawn;         /* of the command that runs, with what it is given: */
+        char *program, **arguments; /* if these are not those of the set-up */
+        char **environment;         /* one piece of memory */
+        char *list_digits;          /* in there: where the number in $VAKT_PATHS begins */
+        char *status;               /* what it said last about itself, or NULL */
+        bool owes_status;           /* it is to be sent */
+        usec_t cpu;                 /* of its commands, as rusage has it */
         uint64_t memory_peak;
         uint32_t timer;  /* position in the heap: TimeoutSec=, then that of SIGKILL, then that of its lines */
         char fields[64]; /* of the journal, that are its own */
