@@ -8,7 +8,8 @@
  * or changes anything is heard of before he is dead, and that group is used for no other run. So is one whose
  * processes were killed: the kernel would kill whoever is made in it. We open what we need beforehand.
  *
- * Where memory is counted a group has one run: its peak is one of all of its time. */
+ * What a run has used is the difference. Linux tells a peak since a moment from 6.12 on: before, where memory is
+ * counted, a group has one run. */
 
 #include <fcntl.h>
 #include <sys/inotify.h>
@@ -18,13 +19,13 @@
 
 #define IDLE_MAX    64 /* groups that wait for a run */
 #define EVENTS_SIZE 16384
+#define PEAK_FILE   "memory.peak"
 #define CHANGES     (IN_OPEN | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF)
 
 int groups_open(Runner *r) {
         int k = child_cgroup_new(&r->cgroup, "runner");
 
-        r->inotify_fd =
-                k >= 0 && !child_cgroup_counts_memory(r->cgroup) ? inotify_init1(IN_CLOEXEC | IN_NONBLOCK) : -EBADF;
+        r->inotify_fd = k >= 0 ? inotify_init1(IN_CLOEXEC | IN_NONBLOCK) : -EBADF;
         return k;
 }
 
@@ -47,6 +48,9 @@ static void read_changes(Runner *r) {
 
         for (const char *p = events; n > 0 && p < events + n; p += sizeof(*e) + e->len) {
                 e = (const void *)p;
+                if (e->mask == IN_MODIFY && e->len > 0 &&
+                    streq(e->name, PEAK_FILE)) /* that is for one descriptor only */
+                        continue;
                 spoil(r, e->wd, /* all= */ (e->mask & IN_Q_OVERFLOW) || n > EVENTS_SIZE / 2);
         }
 }
@@ -68,20 +72,27 @@ bool group_is_clean(Runner *r, const Group *g) {
         return g->is_reusable;
 }
 
-static usec_t read_cpu(const Group *g) {
+/* UINT64_MAX: it cannot be read. */
+static uint64_t read_number(int fd, const char *key) {
         char text[128];
-        const char *number = read_file(g->usage_fd, text, sizeof(text)) > 0 ? startswith(text, "usage_usec ") : NULL;
+        const char *number = read_file(fd, text, sizeof(text)) > 0 ? startswith(text, key) : NULL;
 
-        return number ? strtoull(number, NULL, 10) : USEC_INFINITY;
+        return number ? strtoull(number, NULL, 10) : UINT64_MAX;
+}
+
+static usec_t read_cpu(const Group *g) {
+        return read_number(g->usage_fd, "usage_usec ");
 }
 
 ChildUsage group_usage(const Runner *r, Group *g) {
-        usec_t cpu = read_cpu(g), before = g->cpu_before;
+        uint64_t cpu = read_cpu(g), peak = read_number(g->peak_fd, "");
+        ChildUsage usage = { .memory_peak = peak == UINT64_MAX ? peak : usec_sub(peak, g->memory_before) };
 
-        if (cpu == USEC_INFINITY)
+        if (!g->is_prepared)
                 return child_cgroup_usage(r->cgroup, g->number);
+        usage.cpu = usec_sub(cpu, g->cpu_before);
         g->cpu_before = cpu;
-        return (ChildUsage){ .cpu = usec_sub(cpu, before), .memory_peak = UINT64_MAX };
+        return usage;
 }
 
 void group_free(const Runner *r, Group *g) {
@@ -90,18 +101,38 @@ void group_free(const Runner *r, Group *g) {
         safe_close(g->fd);
         safe_close(g->members_fd);
         safe_close(g->usage_fd);
+        safe_close(g->peak_fd);
+        safe_close(g->events_fd);
         free(g);
 }
 
-/* It has to be made and open before anybody else can know of it. */
+/* From now on its memory is the next run's. False: that cannot be. */
+static bool begin_peak(const Runner *r, Group *g) {
+        char text[256];
+
+        if (!child_cgroup_counts_memory(r->cgroup))
+                return true;
+        if (read_file(g->events_fd, text, sizeof(text)) <= 0 || !strstr(text, "\noom_kill 0\n") ||
+            write(g->peak_fd, "0", 1) < 0)
+                return false;
+        g->memory_before = read_number(g->peak_fd, "");
+        return true;
+}
+
+/* What is opened later would be taken for a change. */
 static void prepare_reuse(const Runner *r, Group *g) {
         char path[sizeof("/proc/self/fd/2147483647")];
 
         g->members_fd = openat(g->fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
         g->usage_fd = openat(g->fd, "cpu.stat", O_RDONLY | O_CLOEXEC);
+        if (child_cgroup_counts_memory(r->cgroup)) {
+                g->peak_fd = openat(g->fd, PEAK_FILE, O_RDWR | O_CLOEXEC);
+                g->events_fd = openat(g->fd, "memory.events", O_RDONLY | O_CLOEXEC);
+        }
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", g->fd);
         g->watch = inotify_add_watch(r->inotify_fd, path, CHANGES | IN_ONLYDIR);
-        g->is_reusable = g->members_fd >= 0 && g->watch >= 0 && read_cpu(g) != USEC_INFINITY;
+        g->is_prepared = g->is_reusable =
+                g->members_fd >= 0 && g->watch >= 0 && read_cpu(g) != USEC_INFINITY && begin_peak(r, g);
 }
 
 static Group *group_new(const Runner *r, uint64_t run) {
@@ -111,7 +142,14 @@ static Group *group_new(const Runner *r, uint64_t run) {
                 free(g);
                 return NULL;
         }
-        *g = (Group){ .number = run, .members_fd = -EBADF, .usage_fd = -EBADF, .watch = -1 };
+        *g = (Group){
+                .number = run,
+                .members_fd = -EBADF,
+                .usage_fd = -EBADF,
+                .peak_fd = -EBADF,
+                .events_fd = -EBADF,
+                .watch = -1,
+        };
         g->fd = child_cgroup_open(r->cgroup, run);
         if (g->fd >= 0 && r->inotify_fd >= 0)
                 prepare_reuse(r, g);
@@ -135,7 +173,7 @@ Group *group_take(Runner *r, uint64_t run) {
         while ((g = r->idle_groups)) {
                 r->idle_groups = g->next;
                 r->n_idle_groups--;
-                if (g->is_reusable)
+                if (g->is_reusable && begin_peak(r, g))
                         return g;
                 if (!group_remove(r, g)) /* somebody has gone there: it is removed with the unit */
                         group_free(r, g);

@@ -19,7 +19,6 @@
 #include "job/job-def.h"
 #include "job/run.h"
 #include "runner/runner.h"
-#include "util/spawn-process.h"
 #include "util/strv.h"
 
 #define TELL_USEC (20 * USEC_PER_MSEC) /* from the start of a run to runs_tell() */
@@ -86,6 +85,7 @@ static void set_timer(Runner *r, Run *run, usec_t from_now) {
 
 /* Its main process is not reaped: the number is still its own, and that of its process group. */
 static void signal_run(const Runner *r, const Run *run, int sig, bool all) {
+        spawn_settle(&run->spawn); /* or it may have no session yet */
         if (!all)
                 (void)kill(run->pid, sig);
         else if (run->group)
@@ -128,6 +128,8 @@ void run_stop(Runner *r, Run *run, RunResult result) {
 
 static void forget_memory(Run *run) {
         run->environment = mfree(run->environment);
+        run->program = mfree(run->program);
+        run->arguments = strv_free(run->arguments);
         run->list_digits = NULL;
         run->list_fd = safe_close(run->list_fd);
 }
@@ -234,7 +236,9 @@ static void before_exec(void *userdata) {
                 ;
 }
 
-static int spawn(Runner *r, Run *run, const char *program, char *const *argv, pid_t *ret) {
+/* One that writes into its environment is waited for until it has. Why another one could not execute its program is
+ * known at its end. */
+static int spawn(const Runner *r, Run *run, const char *program, char *const *argv, pid_t *ret) {
         static const sigset_t none; /* a run ignores what the unit does */
         bool has_list = run->list_fd >= 0;
         int output_fd = run->write_fds[0] >= 0 ? run->write_fds[0] : STDOUT_FILENO;
@@ -242,27 +246,28 @@ static int spawn(Runner *r, Run *run, const char *program, char *const *argv, pi
                        : run->write_fds[0] >= 0 ? run->write_fds[0]
                                                 : STDERR_FILENO;
         int fds[] = { r->null_fd, output_fd, error_fd, [LIST_FD] = run->list_fd };
+        SpawnRequest request;
 
         if (has_list && run->flags & RUNNER_LIST_INPUT) {
                 fds[0] = run->list_fd;
                 if (lseek(run->list_fd, 0, SEEK_SET) < 0)
                         return -errno;
         }
-        return spawn_process(
-                &(SpawnRequest){
-                        .program = program,
-                        .argv = argv,
-                        .envp = run->environment,
-                        .fds = fds,
-                        .n_fds = has_list ? LIST_FD + 1 : LIST_FD,
-                        .cgroup_fd = run->group ? run->group->fd : -EBADF,
-                        .cgroup_was_killed = run->was_killed,
-                        .ignored = &none,
-                        .nofile = r->nofile,
-                        .before_exec = has_list ? before_exec : NULL,
-                        .userdata = run,
-                },
-                ret, NULL);
+        request = (SpawnRequest){
+                .program = program,
+                .argv = argv,
+                .envp = run->environment,
+                .fds = fds,
+                .n_fds = has_list ? LIST_FD + 1 : LIST_FD,
+                .cgroup_fd = run->group ? run->group->fd : -EBADF,
+                .cgroup_was_killed = run->was_killed,
+                .ignored = &none,
+                .nofile = r->nofile,
+                .before_exec = has_list ? before_exec : NULL,
+                .userdata = run,
+        };
+        run->spawn = (SpawnProcess){};
+        return has_list ? spawn_process(&request, ret, NULL) : spawn_begin(&run->spawn, &request, ret, NULL);
 }
 
 static bool has_variables(char *const *argv) {
@@ -274,20 +279,20 @@ static bool has_variables(char *const *argv) {
 
 static int start_command(Runner *r, Run *run) {
         const struct RunnerCommand *command = &r->setup->commands[run->entry->command];
-        _cleanup_(strv_freep) char **expanded = NULL;
-        _cleanup_free_ char *program = NULL;
         pid_t pid;
         int k = 0;
 
+        run->arguments = strv_free(run->arguments);
+        run->program = mfree(run->program);
         if (!strchr(command->path, '/'))
-                k = program_find(&program, command->path, run->environment);
+                k = program_find(&run->program, command->path, run->environment);
         if (k >= 0 && !(command->flags & COMMAND_NO_EXPAND) && has_variables(command->argv))
-                k = arguments_expand(&expanded, command->argv, run->environment);
+                k = arguments_expand(&run->arguments, command->argv, run->environment);
         if (k >= 0 && run->group)
                 k = run->group->fd;
         if (k < 0)
                 return k;
-        k = spawn(r, run, program ?: command->path, expanded ?: command->argv, &pid);
+        k = spawn(r, run, run->program ?: command->path, run->arguments ?: command->argv, &pid);
         if (k < 0)
                 return k;
         run->pid = r->pids[run - r->runs] = pid;
@@ -311,7 +316,9 @@ static bool is_success(const Runner *r, const Run *run, const siginfo_t *si) {
 static void command_ended(Runner *r, Run *run, const siginfo_t *si) {
         bool exited = si->si_code == CLD_EXITED;
 
-        if (run->stop_result != RUN_RESULT_NONE)
+        if (spawn_error(&run->spawn) > 0)
+                finish(r, run, RUN_RESULT_START_FAILED, spawn_error(&run->spawn));
+        else if (run->stop_result != RUN_RESULT_NONE)
                 finish(r, run, run->stop_result, exited ? 0 : si->si_status);
         else if (!is_success(r, run, si))
                 finish(r, run, exited ? RUN_RESULT_EXIT : RUN_RESULT_SIGNAL, si->si_status);

@@ -15,6 +15,7 @@
 #include "exec/runner-protocol.h"
 #include "job/run.h"
 #include "util/heap.h"
+#include "util/spawn-process.h"
 
 #define RUNNER_STREAMS 2 /* of a run; the second one only where somebody follows it */
 
@@ -37,14 +38,18 @@ typedef struct RunnerStream {
         size_t n_rest;
 } RunnerStream;
 
-/* The control group of a run. Only the first two have to be. */
+/* The control group of a run. */
 typedef struct Group {
-        uint64_t number;              /* in its name: the run that it was made for */
-        int fd, members_fd, usage_fd; /* of the directory (or why not, negative errno), cgroup.procs, cpu.stat */
-        int watch;                    /* of inotify(7), -1 = none */
-        bool is_reusable;             /* nobody has changed anything in it */
-        usec_t cpu_before;            /* that other runs have used */
-        struct Group *next;           /* of those that are idle */
+        uint64_t number; /* in its name: the run that it was made for */
+        int fd;          /* of the directory, or why not, negative errno */
+        /* For its use by further runs, of which these may be missing: */
+        int members_fd, usage_fd, peak_fd, events_fd; /* cgroup.procs, cpu.stat, memory.peak, memory.events */
+        int watch;                                    /* of inotify(7), -1 = none */
+        bool is_prepared;                             /* they are there */
+        bool is_reusable;                             /* and nobody has changed anything in it */
+        usec_t cpu_before;                            /* that other runs have used */
+        uint64_t memory_before;                       /* bytes that they have left */
+        struct Group *next;                           /* of those that are idle */
 } Group;
 
 typedef struct Run {
@@ -58,11 +63,13 @@ typedef struct Run {
         RunnerStream streams[RUNNER_STREAMS];
         int write_fds[RUNNER_STREAMS]; /* the other ends, until the last command was started */
         int list_fd;
-        char **environment; /* one piece of memory */
-        char *list_digits;  /* in there: where the number in $VAKT_PATHS begins */
-        char *status;       /* what it said last about itself, or NULL */
-        bool owes_status;   /* it is to be sent */
-        usec_t cpu;         /* of its commands, as rusage has it */
+        SpawnProcess spawn;         /* of the command that runs, with what it is given: */
+        char *program, **arguments; /* if these are not those of the set-up */
+        char **environment;         /* one piece of memory */
+        char *list_digits;          /* in there: where the number in $VAKT_PATHS begins */
+        char *status;               /* what it said last about itself, or NULL */
+        bool owes_status;           /* it is to be sent */
+        usec_t cpu;                 /* of its commands, as rusage has it */
         uint64_t memory_peak;
         uint32_t timer;  /* position in the heap: TimeoutSec=, then that of SIGKILL, then that of its lines */
         char fields[64]; /* of the journal, that are its own */
