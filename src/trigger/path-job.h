@@ -26,7 +26,7 @@ typedef struct PathTrigger {
         TAILQ_HEAD(, SpoolEnd) spool_ends;
         bool is_started;
         usec_t begin_turn, begin_until; /* CLOCK_MONOTONIC: new watches of this turn look at once, until then */
-        Deadline settling; /* an item that could not be put away is tried again */
+        Deadline settling;              /* an item that could not be put away is tried again */
 } PathTrigger;
 
 /* A line of [Path]. */
