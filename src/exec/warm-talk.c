@@ -13,6 +13,7 @@
 
 #include "exec/notify-message.h"
 #include "exec/output.h"
+#include "exec/start-diagnosis.h"
 #include "exec/warm-internal.h"
 #include "util/log.h"
 
@@ -261,13 +262,17 @@ static void read_outcome(const WarmRun *x, const RunnerEntry *entry, ExecOutcome
 
 static const char *reason_of(const WarmRun *x, const RunnerEntry *entry, char buffer[static UNIT_REASON_MAX]) {
         const CommandDef *c = x->def && entry->command < x->def->n_commands ? &x->def->commands[entry->command] : NULL;
+        char diagnosis[DIAGNOSIS_MAX];
 
         if (entry->result == RUN_RESULT_OOM)
                 return REASON_OOM;
         if (entry->result != RUN_RESULT_START_FAILED)
                 return NULL;
-        (void)snprintf(buffer, UNIT_REASON_MAX, "The program of Exec= could not be executed%s%s: %s.", c ? ": " : "",
-                       c ? c->path : "", strerror(entry->code));
+        if (x->def && x->def->n_commands == 1 && diagnose_programs(x->def, diagnosis) == entry->code)
+                (void)snprintf(buffer, UNIT_REASON_MAX, "The program of Exec= could not be executed: %s.", diagnosis);
+        else
+                (void)snprintf(buffer, UNIT_REASON_MAX, "The program of Exec= could not be executed%s%s: %s.",
+                               c ? ": " : "", c ? c->path : "", strerror(entry->code));
         return buffer;
 }
 

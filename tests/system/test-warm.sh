@@ -96,20 +96,26 @@ User=daemon' # a process of root that is gone before the journal looks is believ
 }
 
 test_results_are_as_those_of_a_unit() {
-        local a b c d
+        local a b c d e
         warm exit7 'exit 7'
         # shellcheck disable=SC2016
         warm term 'kill -TERM $$'
         warm slow 'sleep 100' $'TimeoutSec=200ms'
         job gone <<<$'[Run]\nExec=/no/such/program\nRunner=warm'
+        printf '#!/no/such/interpreter\n' >/usr/local/bin/script
+        chmod +x /usr/local/bin/script
+        job script <<<$'[Run]\nExec=/usr/local/bin/script\nRunner=warm'
         systemctl start vaktd
-        a=$(ask exit7) b=$(ask term) c=$(ask slow) d=$(ask gone)
-        within 20 is_done "$a" "$b" "$c" "$d"
+        a=$(ask exit7) b=$(ask term) c=$(ask slow) d=$(ask gone) e=$(ask script)
+        within 20 is_done "$a" "$b" "$c" "$d" "$e"
         same "exit 7" "$(outcome "$a")"
         same "signal 15" "$(outcome "$b")"
         same timeout "$(run_property "$c" Result)"
         same "start-failed 2" "$(outcome "$d")"
         run_property "$d" Reason | shows /no/such/program
+        same "start-failed 2" "$(outcome "$e")"
+        run_property "$e" Reason | shows '/usr/local/bin/script: its interpreter /no/such/interpreter: No such file'
+        rm /usr/local/bin/script
 }
 
 test_a_user_that_is_not_there() {
