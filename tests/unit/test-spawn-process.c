@@ -15,6 +15,7 @@
 #include <linux/filter.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -274,7 +275,18 @@ static bool executes(pid_t pid, const char *program) {
         return stat(path, &a) == 0 && stat(program, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-/* One that is kept from executing its program keeps nobody. */
+static int lock(const char *path) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        if (flock(fd, LOCK_EX | LOCK_NB) >= 0)
+                return fd;
+        (void)close(fd);
+        return -EBADF;
+}
+
+/* One that is kept from executing its program keeps nobody. Until it has done so, it holds the locks of its parent,
+ * dead or alive: so the next daemon does not look for runs before each has the environment that it is found by. */
 static void test_not_waited_for(void **state) {
         static char *const argv[] = { (char *)"/bin/sleep", (char *)"1000", NULL };
         const char *root = find_cgroups();
@@ -283,6 +295,7 @@ static void test_not_waited_for(void **state) {
         char path[128];
         siginfo_t si;
         pid_t pid;
+        int fd;
 
         if (!root)
                 skip();
@@ -291,10 +304,17 @@ static void test_not_waited_for(void **state) {
                 skip();
         r.cgroup_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         write_to(r.cgroup_fd, "cgroup.freeze", "1");
+        fd = lock("/proc/self/exe");
+        assert_true(fd >= 0);
         assert_int_equal(spawn_begin(&p, &r, &pid, NULL), 0);
+        (void)close(fd);
         assert_true(executes(pid, "/proc/self/exe"));
+        assert_true(lock("/proc/self/exe") < 0);
         write_to(r.cgroup_fd, "cgroup.freeze", "0");
         spawn_settle(&p);
+        while ((fd = lock("/proc/self/exe")) < 0)
+                ; /* it closes its descriptors a moment after it has let go of our memory */
+        (void)close(fd);
         assert_true(executes(pid, argv[0]));
         assert_int_equal(spawn_error(&p), 0);
         assert_int_equal(getsid(pid), pid);
