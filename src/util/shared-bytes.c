@@ -23,14 +23,14 @@ static uint32_t hash_of(const void *bytes, size_t n) {
 }
 
 static uint32_t rehash(const HashNode *node, const void *userdata) {
-        const SharedBytes *s = (const SharedBytes *)node;
+        const SharedBytes *s = (const SharedBytes *)(const void *)node;
 
         return hash_of(s->bytes, s->n);
 }
 
 static SharedBytes *find(const void *bytes, size_t n, uint32_t hash) {
         for (HashNode *node = hash_table_chain(&table, hash); node; node = node->next) {
-                SharedBytes *s = (SharedBytes *)node;
+                SharedBytes *s = (SharedBytes *)(void *)node;
 
                 if (s->n == n && memcmp(s->bytes, bytes, n) == 0)
                         return s;
