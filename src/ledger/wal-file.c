@@ -49,7 +49,7 @@ static int wal_file_offset(void) {
 }
 
 static WalFile *wal_file(sqlite3_file *file) {
-        return (WalFile *)((char *)file + wal_file_offset());
+        return (void *)((char *)file + wal_file_offset());
 }
 
 /* On failure nothing is left in memory either. */
