@@ -292,6 +292,7 @@ static int read_and_build(Entry *e, EntryContext *context, Finding *f) {
                 .target = context->target,
                 .state_dir = context->state_dir,
                 .now = (usec_t)context->now / NSEC_PER_USEC,
+                .memo = &context->memo,
                 .chains = &e->rare->chains,
         };
         size_t n = 0;
