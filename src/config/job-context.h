@@ -30,6 +30,14 @@ typedef struct Chains {
 void chains_done(Chains *c);
 int chains_copy(const Chains *from, Chains *ret); /* 0 or -ENOMEM; ret may be half full then */
 
+/* The calendar expression that was parsed last: jobs of which there are many often have the same one. */
+typedef struct CalendarMemo {
+        const Zone *zone;
+        char text[64];
+        size_t n; /* bytes of the calendar; 0: none */
+        _Alignas(8) char calendar[256];
+} CalendarMemo;
+
 /* Goes along with the texts. */
 typedef struct JobFileContext {
         const char *host;      /* %h */
@@ -38,6 +46,7 @@ typedef struct JobFileContext {
         usec_t now;            /* realtime; tells which abbreviations the zones use */
         const char *state_dir; /* of the instance; NULL: not known (vaktctl check) */
         usec_t once_since;     /* of a job that runs once: as RareDef */
+        CalendarMemo *memo;    /* may be NULL; of the same zones and time */
         Chains *chains;        /* result, where it is not NULL: what a good file requests */
         bool zones_at_problem; /* result: what is wrong may be right when the system gets other zones */
 } JobFileContext;

@@ -100,9 +100,9 @@ static int search_file_among(Finding *f, const EntryContext *context, const Cand
                 _cleanup_free_ char *message = NULL;
                 int r;
 
-                if (candidates[i].kind != CANDIDATE_FILE)
+                if (candidates[i].kind != CANDIDATE_FILE || strlen(candidates[i].name) > JOB_NAME_MAX)
                         continue;
-                (void)snprintf(f->file, sizeof(f->file), "%s" JOB_SUFFIX, candidates[i].name);
+                strcpy(stpcpy(f->file, candidates[i].name), JOB_SUFFIX);
                 r = look_at_file(f, context, &candidates[i], &message);
                 if (r == -ENOENT)
                         continue;
@@ -292,6 +292,7 @@ static int read_and_build(Entry *e, EntryContext *context, Finding *f) {
                 .target = context->target,
                 .state_dir = context->state_dir,
                 .now = (usec_t)context->now / NSEC_PER_USEC,
+                .memo = &context->memo,
                 .chains = &e->rare->chains,
         };
         size_t n = 0;

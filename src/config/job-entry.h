@@ -41,6 +41,7 @@ typedef struct EntryContext {
         const char *state_dir; /* as JobFileContext */
         unsigned once;         /* number, from 1, of the directory of jobs that run once; 0: there is none */
         size_t n_read;         /* files that were opened; counted up */
+        CalendarMemo memo;
 } EntryContext;
 
 /* What is found out about a name before anything is read. */

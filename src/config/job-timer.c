@@ -296,6 +296,26 @@ static int problem_expression(const Builder *b, const Place *p, const char *valu
                                  problem->message);
 }
 
+static int recall_calendar(const CalendarMemo *m, Calendar **ret) {
+        Calendar *copy = malloc(m->n);
+
+        if (!copy)
+                return -ENOMEM;
+        *ret = memcpy(copy, m->calendar, m->n);
+        return 0;
+}
+
+static void keep_calendar(CalendarMemo *m, const char *text, const Zone *zone, const Calendar *calendar) {
+        size_t n = calendar_size(calendar);
+
+        if (n > sizeof(m->calendar) || strlen(text) >= sizeof(m->text))
+                return;
+        m->n = n;
+        m->zone = zone;
+        strcpy(m->text, text);
+        memcpy(m->calendar, calendar, n);
+}
+
 static int finish_calendar(const Builder *b, const Place *p, const char *value, Calendar **ret) {
         const JobFileContext *c = b->context;
         TimeError problem = {};
@@ -303,7 +323,11 @@ static int finish_calendar(const Builder *b, const Place *p, const char *value, 
 
         if (!p->validated)
                 return 0;
+        if (c->memo && c->memo->n > 0 && c->memo->zone == b->def->zone && streq(c->memo->text, value))
+                return recall_calendar(c->memo, ret);
         r = calendar_parse(value, c->zones, b->def->zone, c->now, ret, &problem);
+        if (r >= 0 && c->memo)
+                keep_calendar(c->memo, value, b->def->zone, *ret);
         if (r >= 0 || r == -ENOMEM)
                 return r;
         b->context->zones_at_problem = true; /* one can stand at the end of the expression */

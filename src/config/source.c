@@ -69,10 +69,10 @@ void job_text_done(JobText *t) {
 
 char *directory_join(const Directory *directory, const char *name) {
         size_t n = strlen(directory->path);
-        char *path;
+        char *path = malloc(n + 1 + strlen(name) + 1);
 
-        if (asprintf(&path, "%s%s%s", directory->path, n > 0 && directory->path[n - 1] != '/' ? "/" : "", name) < 0)
-                return NULL;
+        if (path)
+                strcpy(stpcpy(stpcpy(path, directory->path), n > 0 && directory->path[n - 1] != '/' ? "/" : ""), name);
         return path;
 }
 

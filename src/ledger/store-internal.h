@@ -69,7 +69,8 @@ typedef struct StoreAhead {
         Bytes names;
         AheadStamp *stamps; /* by job and key */
         size_t n_stamps;
-        size_t *others; /* names of jobs of which something else is kept, perhaps beside stamps; in order */
+        size_t next_stamp; /* behind the one that was looked up last */
+        size_t *others;    /* names of jobs of which something else is kept, perhaps beside stamps; in order */
         size_t n_others;
         bool has_states; /* any job has one */
 } StoreAhead;

@@ -8,19 +8,41 @@
 
 /* --- reading ahead --- */
 
+#define AHEAD_STEPS_MAX 4
+
 static int compare_stamp(const StoreAhead *a, const AheadStamp *stamp, const char *job, const char *key) {
         int r = strcmp(a->names.bytes + stamp->job, job);
 
         return r != 0 ? r : strcmp(a->names.bytes + stamp->key, key);
 }
 
-static int ahead_get_stamp(const StoreAhead *a, const char *job, const char *key, usec_t *ret) {
-        size_t at = BISECT(a->n_stamps, i, compare_stamp(a, &a->stamps[i], job, key) < 0);
+/* Jobs are asked about in order, so most often it stands a few behind the one that was asked for last. */
+static int ahead_get_stamp(StoreAhead *a, const char *job, const char *key, usec_t *ret) {
+        size_t at = a->next_stamp;
 
+        for (unsigned n = 0; n < AHEAD_STEPS_MAX && at < a->n_stamps && compare_stamp(a, &a->stamps[at], job, key) < 0;
+             n++)
+                at++;
+        if ((at < a->n_stamps && compare_stamp(a, &a->stamps[at], job, key) < 0) ||
+            (at > 0 && compare_stamp(a, &a->stamps[at - 1], job, key) >= 0))
+                at = BISECT(a->n_stamps, i, compare_stamp(a, &a->stamps[i], job, key) < 0);
+        a->next_stamp = at;
         if (at == a->n_stamps || compare_stamp(a, &a->stamps[at], job, key) != 0)
                 return -ENOENT;
+        a->next_stamp++;
         *ret = a->stamps[at].usec;
         return 0;
+}
+
+static int ahead_list_stamps(const StoreAhead *a,
+                             int (*visit)(const char *job, const char *key, usec_t usec, void *userdata),
+                             void *userdata) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < a->n_stamps; i++)
+                r = visit(a->names.bytes + a->stamps[i].job, a->names.bytes + a->stamps[i].key, a->stamps[i].usec,
+                          userdata);
+        return r;
 }
 
 static int ahead_next_kept_job(const StoreAhead *a, const char *after, char **ret) {
@@ -53,12 +75,10 @@ int store_forget_stamp(Store *s, const char *job, const char *key) {
         return store_change(s, STATEMENT_FORGET_STAMP, job, key);
 }
 
-int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret) {
+static int read_stamp(Store *s, const char *job, const char *key, usec_t *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_STAMP];
         int r;
 
-        if (s->ahead)
-                return ahead_get_stamp(s->ahead, job, key, ret);
         bind_text(statement, 1, job);
         bind_text(statement, 2, key);
         r = store_step_row(s, statement);
@@ -67,8 +87,12 @@ int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret) {
         return r;
 }
 
-int store_list_stamps(Store *s, const char *job,
-                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
+int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret) {
+        return s->ahead ? ahead_get_stamp(s->ahead, job, key, ret) : read_stamp(s, job, key, ret);
+}
+
+static int read_stamps(Store *s, const char *job,
+                       int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LIST_STAMPS];
         int r;
 
@@ -80,6 +104,12 @@ int store_list_stamps(Store *s, const char *job,
                         return r;
         }
         return r == -ENOENT ? 0 : r;
+}
+
+/* Visits change what is pending, and nothing in the database. */
+int store_list_stamps(Store *s, const char *job,
+                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
+        return s->ahead && !job ? ahead_list_stamps(s->ahead, visit, userdata) : read_stamps(s, job, visit, userdata);
 }
 
 /* --- job states --- */

@@ -107,8 +107,12 @@ static const char *trigger_key(const JobDef *def, const TriggerDef *t, char key[
         else if (timer->time_zone && plan_is_wall(def, t))
                 (void)snprintf(key, KEY_MAX, "%s=%s TimeZone=%s", trigger_type_to_string(t->type), t->expression,
                                timer->time_zone);
-        else
-                (void)snprintf(key, KEY_MAX, "%s=%s", trigger_type_to_string(t->type), t->expression);
+        else { /* as nearly always, some times a job at a start */
+                char *p = stpcpy(stpcpy(key, trigger_type_to_string(t->type)), "=");
+
+                p = mempcpy(p, t->expression, strnlen(t->expression, (size_t)(key + KEY_MAX - 1 - p)));
+                *p = '\0';
+        }
         return key;
 }
 

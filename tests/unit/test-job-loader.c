@@ -805,6 +805,51 @@ static void test_zones(void **state) {
         zone_cache_free(zones);
 }
 
+/* Files in a row with one expression and different zones, or different ones that begin alike. */
+static void test_calendars(void **state) {
+        static const struct {
+                const char *name, *timer, *zone, *normalized;
+        } jobs[] = {
+                { "a/1.job", "OnCalendar=3:00", "UTC", "*-*-* 03:00:00" },
+                { "a/2.job", "OnCalendar=3:00", "UTC", "*-*-* 03:00:00" },
+                { "a/3.job", "TimeZone=Asia/Tokyo\nOnCalendar=3:00", "Asia/Tokyo", "*-*-* 03:00:00" },
+                { "a/4.job", "OnCalendar=3:00", "UTC", "*-*-* 03:00:00" },
+                { "a/5.job", "OnCalendar=3:00:30", "UTC", "*-*-* 03:00:30" },
+                { "a/6.job", "OnCalendar=3:00\nOnCalendar=3:00:30", "UTC", "*-*-* 03:00:00" },
+                { "a/7.job", "OnCalendar=3:00 Asia/Tokyo", "Asia/Tokyo", "*-*-* 03:00:00 Asia/Tokyo" },
+                { "a/8.job", "OnCalendar=3:00 Asia/Tokyo", "Asia/Tokyo", "*-*-* 03:00:00 Asia/Tokyo" },
+        };
+        Scratch *s = *state;
+        const LoadedJob *loaded;
+        ZoneCache *zones;
+        size_t n;
+
+        assert_int_equal(zone_cache_new(NULL, &zones), 0);
+        assert_int_equal(zone_cache_set_local(zones, "UTC"), 0);
+        job_loader_free(s->loader);
+        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid(), zones, LOADER_FOR_ANY, NULL), 0);
+        for (size_t i = 0; i < ELEMENTSOF(jobs); i++) {
+                char text[256];
+
+                (void)snprintf(text, sizeof(text), "[Timer]\n%s\n" RUN("x"), jobs[i].timer);
+                put(s, jobs[i].name, text);
+        }
+        load(s);
+        assert_clean(s);
+        loaded = job_loader_jobs(s->loader, &n);
+        assert_int_equal(n, ELEMENTSOF(jobs));
+        for (size_t i = 0; i < n; i++) {
+                const Calendar *calendar = loaded[i].def->triggers[0].calendar;
+                _cleanup_free_ char *normalized = NULL;
+
+                assert_int_equal(calendar_format(calendar, &normalized), 0);
+                assert_string_equal(normalized, jobs[i].normalized);
+                assert_string_equal(zone_name(calendar_zone(calendar)), jobs[i].zone);
+        }
+        s->loader = job_loader_free(s->loader);
+        zone_cache_free(zones);
+}
+
 /* --- what has changed since --- */
 
 static int add_unchanged(const char *path, dev_t device, ino_t inode, bool has_dropins, void *userdata) {
@@ -904,6 +949,7 @@ int main(void) {
                 TEST(test_empty),
                 cmocka_unit_test(test_missing_directory),
                 TEST(test_precedence_and_masks),
+                TEST(test_calendars),
                 TEST(test_unchanged),
                 TEST(test_unchanged_with_links),
                 TEST(test_names),
