@@ -134,21 +134,22 @@ static Entry *find_old(Load *load, const char *name) {
         return NULL;
 }
 
-/* Whether all that can happen to the file happens in its directory. A link may lead to another job's file there. */
+/* Whether all that can happen to the file happens in its directory. A link may lead to another file there, but to no
+ * further link, which may be one that nobody looks at: no job, or hidden by a job of the same name. */
 static bool is_within_directory(const Load *load, const Finding *f, const Candidate *c) {
-        char target[JOB_FILE_NAME_MAX];
+        int fd = load->loader->directories[c->directory].fd;
+        char target[NAME_MAX + 1], further[1];
         ssize_t n;
 
         if (f->stamp.linked)
                 return false;
         if (c->regular)
                 return true;
-        n = readlinkat(load->loader->directories[c->directory].fd, f->file, target, sizeof(target) - 1);
+        n = readlinkat(fd, f->file, target, sizeof(target) - 1);
         if (n < 0)
                 return errno == EINVAL; /* it is no link */
         target[n] = '\0';
-        return !strchr(target, '/') && (size_t)n > strlen(JOB_SUFFIX) &&
-               streq(target + n - strlen(JOB_SUFFIX), JOB_SUFFIX);
+        return !strchr(target, '/') && readlinkat(fd, target, further, sizeof(further)) < 0 && errno == EINVAL;
 }
 
 static void note_watched(Load *load, const Finding *f) {

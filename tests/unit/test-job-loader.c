@@ -943,6 +943,33 @@ static void test_unchanged_with_links(void **state) {
         assert_unchanged(s, "a ");
 }
 
+/* The link in the middle is no job of its own. */
+static void test_unchanged_with_links_to_links(void **state) {
+        Scratch *s = *state;
+
+        put(s, "elsewhere", RUN("one"));
+        put(s, "a/two.job", RUN("two"));
+        put_link(s, "b/two.job", "../elsewhere");
+        if (!load_tells(s))
+                skip();
+        assert_unchanged(s, "a b "); /* nobody reads b/two.job */
+        put_link(s, "b/one.job", "two.job");
+        load(s);
+        assert_unchanged(s, "a ");
+        drop(s, "b/one.job");
+        put_link(s, "b/.hidden.job", "../elsewhere");
+        put_link(s, "b/one.job", ".hidden.job");
+        load(s);
+        assert_unchanged(s, "a ");
+        drop(s, "b/one.job");
+        put(s, "b/.hidden", RUN("one"));
+        put_link(s, "b/one.job", ".hidden");
+        load(s);
+        assert_unchanged(s, "a b ");
+        put(s, "b/.hidden", RUN("other"));
+        assert_unchanged(s, "a ");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -952,6 +979,7 @@ int main(void) {
                 TEST(test_calendars),
                 TEST(test_unchanged),
                 TEST(test_unchanged_with_links),
+                TEST(test_unchanged_with_links_to_links),
                 TEST(test_names),
                 TEST(test_dropins),
                 TEST(test_templates),
