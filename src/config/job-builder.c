@@ -4,6 +4,7 @@
 
 #include "config/job-builder.h"
 
+#include "job/job-text.h"
 #include "util/array.h"
 #include "util/strv.h"
 
@@ -28,6 +29,8 @@ static int keep_upkeep_line(Builder *b, const KeyLine *k) {
 /* As it was written: specifiers are expanded again when the text is read again. */
 static void keep_text(Builder *b, const KeyLine *k) {
         uint16_t row = (uint16_t)key_row_index(k->reading->tables, k->row);
+
+        assert(row < 1U << JOB_TEXT_KEY_BITS);
 
         if (!b->text) /* of a program that only reads arguments */
                 return;

@@ -14,6 +14,7 @@
 #include "config/job-sections.h"
 #include "config/replacements.h"
 #include "config/service.h"
+#include "job/job-text.h"
 #include "util/strv.h"
 #include "util/utf8.h"
 
@@ -201,18 +202,20 @@ int job_file_text(const JobDef *d, char **ret) {
         if (!f)
                 return -ENOMEM;
         find_tables(d, tables);
-        for (const char *p = d->text, *end = p + d->text_size; p < end; p += strlen(p) + 1) {
-                const KeyRow *row;
-                uint16_t i;
+        for (const char *p = d->text, *end = p + d->text_size; p < end; p = job_text_next(p)) {
+                const KeyRow *row = key_row_at(tables, job_text_key(p));
+                const char *value = job_text_value(p);
 
-                memcpy(&i, p, sizeof(i));
-                p += sizeof(i);
-                row = key_row_at(tables, i);
                 assert(row);
                 if (!streq(row->section, section))
                         fprintf(f, "[%s]\n", row->section);
                 section = row->section;
-                fprintf(f, "%s=%s\n", row->key, p);
+                fprintf(f, "%s=%s", row->key, value);
+                for (unsigned i = job_text_blanks(p); i > 0; i--) {
+                        value += strlen(value) + 1;
+                        fprintf(f, " %s", value);
+                }
+                fputc('\n', f);
         }
         if (fclose(f) != 0) {
                 free(text);

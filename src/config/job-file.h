@@ -15,8 +15,8 @@ int job_file_build(const char *name, JobFileContext *context, const JobText *tex
 
 /* What was read for the definition, as one job file without comments. The caller frees it. -ENOMEM.
  *
- * JobDef.text has each line as the number of its key, two bytes, and its value as written with a NUL, so that strings
- * of the definition can be a part of it. */
+ * JobDef.text has each line as the number of its key and its value as written (job/job-text.h), so that strings of the
+ * definition can be a part of it. */
 int job_file_text(const JobDef *d, char **ret);
 
 /* Checks a template, NAME@, as far as that can be done without an instance: a value with %i is not validated. The same

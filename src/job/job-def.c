@@ -7,6 +7,7 @@
 
 #include <stdalign.h>
 
+#include "job/job-text.h"
 #include "util/ascii.h"
 #include "util/shared-bytes.h"
 #include "util/string-table.h"
@@ -207,6 +208,48 @@ const char *job_def_fragment(const JobDef *d, char buf[static PATH_MAX]) {
         return buf;
 }
 
+/* Whether a value ends in the words, with one blank between them. */
+static bool ends_in_words(const char *value, char *const *words, size_t n) {
+        size_t length = strlen(value);
+
+        if (n > length)
+                return false;
+        value += length - n;
+        for (; *words; words++) {
+                size_t size = strlen(*words);
+
+                if (strncmp(value, *words, size) != 0 || value[size] != (words[1] ? ' ' : '\0'))
+                        return false;
+                value += size + 1;
+        }
+        return true;
+}
+
+/* The words of most commands stand in their line as they are: then that is where they are kept. */
+static void put_words_into_text(const JobDef *d, char *const *words) {
+        char *end = d->text + d->text_size, *next;
+        size_t n = 0, n_blanks = strv_length(words) - 1;
+
+        STRV_FOREACH(word, words)
+                n += strlen(*word) + (n > 0);
+        if (n_blanks == 0 || n_blanks > JOB_TEXT_BLANKS_MAX)
+                return;
+        for (char *line = d->text; line < end; line = next) {
+                uint16_t number = (uint16_t)(job_text_key(line) | n_blanks << JOB_TEXT_KEY_BITS);
+
+                next = (char *)job_text_next(line);
+                if (job_text_blanks(line) > 0 || !ends_in_words(job_text_value(line), words, n))
+                        continue;
+                memcpy(line, &number, sizeof(number));
+                line = next - 1 - n;
+                for (; *words; words++) {
+                        line += strlen(*words);
+                        *line++ = '\0';
+                }
+                return;
+        }
+}
+
 /* --- packing --- */
 
 /* One pass over the members finds out how much memory they need; the second one puts them there. */
@@ -245,10 +288,14 @@ static char *pack_string(Packer *p, const char *s) {
         if (!s)
                 return NULL;
         for (const char *line = text; line < end;) {
-                const char *value = line + sizeof(uint16_t), *next = value + strlen(value) + 1;
+                const char *next = job_text_next(line);
 
-                if ((size_t)(next - value) >= n && memcmp(next - n, s, n) == 0)
-                        return p->block ? p->text + (next - n - text) : NULL;
+                for (const char *value = job_text_value(line); value < next; value += strlen(value) + 1) {
+                        size_t size = strlen(value) + 1;
+
+                        if (size >= n && memcmp(value + size - n, s, n) == 0)
+                                return p->block ? p->text + (value + size - n - text) : NULL;
+                }
                 line = next;
         }
         return pack_bytes(p, s, n);
@@ -309,6 +356,8 @@ int job_def_pack(JobDef **d) {
         assert(from->n_ref == 1 && from->size == 0);
         for (size_t i = 0; i < from->n_triggers; i++)
                 share_times(&from->triggers[i]);
+        for (size_t i = 0; i < from->n_commands; i++)
+                put_words_into_text(from, from->commands[i].argv);
         pack_all(&size);
         p.block = malloc(size.n);
         if (!p.block) {

@@ -538,12 +538,25 @@ static bool is_within(const void *p, const void *block, size_t size) {
 
 /* A usual job is one block, in which no string stands twice; what it does not set it shares with all others. */
 static void test_packed(void **state) {
+        _cleanup_free_ char *text = NULL;
         JobDef *d = build_good("a",
                                "[Job]\nDescription=Some words\n[Timer]\nOnCalendar=daily\n"
                                "[Run]\nExec=/bin/echo x %j words\nTimeoutSec=5\n",
                                NULL, NULL),
+               *words,
                *rare = build_good("b", "[Job]\nTags=t\n[Timer]\nOnCron=@daily\n[Run]\nExec=@/bin/sh sh\n", NULL, NULL);
 
+        words = build_good("w", "[Run]\nExec=-/bin/echo one  two\nExec=@/bin/sh sh  -c :\nExec=-/bin/echo one two\n",
+                           NULL, NULL);
+        for (size_t i = 0; i < 3; i++)
+                assert_true(is_within(words->commands[2].argv[i], words->text, words->text_size));
+        assert_string_equal(words->commands[2].argv[0], "/bin/echo");
+        assert_string_equal(words->commands[2].argv[2], "two");
+        assert_null(words->commands[2].argv[3]);
+        assert_int_equal(job_file_text(words, &text), 0);
+        assert_string_equal(text,
+                            "[Run]\nExec=-/bin/echo one  two\nExec=@/bin/sh sh  -c :\nExec=-/bin/echo one two\n");
+        job_def_unref(words);
         assert_ptr_equal(d->rare, &job_def_defaults.rare);
         assert_true(d->size <= 320);
         assert_true(is_within(d->description, d->text, d->text_size));
