@@ -540,7 +540,9 @@ static int put_state_property(Builder *b, const char *directory) {
         };
         int r;
 
-        r = unit_property_add_number(&p[0], 1);
+        r = strv_extend(&d->rare->source_files, d->origin); /* that of the definition moves */
+        if (r >= 0)
+                r = unit_property_add_number(&p[0], 1);
         if (r >= 0)
                 r = unit_property_add_text(&p[0], directory, SIZE_MAX);
         if (r >= 0)
@@ -552,7 +554,7 @@ static int put_state_property(Builder *b, const char *directory) {
                         r = -ENOMEM;
                         break;
                 }
-                p[i].path = d->origin;
+                p[i].path = d->rare->source_files[strv_length(d->rare->source_files) - 1];
                 p[i].line = first->line;
                 *property = TAKE_GENERIC(p[i], (UnitProperty){});
                 d->rare->n_properties++;

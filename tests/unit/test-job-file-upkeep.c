@@ -79,6 +79,8 @@ static void test_state_directory(void **state) {
                     !streq_ptr(list ? list[1].text : NULL, state_rows[i].property))
                         fail_msg("row of line %d: %s", state_rows[i].line, def->commands[0].argv[2]);
                 assert_true(!list || job_def_setting(def, "StateDirectoryMode")->number == 0700);
+                for (size_t k = 0; k < def->rare->n_properties; k++)
+                        assert_string_equal(def->rare->properties[k].path, A);
                 free(text.bytes);
                 job_def_unref(def);
         }
