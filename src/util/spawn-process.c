@@ -36,14 +36,18 @@
 /* The sanitizers would look for this stack among those of our threads. */
 #define _in_child_ __attribute__((__no_sanitize__("address", "undefined"), __no_instrument_function__))
 
-#if defined(__x86_64__) || defined(__aarch64__)
-#define CAN_OVERLAP true
-#define HANDLER     0 /* in the kernel's struct sigaction */
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(SPAWN_PORTABLE) /* by a test */
+#define CAN_OVERLAP 1
 #else
-#define CAN_OVERLAP false
-#define HANDLER     1
+#define CAN_OVERLAP 0
 #endif
-#define SIGNALS_SIZE ((_NSIG - 1) / 8)
+
+#ifdef __mips__
+#define HANDLER 1 /* word in the kernel's struct sigaction, behind the flags */
+#else
+#define HANDLER 0
+#endif
+#define SIGNALS_SIZE (_NSIG / 8) /* bytes; _NSIG is 65, and 128 on MIPS */
 
 /* The lower end, with a guard below it; NULL until it is first used. */
 typedef struct Stack {
@@ -57,7 +61,11 @@ static Stack stacks[N_STACKS];
 
 /* Without errno. */
 _in_child_ static long call(long number, long a, long b, long c, long d) {
-#if defined(__x86_64__)
+#if !CAN_OVERLAP
+        long r = syscall(number, a, b, c, d);
+
+        return r < 0 ? -errno : r;
+#elif defined(__x86_64__)
         register long r10 __asm__("r10") = d;
         long r;
 
@@ -75,10 +83,6 @@ _in_child_ static long call(long number, long a, long b, long c, long d) {
 
         __asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x8) : "cc", "memory");
         return x0;
-#else
-        long r = syscall(number, a, b, c, d);
-
-        return r < 0 ? -errno : r;
 #endif
 }
 
@@ -106,8 +110,7 @@ _in_child_ static int place_fds(int *fds, int n) {
         return 0;
 }
 
-/* What is ignored stays so unless it is among them; a handler must not run in the child. The kernel's struct begins
- * with the handler where we make the call ourselves, and all zero is the default. */
+/* What is ignored stays so unless it is among them; a handler must not run in the child. All zero is the default. */
 _in_child_ static void reset_signals(const SpawnProcess *p) {
         unsigned long action[8] = {}, old[8] = {};
 
@@ -119,7 +122,7 @@ _in_child_ static void reset_signals(const SpawnProcess *p) {
 }
 
 _in_child_ static long child_prepare(SpawnProcess *p) {
-        static const unsigned long none[2];
+        static const unsigned long none[128 / 8 / sizeof(long)];
         const SpawnRequest *r = &p->request;
         long k;
 
@@ -156,7 +159,9 @@ _in_child_ static _Noreturn int child_main(void *userdata) {
 
 /* Like clone(2) of the C library: the child calls child(userdata), which must not return. */
 static long call_clone3(struct clone_args *args, int (*child)(void *), void *userdata) {
-#if defined(__x86_64__)
+#if !CAN_OVERLAP
+        return -ENOSYS;
+#elif defined(__x86_64__)
         register long r8 __asm__("r8") = (long)child;
         register long r9 __asm__("r9") = (long)userdata;
         long r;
@@ -191,8 +196,6 @@ static long call_clone3(struct clone_args *args, int (*child)(void *), void *use
                          : "r"(x1), "r"(x8), "r"(x9), "r"(x10)
                          : "cc", "memory");
         return x0;
-#else
-        return -ENOSYS;
 #endif
 }
 
