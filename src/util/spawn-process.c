@@ -29,9 +29,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "util/clock.h"
+
 #define N_STACKS   16
 #define STACK_SIZE ((size_t)64 * 1024) /* bytes; what is not touched is not there */
 #define GUARD_SIZE ((size_t)64 * 1024) /* the largest page of any architecture */
+
+#define STACK_WAIT_USEC  USEC_PER_SEC /* for one that is free */
+#define STACK_PAUSE_NSEC 10000000
 
 /* The sanitizers would look for this stack among those of our threads. */
 #define _in_child_ __attribute__((__no_sanitize__("address", "undefined"), __no_instrument_function__))
@@ -250,38 +255,63 @@ static int start_by_clone(SpawnProcess *p, Stack *stack, bool waits, pid_t *ret_
 
 /* --- either --- */
 
-/* The kernel wakes who waits for the place that it makes 0. */
-static void stack_wait(Stack *s) {
-        while (__atomic_load_n(&s->is_used, __ATOMIC_ACQUIRE) != 0)
-                (void)syscall(SYS_futex, &s->is_used, FUTEX_WAIT, 1, NULL, NULL, 0);
+/* The kernel makes it 0 when the child is done with our memory. */
+static bool stack_is_used(const Stack *s) {
+        return __atomic_load_n(&s->is_used, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* The one that was used longest ago. NULL with errno. */
-static Stack *stack_take(void) {
-        static unsigned last;
-        Stack *s = &stacks[++last % N_STACKS];
+/* The first that is free: what was never needed is never touched, and a child that is stuck (in a frozen control
+ * group, on a remote file system) keeps only its own. */
+static Stack *stack_find(void) {
+        for (Stack *s = stacks; s < stacks + N_STACKS; s++)
+                if (!stack_is_used(s))
+                        return s;
+        return NULL;
+}
 
+/* The kernel wakes who waits for the place that it makes 0; any other one is seen after the pause. */
+static Stack *stack_wait(void) {
+        static const struct timespec pause = { .tv_nsec = STACK_PAUSE_NSEC };
+        static unsigned last;
+        usec_t end = usec_add(now_clock(CLOCK_MONOTONIC), STACK_WAIT_USEC);
+        Stack *s = NULL;
+
+        while (!s && now_clock(CLOCK_MONOTONIC) < end) {
+                (void)syscall(SYS_futex, &stacks[++last % N_STACKS].is_used, FUTEX_WAIT, 1, &pause, NULL, 0);
+                s = stack_find();
+        }
+        return s;
+}
+
+static int stack_take(Stack **ret) {
+        Stack *s = stack_find() ?: stack_wait();
+
+        if (!s)
+                return -EAGAIN;
         if (!s->memory) {
                 char *p =
                         mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
-                if (p == MAP_FAILED || mprotect(p + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0)
-                        return NULL;
+                if (p == MAP_FAILED)
+                        return -errno;
+                if (mprotect(p + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0) {
+                        int r = -errno;
+
+                        (void)munmap(p, GUARD_SIZE + STACK_SIZE);
+                        return r;
+                }
                 s->memory = p + GUARD_SIZE;
         }
-        stack_wait(s);
         s->is_used = 1;
         s->n_uses++;
-        return s;
+        *ret = s;
+        return 0;
 }
 
-static int start(SpawnProcess *p, bool waits, pid_t *ret_pid, int *ret_pidfd) {
+static int start(SpawnProcess *p, Stack *stack, bool waits, pid_t *ret_pid, int *ret_pidfd) {
         static bool lacks_clone3;
-        Stack *stack = stack_take();
         int r = 0;
 
-        if (!stack)
-                return -errno;
         p->stack = (unsigned)(stack - stacks);
         p->n_uses = stack->n_uses;
         if (!lacks_clone3) {
@@ -298,6 +328,7 @@ static int start(SpawnProcess *p, bool waits, pid_t *ret_pid, int *ret_pidfd) {
 static int begin(SpawnProcess *p, const SpawnRequest *request, bool waits, pid_t *ret_pid, int *ret_pidfd) {
         sigset_t all, old;
         int pidfd = -EBADF, r;
+        Stack *stack = NULL;
         pid_t pid = 0;
 
         assert(request->n_fds <= SPAWN_FDS_MAX);
@@ -311,9 +342,12 @@ static int begin(SpawnProcess *p, const SpawnRequest *request, bool waits, pid_t
                 p->reset = *request->ignored;
         else
                 spawn_find_ignored(&p->reset);
+        r = stack_take(&stack); /* while signals are let through: a watchdog's, for one */
+        if (r < 0)
+                return r;
         (void)sigfillset(&all);
         (void)sigprocmask(SIG_SETMASK, &all, &old);
-        r = start(p, waits, &pid, ret_pidfd ? &pidfd : NULL);
+        r = start(p, stack, waits, &pid, ret_pidfd ? &pidfd : NULL);
         (void)sigprocmask(SIG_SETMASK, &old, NULL);
         if (r < 0)
                 return r;
@@ -331,8 +365,8 @@ int spawn_begin(SpawnProcess *p, const SpawnRequest *request, pid_t *ret_pid, in
 void spawn_settle(const SpawnProcess *p) {
         Stack *s = &stacks[p->stack];
 
-        if (s->n_uses == p->n_uses) /* else that of another one */
-                stack_wait(s);
+        while (s->n_uses == p->n_uses && stack_is_used(s)) /* else that of another one */
+                (void)syscall(SYS_futex, &s->is_used, FUTEX_WAIT, 1, NULL, NULL, 0);
 }
 
 int spawn_error(const SpawnProcess *p) {

@@ -52,7 +52,8 @@ int spawn_process(const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd);
 
 /* The same, but does not wait until then: *p, and what the request points to except for its descriptors, must stay as
  * they are until the caller has waited for the process. If the program cannot be executed, it ends with status 127,
- * and spawn_error() says why. Negative errno: there is no process. */
+ * and spawn_error() says why. Negative errno: there is no process; -EAGAIN also if sixteen others were begun, and none of
+ * them has executed its program within a second. */
 int spawn_begin(SpawnProcess *p, const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd);
 
 /* Waits until it has executed the program, or has ended. Before that it may have no session yet, nor be in its control
