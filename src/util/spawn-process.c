@@ -362,11 +362,10 @@ int spawn_begin(SpawnProcess *p, const SpawnRequest *request, pid_t *ret_pid, in
         return begin(p, request, !CAN_OVERLAP, ret_pid, ret_pidfd);
 }
 
-void spawn_settle(const SpawnProcess *p) {
-        Stack *s = &stacks[p->stack];
+bool spawn_enters_cgroup(const SpawnProcess *p) {
+        const Stack *s = &stacks[p->stack];
 
-        while (s->n_uses == p->n_uses && stack_is_used(s)) /* else that of another one */
-                (void)syscall(SYS_futex, &s->is_used, FUTEX_WAIT, 1, NULL, NULL, 0);
+        return p->enters_cgroup && s->n_uses == p->n_uses && stack_is_used(s); /* else that of another one */
 }
 
 int spawn_error(const SpawnProcess *p) {

@@ -301,7 +301,7 @@ typedef struct Freezer {
 static void freezer_make(Freezer *f) {
         const char *root = find_cgroups();
 
-        if (!root || IS_PORTABLE)
+        if (!root)
                 skip();
         (void)snprintf(f->path, sizeof(f->path), "%s/vakt-test-frozen-%d", root, getpid());
         if (mkdir(f->path, 0755) < 0)
@@ -334,6 +334,8 @@ static void test_not_waited_for(void **state) {
         pid_t pid;
         int fd;
 
+        if (IS_PORTABLE)
+                return;
         freezer_make(&f);
         r.cgroup_fd = f.fd;
         fd = lock("/proc/self/exe");
@@ -343,7 +345,6 @@ static void test_not_waited_for(void **state) {
         assert_true(executes(pid, "/proc/self/exe"));
         assert_true(lock("/proc/self/exe") < 0);
         write_to(f.fd, "cgroup.freeze", "0");
-        spawn_settle(&p);
         while ((fd = lock("/proc/self/exe")) < 0)
                 ; /* it closes its descriptors a moment after it has let go of our memory */
         (void)close(fd);
@@ -362,6 +363,8 @@ static void test_stuck(void **state) {
         pid_t pids[ELEMENTSOF(stuck)], pid;
         Freezer f;
 
+        if (IS_PORTABLE)
+                return;
         freezer_make(&f);
         r.cgroup_fd = f.fd;
         for (size_t i = 0; i < ELEMENTSOF(stuck); i++) {
