@@ -119,30 +119,34 @@ static void send_signal(pid_t pid, int sig) {
                                   pid < 0 ? "process group" : "process", abs(pid));
 }
 
-/* One that has not executed its program yet may be in neither the session nor the control group. */
-static void settle(const ChildExecution *x) {
-        if (x->child_source)
-                spawn_settle(&x->spawn);
-}
-
+/* One that has not executed its program yet is not waited for: its signals are blocked, and one that comes meanwhile
+ * ends it before the program begins. */
 static void signal_main(const ChildExecution *x, int sig) {
-        settle(x);
         if (holds_number(x))
                 send_signal(x->pid, sig);
+}
+
+/* Until it has a session, no process group has its number. */
+static void signal_session(pid_t pid, int sig) {
+        assert(pid > 1);
+        if (kill(-pid, sig) < 0)
+                send_signal(pid, sig);
 }
 
 static void signal_all(const ChildExecution *x, int sig) {
         int r;
 
-        settle(x);
-        r = x->has_group ? child_cgroup_signal(x->executor->cgroup, x->run, sig) : 0;
+        if (!x->has_group) {
+                if (holds_number(x))
+                        signal_session(x->pid, sig);
+                return;
+        }
+        if (x->child_source && spawn_enters_cgroup(&x->spawn)) /* asked first, or it enters in between */
+                send_signal(x->pid, sig);
+        r = child_cgroup_signal(x->executor->cgroup, x->run, sig);
         if (r < 0)
                 log_warning_errno(r, "Cannot send signal %d to the control group of run %" PRIu64 ", ignoring: %m",
                                   sig, x->run);
-        if (x->has_group)
-                return;
-        if (holds_number(x))
-                send_signal(-x->pid, sig);
 }
 
 static void kill_run(const ChildExecution *x) {
@@ -245,8 +249,7 @@ static int follow_child(ChildExecution *x, const ChildProcess *p) {
         else
                 r = sd_event_add_child(event, &x->child_source, p->pid, WEXITED, on_child, x);
         if (r < 0) {
-                spawn_settle(&x->spawn);
-                send_signal(-p->pid, SIGKILL);
+                signal_session(p->pid, SIGKILL);
                 kill_and_reap(p->pid);
                 safe_close(p->pidfd);
                 return r;

@@ -17,7 +17,7 @@
 #include "util/turn.h"
 
 #define LOCK_FILE       "ledger.lock"
-#define LOCK_TRIES      50 /* half a second, at start only */
+#define LOCK_TRIES      300 /* three seconds, at start only */
 #define LOCK_PAUSE_NSEC (10 * 1000 * 1000)
 
 /* Pages of the write-ahead log, of 4 KiB: how many are moved to the database when the daemon is idle, and how many
@@ -266,7 +266,7 @@ static int lock_directory(Ledger *l, const char *state_dir, char **reterr_messag
         l->lock_fd = openat(l->state_fd, LOCK_FILE, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
         if (l->lock_fd < 0)
                 return 0;
-        /* The lock of a daemon that was killed while it created a child is held until that child has called exec. */
+        /* The lock of a daemon that was killed is held until the children it just made have called exec. */
         for (unsigned i = 0; i < LOCK_TRIES; i++) {
                 const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NSEC };
 

@@ -5,11 +5,13 @@
  * follow each other are collected, and written with one call as soon as the one that ends the transaction is complete.
  *
  * What SQLite relies on stays true: a commit is in the file before it is told of, because the frame that ends it is
- * never left in memory; whatever else is done to the file (a read, a size, a truncation, a sync, a write anywhere
- * else) comes after what was written before. An error of a frame in memory is returned by the call that writes it;
- * that is one of the same transaction, which then is rolled back, by SQLite or by its caller (see store.h). Frames
- * that remain in memory are those of a transaction that is larger than SQLite's cache, or that was rolled back; nobody
- * needs them after a crash.
+ * never left in memory; whatever else is done to the file (a size, a truncation, a sync, a write anywhere else) comes
+ * after what was written before; and what was written is read. Frames that remain in memory are those of a
+ * transaction that is larger than SQLite's cache, or that was rolled back; nobody needs them after a crash.
+ *
+ * An error of frames in memory is returned by the call that writes them. SQLite believes these to be written, so after
+ * such a loss nothing behind them is written or read until it begins again there or before, as it does when the
+ * transaction was rolled back: no commit can cover a hole.
  *
  * A write counts as a frame only if it is made where the last frame ended, as the size says. When SQLite changes a
  * frame afterwards, or does anything that is unknown here, it is written at once, in two calls as usual. The file is
@@ -37,6 +39,7 @@ typedef struct WalFile {
         bool has_header;          /* it ends with that */
         sqlite3_int64 end;        /* of the last whole frame, in the buffer or not; 0: not known */
         sqlite3_int64 header_end; /* of a header that was just written at once, or 0 */
+        sqlite3_int64 lost;       /* where frames begin that could not be written, or 0 */
         int page_size;            /* of the last page that was written at once */
 } WalFile;
 
@@ -56,11 +59,14 @@ static WalFile *wal_file(sqlite3_file *file) {
 static int flush(sqlite3_file *file) {
         WalFile *w = wal_file(file);
         sqlite3_int64 end = w->end + (w->has_header ? FRAME_HEADER : 0);
-        int n = w->n;
+        int code, n = w->n;
 
         w->n = 0;
         w->has_header = false;
-        return n > 0 ? w->base->xWrite(file, w->buffer, n, end - n) : SQLITE_OK;
+        code = n > 0 ? w->base->xWrite(file, w->buffer, n, end - n) : SQLITE_OK;
+        if (code != SQLITE_OK)
+                w->lost = end - n;
+        return code;
 }
 
 static int write_at_once(sqlite3_file *file, const void *data, int n, sqlite3_int64 at, bool is_page) {
@@ -72,6 +78,8 @@ static int write_at_once(sqlite3_file *file, const void *data, int n, sqlite3_in
                 code = w->base->xWrite(file, data, n, at);
         if (code != SQLITE_OK)
                 return code;
+        if (n == FRAME_HEADER || at == 0) /* not a page alone, which is that of a frame that was there */
+                w->lost = 0;
         if (n == FRAME_HEADER)
                 w->header_end = at + n;
         else if (is_page) {
@@ -104,6 +112,8 @@ static int wal_write(sqlite3_file *file, const void *data, int n, sqlite3_int64 
         int code;
 
         w->header_end = 0;
+        if (w->lost > 0 && at > w->lost)
+                return SQLITE_IOERR_WRITE;
         if (n == FRAME_HEADER && can_begin(w, at)) {
                 code = w->n + n + w->page_size > BUFFER_SIZE ? flush(file) : SQLITE_OK;
                 if (code == SQLITE_OK) {
@@ -121,10 +131,21 @@ static int wal_write(sqlite3_file *file, const void *data, int n, sqlite3_int64 
         return is_commit ? flush(file) : SQLITE_OK;
 }
 
+/* What is in memory is read there, and need not be written for that. */
 static int wal_read(sqlite3_file *file, void *data, int n, sqlite3_int64 at) {
-        int code = flush(file);
+        WalFile *w = wal_file(file);
+        sqlite3_int64 end = w->end + (w->has_header ? FRAME_HEADER : 0), begin = end - w->n;
+        int code = SQLITE_OK;
 
-        return code != SQLITE_OK ? code : wal_file(file)->base->xRead(file, data, n, at);
+        if (w->lost > 0 && at + n > w->lost)
+                return SQLITE_IOERR_READ;
+        if (at >= begin && at + n <= end) {
+                memcpy(data, w->buffer + (at - begin), (size_t)n);
+                return SQLITE_OK;
+        }
+        if (at + n > begin)
+                code = flush(file);
+        return code != SQLITE_OK ? code : w->base->xRead(file, data, n, at);
 }
 
 static int wal_truncate(sqlite3_file *file, sqlite3_int64 size) {

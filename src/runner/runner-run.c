@@ -83,15 +83,15 @@ static void set_timer(Runner *r, Run *run, usec_t from_now) {
         (void)heap_set(&r->timers, at, at, run, &run->timer); /* there is room for all of them */
 }
 
-/* Its main process is not reaped: the number is still its own, and that of its process group. */
+/* Its main process is not reaped: the number is still its own, and that of its process group, which it has not got yet
+ * just after its start. It may not be in its control group then either. */
 static void signal_run(const Runner *r, const Run *run, int sig, bool all) {
-        spawn_settle(&run->spawn); /* or it may have no session yet */
-        if (!all)
+        bool misses = run->group ? spawn_enters_cgroup(&run->spawn) : all && kill(-run->pid, sig) < 0;
+
+        if (!all || misses)
                 (void)kill(run->pid, sig);
-        else if (run->group)
+        if (all && run->group)
                 (void)child_cgroup_signal(r->cgroup, run->group->number, sig);
-        else
-                (void)kill(-run->pid, sig);
 }
 
 static void kill_run(const Runner *r, const Run *run) {

@@ -29,21 +29,30 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "util/clock.h"
+
 #define N_STACKS   16
 #define STACK_SIZE ((size_t)64 * 1024) /* bytes; what is not touched is not there */
 #define GUARD_SIZE ((size_t)64 * 1024) /* the largest page of any architecture */
 
+#define STACK_WAIT_USEC  USEC_PER_SEC /* for one that is free */
+#define STACK_PAUSE_NSEC 10000000
+
 /* The sanitizers would look for this stack among those of our threads. */
 #define _in_child_ __attribute__((__no_sanitize__("address", "undefined"), __no_instrument_function__))
 
-#if defined(__x86_64__) || defined(__aarch64__)
-#define CAN_OVERLAP true
-#define HANDLER     0 /* in the kernel's struct sigaction */
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(SPAWN_PORTABLE) /* by a test */
+#define CAN_OVERLAP 1
 #else
-#define CAN_OVERLAP false
-#define HANDLER     1
+#define CAN_OVERLAP 0
 #endif
-#define SIGNALS_SIZE ((_NSIG - 1) / 8)
+
+#ifdef __mips__
+#define HANDLER 1 /* word in the kernel's struct sigaction, behind the flags */
+#else
+#define HANDLER 0
+#endif
+#define SIGNALS_SIZE (_NSIG / 8) /* bytes; _NSIG is 65, and 128 on MIPS */
 
 /* The lower end, with a guard below it; NULL until it is first used. */
 typedef struct Stack {
@@ -57,7 +66,11 @@ static Stack stacks[N_STACKS];
 
 /* Without errno. */
 _in_child_ static long call(long number, long a, long b, long c, long d) {
-#if defined(__x86_64__)
+#if !CAN_OVERLAP
+        long r = syscall(number, a, b, c, d);
+
+        return r < 0 ? -errno : r;
+#elif defined(__x86_64__)
         register long r10 __asm__("r10") = d;
         long r;
 
@@ -75,10 +88,6 @@ _in_child_ static long call(long number, long a, long b, long c, long d) {
 
         __asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x8) : "cc", "memory");
         return x0;
-#else
-        long r = syscall(number, a, b, c, d);
-
-        return r < 0 ? -errno : r;
 #endif
 }
 
@@ -106,8 +115,7 @@ _in_child_ static int place_fds(int *fds, int n) {
         return 0;
 }
 
-/* What is ignored stays so unless it is among them; a handler must not run in the child. The kernel's struct begins
- * with the handler where we make the call ourselves, and all zero is the default. */
+/* What is ignored stays so unless it is among them; a handler must not run in the child. All zero is the default. */
 _in_child_ static void reset_signals(const SpawnProcess *p) {
         unsigned long action[8] = {}, old[8] = {};
 
@@ -119,7 +127,7 @@ _in_child_ static void reset_signals(const SpawnProcess *p) {
 }
 
 _in_child_ static long child_prepare(SpawnProcess *p) {
-        static const unsigned long none[2];
+        static const unsigned long none[128 / 8 / sizeof(long)];
         const SpawnRequest *r = &p->request;
         long k;
 
@@ -156,7 +164,9 @@ _in_child_ static _Noreturn int child_main(void *userdata) {
 
 /* Like clone(2) of the C library: the child calls child(userdata), which must not return. */
 static long call_clone3(struct clone_args *args, int (*child)(void *), void *userdata) {
-#if defined(__x86_64__)
+#if !CAN_OVERLAP
+        return -ENOSYS;
+#elif defined(__x86_64__)
         register long r8 __asm__("r8") = (long)child;
         register long r9 __asm__("r9") = (long)userdata;
         long r;
@@ -191,8 +201,6 @@ static long call_clone3(struct clone_args *args, int (*child)(void *), void *use
                          : "r"(x1), "r"(x8), "r"(x9), "r"(x10)
                          : "cc", "memory");
         return x0;
-#else
-        return -ENOSYS;
 #endif
 }
 
@@ -247,38 +255,63 @@ static int start_by_clone(SpawnProcess *p, Stack *stack, bool waits, pid_t *ret_
 
 /* --- either --- */
 
-/* The kernel wakes who waits for the place that it makes 0. */
-static void stack_wait(Stack *s) {
-        while (__atomic_load_n(&s->is_used, __ATOMIC_ACQUIRE) != 0)
-                (void)syscall(SYS_futex, &s->is_used, FUTEX_WAIT, 1, NULL, NULL, 0);
+/* The kernel makes it 0 when the child is done with our memory. */
+static bool stack_is_used(const Stack *s) {
+        return __atomic_load_n(&s->is_used, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* The one that was used longest ago. NULL with errno. */
-static Stack *stack_take(void) {
-        static unsigned last;
-        Stack *s = &stacks[++last % N_STACKS];
+/* The first that is free: what was never needed is never touched, and a child that is stuck (in a frozen control
+ * group, on a remote file system) keeps only its own. */
+static Stack *stack_find(void) {
+        for (Stack *s = stacks; s < stacks + N_STACKS; s++)
+                if (!stack_is_used(s))
+                        return s;
+        return NULL;
+}
 
+/* The kernel wakes who waits for the place that it makes 0; any other one is seen after the pause. */
+static Stack *stack_wait(void) {
+        static const struct timespec pause = { .tv_nsec = STACK_PAUSE_NSEC };
+        static unsigned last;
+        usec_t end = usec_add(now_clock(CLOCK_MONOTONIC), STACK_WAIT_USEC);
+        Stack *s = NULL;
+
+        while (!s && now_clock(CLOCK_MONOTONIC) < end) {
+                (void)syscall(SYS_futex, &stacks[++last % N_STACKS].is_used, FUTEX_WAIT, 1, &pause, NULL, 0);
+                s = stack_find();
+        }
+        return s;
+}
+
+static int stack_take(Stack **ret) {
+        Stack *s = stack_find() ?: stack_wait();
+
+        if (!s)
+                return -EAGAIN;
         if (!s->memory) {
                 char *p =
                         mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
-                if (p == MAP_FAILED || mprotect(p + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0)
-                        return NULL;
+                if (p == MAP_FAILED)
+                        return -errno;
+                if (mprotect(p + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0) {
+                        int r = -errno;
+
+                        (void)munmap(p, GUARD_SIZE + STACK_SIZE);
+                        return r;
+                }
                 s->memory = p + GUARD_SIZE;
         }
-        stack_wait(s);
         s->is_used = 1;
         s->n_uses++;
-        return s;
+        *ret = s;
+        return 0;
 }
 
-static int start(SpawnProcess *p, bool waits, pid_t *ret_pid, int *ret_pidfd) {
+static int start(SpawnProcess *p, Stack *stack, bool waits, pid_t *ret_pid, int *ret_pidfd) {
         static bool lacks_clone3;
-        Stack *stack = stack_take();
         int r = 0;
 
-        if (!stack)
-                return -errno;
         p->stack = (unsigned)(stack - stacks);
         p->n_uses = stack->n_uses;
         if (!lacks_clone3) {
@@ -295,6 +328,7 @@ static int start(SpawnProcess *p, bool waits, pid_t *ret_pid, int *ret_pidfd) {
 static int begin(SpawnProcess *p, const SpawnRequest *request, bool waits, pid_t *ret_pid, int *ret_pidfd) {
         sigset_t all, old;
         int pidfd = -EBADF, r;
+        Stack *stack = NULL;
         pid_t pid = 0;
 
         assert(request->n_fds <= SPAWN_FDS_MAX);
@@ -308,9 +342,12 @@ static int begin(SpawnProcess *p, const SpawnRequest *request, bool waits, pid_t
                 p->reset = *request->ignored;
         else
                 spawn_find_ignored(&p->reset);
+        r = stack_take(&stack); /* while signals are let through: a watchdog's, for one */
+        if (r < 0)
+                return r;
         (void)sigfillset(&all);
         (void)sigprocmask(SIG_SETMASK, &all, &old);
-        r = start(p, waits, &pid, ret_pidfd ? &pidfd : NULL);
+        r = start(p, stack, waits, &pid, ret_pidfd ? &pidfd : NULL);
         (void)sigprocmask(SIG_SETMASK, &old, NULL);
         if (r < 0)
                 return r;
@@ -325,11 +362,10 @@ int spawn_begin(SpawnProcess *p, const SpawnRequest *request, pid_t *ret_pid, in
         return begin(p, request, !CAN_OVERLAP, ret_pid, ret_pidfd);
 }
 
-void spawn_settle(const SpawnProcess *p) {
-        Stack *s = &stacks[p->stack];
+bool spawn_enters_cgroup(const SpawnProcess *p) {
+        const Stack *s = &stacks[p->stack];
 
-        if (s->n_uses == p->n_uses) /* else that of another one */
-                stack_wait(s);
+        return p->enters_cgroup && s->n_uses == p->n_uses && stack_is_used(s); /* else that of another one */
 }
 
 int spawn_error(const SpawnProcess *p) {

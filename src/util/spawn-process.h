@@ -52,12 +52,14 @@ int spawn_process(const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd);
 
 /* The same, but does not wait until then: *p, and what the request points to except for its descriptors, must stay as
  * they are until the caller has waited for the process. If the program cannot be executed, it ends with status 127,
- * and spawn_error() says why. Negative errno: there is no process. */
+ * and spawn_error() says why. Negative errno: there is no process; -EAGAIN also if sixteen others were begun, and none
+ * of them has executed its program within a second. */
 int spawn_begin(SpawnProcess *p, const SpawnRequest *request, pid_t *ret_pid, int *ret_pidfd);
 
-/* Waits until it has executed the program, or has ended. Before that it may have no session yet, nor be in its control
- * group, and a signal to these would miss it. */
-void spawn_settle(const SpawnProcess *p);
+/* True while it perhaps has not entered its control group yet, as it does so by itself: a signal to that would miss
+ * it. Nor has it a session at first, so that kill(2) of its process group fails with ESRCH. A signal to the process
+ * itself does not miss it: one that comes before the program is executed ends it before that. */
+bool spawn_enters_cgroup(const SpawnProcess *p);
 
 /* Once it was waited for: the errno because of which the program was not executed, or 0. */
 int spawn_error(const SpawnProcess *p) _pure_;

@@ -126,6 +126,39 @@ static void test_stopped(void **state) {
         in_group(stopped);
 }
 
+/* Before the second command, which enters the group by itself, has done so. */
+static void held(void) {
+        int fd = hold_children();
+        uint64_t id;
+        TestRun t;
+        Rig rig;
+
+        if (fd < 0)
+                return;
+        rig_open(&rig, NULL);
+        run_init(&t, &rig, "true");
+        def_add_script(t.def, "echo executed", 0);
+        def_set_number(t.def, "TimeoutStopUSec", USEC_INFINITY);
+        run_start(&t);
+        child_let_go(fd, child_held(fd));
+        while (t.n_started < 2)
+                turn(&rig);
+        id = child_held(fd);
+        run_stop(&t, RUN_RESULT_CANCELLED);
+        child_let_go(fd, id);
+        run_wait(&t);
+        assert_int_equal(t.outcome.result, RUN_RESULT_CANCELLED);
+        assert_int_equal(t.outcome.code, SIGTERM);
+        assert_string_equal(t.output, "");
+        wait_until_removed(&rig, t.record.id);
+        run_done(&t);
+        rig_close(&rig);
+}
+
+static void test_held(void **state) {
+        in_group(held);
+}
+
 /* What is left behind is killed, between two commands, too. */
 static void leftovers(void) {
         TestRun t;
@@ -341,9 +374,9 @@ static int group_teardown(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_not_delegated), cmocka_unit_test(test_stopped), cmocka_unit_test(test_leftovers),
-                cmocka_unit_test(test_settings),      cmocka_unit_test(test_status),  cmocka_unit_test(test_adopted),
-                cmocka_unit_test(test_full),
+                cmocka_unit_test(test_not_delegated), cmocka_unit_test(test_stopped),  cmocka_unit_test(test_held),
+                cmocka_unit_test(test_leftovers),     cmocka_unit_test(test_settings), cmocka_unit_test(test_status),
+                cmocka_unit_test(test_adopted),       cmocka_unit_test(test_full),
         };
         char directory[] = "/tmp/vakt-test-cgroup-XXXXXX";
         int r;

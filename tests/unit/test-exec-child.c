@@ -214,6 +214,70 @@ static void test_stopped_at_once(void **state) {
         rig_close(&rig);
 }
 
+/* Nobody waits for one that is stuck before it has a session: the signal waits for it. */
+static void check_held(int fd, const char *kill_mode) {
+        uint64_t id;
+        TestRun t;
+        Rig rig;
+
+        rig_open(&rig, NULL);
+        run_init(&t, &rig, "echo executed");
+        def_set_text(t.def, "KillMode", kill_mode);
+        def_set_number(t.def, "TimeoutStopUSec", USEC_INFINITY);
+        run_start(&t);
+        id = child_held(fd);
+        run_stop(&t, RUN_RESULT_CANCELLED);
+        assert_int_equal(t.n_ended, 0);
+        child_let_go(fd, id);
+        run_wait(&t);
+        assert_int_equal(t.outcome.result, RUN_RESULT_CANCELLED);
+        assert_int_equal(t.outcome.code, SIGTERM);
+        assert_string_equal(t.output, "");
+        run_done(&t);
+
+        run_init(&t, &rig, "echo executed");
+        def_set_text(t.def, "KillMode", kill_mode);
+        def_set_number(t.def, "TimeoutStopUSec", 50 * USEC_PER_MSEC);
+        t.timeout = 50 * USEC_PER_MSEC;
+        run_start(&t);
+        (void)child_held(fd);
+        run_wait(&t);
+        assert_int_equal(t.outcome.result, RUN_RESULT_TIMEOUT);
+        assert_int_equal(t.outcome.code, SIGKILL);
+        run_done(&t);
+
+        run_init(&t, &rig, "echo executed");
+        def_set_text(t.def, "KillMode", kill_mode);
+        run_start(&t);
+        (void)child_held(fd);
+        run_done(&t); /* as where the daemon ends */
+        rig_close(&rig);
+}
+
+static void test_held(void **state) {
+        int status;
+        pid_t pid;
+
+        (void)fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+                int fd;
+
+                become_helper();
+                fd = hold_children();
+                if (fd < 0)
+                        _exit(77);
+                check_held(fd, "control-group");
+                check_held(fd, "mixed");
+                check_held(fd, "process");
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                skip();
+        assert_int_equal(status, 0);
+}
+
 /* Without SIGKILL it ends when it likes. */
 static void test_no_sigkill(void **state) {
         Rig rig;
@@ -521,6 +585,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_timeout),
                 cmocka_unit_test(test_over_before_it_was_stopped),
                 cmocka_unit_test(test_stopped_at_once),
+                cmocka_unit_test(test_held),
                 cmocka_unit_test(test_no_sigkill),
                 cmocka_unit_test(test_kill_modes),
                 cmocka_unit_test(test_leftovers),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "exec/executor.h"
+#include "held-child.h"
 #include "util/log.h"
 #include "util/strv.h"
 

@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
+#include "held-child.h"
 #include "util/file.h"
 
 static char directory[] = "/tmp/vakt-test-runner-XXXXXX";
@@ -1030,6 +1031,32 @@ static void test_group_many(void **state) {
         remove_group();
 }
 
+/* The last one: it cannot be undone. Nobody waits for a child that is stuck before it has a session. */
+static void test_stop_stuck(void **state) {
+        int fd = hold_children();
+        uint64_t first, second;
+        static JournalEntry e;
+        static Rig rig;
+
+        if (fd < 0)
+                skip();
+        rig_init(&rig);
+        rig_open(&rig);
+        send_run(&rig, 1, 0, "echo executed");
+        first = child_held(fd);
+        send_stop(&rig, 1, RUN_RESULT_CANCELLED);
+        send_run(&rig, 2, 0, "echo other");
+        second = child_held(fd);
+        child_let_go(fd, first);
+        assert_ended(&rig, 1, RUN_RESULT_CANCELLED, SIGTERM);
+        child_let_go(fd, second);
+        assert_ended(&rig, 2, RUN_RESULT_SUCCESS, 0);
+        read_journal(&rig, &e);
+        assert_string_equal(e.message, "other");
+        rig_close(&rig);
+        (void)close(fd);
+}
+
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_results),
@@ -1070,6 +1097,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_group_changed_later),
                 cmocka_unit_test(test_group_left),
                 cmocka_unit_test(test_group_many),
+                cmocka_unit_test(test_stop_stuck),
         };
         int r;
 

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What a program is given that spawn_process() starts, as the kernel shows it: once with clone3(2), and once more
- * after a filter of system calls has taken that away from this process. */
+ * after a filter of system calls has taken that away from this process. With SPAWN_PORTABLE as on an architecture for
+ * which there is no assembler: there all children are waited for. */
+
+#ifdef SPAWN_PORTABLE
+#define IS_PORTABLE true
+#else
+#define IS_PORTABLE false
+#endif
 
 #include <setjmp.h>
 #include <signal.h>
@@ -285,44 +292,101 @@ static int lock(const char *path) {
         return -EBADF;
 }
 
-/* One that is kept from executing its program keeps nobody. Until it has done so, it holds the locks of its parent,
- * dead or alive: so the next daemon does not look for runs before each has the environment that it is found by. */
-static void test_not_waited_for(void **state) {
-        static char *const argv[] = { (char *)"/bin/sleep", (char *)"1000", NULL };
-        const char *root = find_cgroups();
-        SpawnRequest r = request_of(argv);
-        SpawnProcess p;
+/* A control group in which nobody runs. */
+typedef struct Freezer {
         char path[128];
-        siginfo_t si;
-        pid_t pid;
         int fd;
+} Freezer;
+
+static void freezer_make(Freezer *f) {
+        const char *root = find_cgroups();
 
         if (!root)
                 skip();
-        (void)snprintf(path, sizeof(path), "%s/vakt-test-frozen-%d", root, getpid());
-        if (mkdir(path, 0755) < 0)
+        (void)snprintf(f->path, sizeof(f->path), "%s/vakt-test-frozen-%d", root, getpid());
+        if (mkdir(f->path, 0755) < 0)
                 skip();
-        r.cgroup_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        write_to(r.cgroup_fd, "cgroup.freeze", "1");
+        f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        write_to(f->fd, "cgroup.freeze", "1");
+}
+
+static void freezer_remove(Freezer *f) {
+        (void)close(f->fd);
+        assert_int_equal(rmdir(f->path), 0);
+}
+
+static void end_by_sigkill(pid_t pid) {
+        siginfo_t si = {};
+
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED), 0);
+        assert_int_equal(si.si_status, SIGKILL);
+}
+
+static char *const sleeper[] = { (char *)"/bin/sleep", (char *)"1000", NULL };
+
+/* One that is kept from executing its program keeps nobody. Until it has done so, it holds the locks of its parent,
+ * dead or alive: so the next daemon does not look for runs before each has the environment that it is found by. */
+static void test_not_waited_for(void **state) {
+        SpawnRequest r = request_of(sleeper);
+        SpawnProcess p;
+        Freezer f;
+        pid_t pid;
+        int fd;
+
+        if (IS_PORTABLE)
+                return;
+        freezer_make(&f);
+        r.cgroup_fd = f.fd;
         fd = lock("/proc/self/exe");
         assert_true(fd >= 0);
         assert_int_equal(spawn_begin(&p, &r, &pid, NULL), 0);
         (void)close(fd);
         assert_true(executes(pid, "/proc/self/exe"));
         assert_true(lock("/proc/self/exe") < 0);
-        write_to(r.cgroup_fd, "cgroup.freeze", "0");
-        spawn_settle(&p);
+        write_to(f.fd, "cgroup.freeze", "0");
         while ((fd = lock("/proc/self/exe")) < 0)
                 ; /* it closes its descriptors a moment after it has let go of our memory */
         (void)close(fd);
-        assert_true(executes(pid, argv[0]));
+        assert_true(executes(pid, sleeper[0]));
         assert_int_equal(spawn_error(&p), 0);
         assert_int_equal(getsid(pid), pid);
-        assert_int_equal(kill(-pid, SIGKILL), 0);
-        assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED), 0);
-        assert_int_equal(si.si_status, SIGKILL);
-        (void)close(r.cgroup_fd);
-        assert_int_equal(rmdir(path), 0);
+        end_by_sigkill(pid);
+        freezer_remove(&f);
+}
+
+/* Nor does it keep those that come after it, however many these are; and if no stack is free, that is an error. */
+static void test_stuck(void **state) {
+        static char *const good[] = { (char *)"/bin/true", NULL };
+        static SpawnProcess stuck[16], other;
+        SpawnRequest r = request_of(sleeper), others = request_of(good);
+        pid_t pids[ELEMENTSOF(stuck)], pid;
+        Freezer f;
+
+        if (IS_PORTABLE)
+                return;
+        freezer_make(&f);
+        r.cgroup_fd = f.fd;
+        for (size_t i = 0; i < ELEMENTSOF(stuck); i++) {
+                for (unsigned k = 0; k < 20; k++) {
+                        assert_int_equal(spawn_begin(&other, &others, &pid, NULL), 0);
+                        assert_int_equal(wait_for(pid), 0);
+                        assert_int_equal(spawn_error(&other), 0);
+                }
+                assert_int_equal(spawn_begin(&stuck[i], &r, &pids[i], NULL), 0);
+        }
+        pid = -1;
+        assert_int_equal(spawn_begin(&other, &others, &pid, NULL), -EAGAIN);
+        assert_int_equal(spawn_process(&others, &pid, NULL), -EAGAIN);
+        assert_int_equal(pid, -1);
+
+        end_by_sigkill(pids[7]);
+        assert_int_equal(spawn_begin(&other, &others, &pid, NULL), 0);
+        assert_int_equal(wait_for(pid), 0);
+        for (size_t i = 0; i < ELEMENTSOF(stuck); i++)
+                if (i != 7)
+                        end_by_sigkill(pids[i]);
+        freezer_remove(&f);
 }
 
 /* From here on the kernel says ENOSYS to clone3(2), as where RestrictNamespaces= applies. */
@@ -344,7 +408,7 @@ static void test_without_clone3(void **state) {
         cmocka_unit_test(test_plain), cmocka_unit_test(test_session), cmocka_unit_test(test_signals),               \
                 cmocka_unit_test(test_descriptors), cmocka_unit_test(test_directory), cmocka_unit_test(test_limit), \
                 cmocka_unit_test(test_errors), cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_cgroup),  \
-                cmocka_unit_test(test_not_waited_for)
+                cmocka_unit_test(test_not_waited_for), cmocka_unit_test(test_stuck)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -154,7 +154,6 @@ static void check_read(Model *m, sqlite3_int64 at, int n) {
 
         assert_int_equal(m->file->pMethods->xRead(m->file, found, n, at), SQLITE_OK);
         assert_memory_equal(found, m->bytes + at, n);
-        check_file(m);
 }
 
 static void write_some(Model *m, sqlite3_int64 at, int n, bool is_commit) {
@@ -235,6 +234,43 @@ static void test_file(void **state) {
         }
         assert_int_equal(m->file->pMethods->xClose(m->file), SQLITE_OK);
         check_file(m);
+        (void)close(m->fd);
+        free(m->file);
+        free(m);
+}
+
+/* What could not be written from memory is not left out: nothing is written behind it until it is there again. */
+static void test_loss(void **state) {
+        Model *m = calloc(1, sizeof(*m));
+        const sqlite3_int64 size = HEADER + 3 * FRAME;
+        const sqlite3_io_methods *methods;
+        unsigned n_frames = 0;
+        char frame[FRAME];
+
+        open_file(m);
+        methods = m->file->pMethods;
+        write_some(m, 0, HEADER, false);
+        while (n_frames < 5)
+                append_frame(m, &n_frames, n_frames == 2);
+        torn.n = 0;
+        torn.at = 1;
+        torn.keep = 0;
+        torn.error = ENOSPC;
+        assert_int_equal(methods->xSync(m->file, SQLITE_SYNC_NORMAL), SQLITE_FULL);
+        torn.at = 0;
+        m->size = size;
+        check_file(m);
+
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(methods->xWrite(m->file, frame, 24, HEADER + 5 * FRAME), SQLITE_IOERR_WRITE);
+                assert_int_equal(methods->xWrite(m->file, frame, FRAME - 24, size + 24), SQLITE_IOERR_WRITE);
+                assert_int_equal(methods->xRead(m->file, frame, FRAME - 24, size + 24), SQLITE_IOERR_READ);
+                check_read(m, size - FRAME, FRAME);
+                write_some(m, HEADER + 24, FRAME - 24, false); /* a page of before, which does not change that */
+        }
+        for (n_frames = 3; n_frames < 6;)
+                append_frame(m, &n_frames, n_frames == 5);
+        assert_int_equal(methods->xClose(m->file), SQLITE_OK);
         (void)close(m->fd);
         free(m->file);
         free(m);
@@ -409,15 +445,66 @@ static void test_broken_disk(void **state) {
         check_failing(LARGE_CHANGE, EIO, SQLITE_IOERR);
 }
 
+/* A transaction whose pages are in memory when the disk is full, in a statement that SQLite can undo alone: then it
+ * may not be committed without them. */
+static void test_full_disk_in_statement(void **state) {
+        sqlite3 *db = open_filled();
+        bool is_committed;
+
+        run(db, "PRAGMA temp_store = MEMORY; DROP INDEX t_n;"
+                "CREATE TABLE u (id INTEGER PRIMARY KEY, k UNIQUE, v NOT NULL); DELETE FROM t;"
+                "WITH RECURSIVE i (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x < 60)"
+                " INSERT INTO t SELECT x, x, zeroblob(3000) FROM i; BEGIN;"
+                "WITH RECURSIVE i (x) AS (SELECT 101 UNION ALL SELECT x + 1 FROM i WHERE x < 153)"
+                " INSERT INTO t SELECT x, x + 1000, randomblob(3000) FROM i");
+        torn.n = 0;
+        torn.at = 1;
+        torn.keep = 0;
+        torn.error = ENOSPC;
+        (void)sqlite3_exec(db, "INSERT INTO u SELECT id, id, n FROM t WHERE length(b) > 0", NULL, NULL, NULL);
+        torn.at = 0;
+        is_committed = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+        if (!sqlite3_get_autocommit(db))
+                run(db, "ROLLBACK");
+        (void)sqlite3_db_release_memory(db);
+        assert_int_equal(number(db, "SELECT count(*) FROM t WHERE n > 1000"), is_committed ? 53 : 0);
+        assert_int_equal(sum_after_crash(), sum(db));
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* What is undone need not be written for that. */
+static void test_rollback_on_full_disk(void **state) {
+        sqlite3 *db = open_filled();
+        int64_t before = sum(db);
+
+        run(db, "BEGIN; WITH RECURSIVE i (x) AS (SELECT 101 UNION ALL SELECT x + 1 FROM i WHERE x < 124)"
+                " INSERT INTO t SELECT x, x + 1000, randomblob(3000) FROM i");
+        torn.n = 0;
+        torn.at = 1;
+        torn.keep = 0;
+        torn.error = ENOSPC;
+        run(db, "ROLLBACK");
+        assert_int_equal(sum(db), before);
+        assert_int_equal(torn.n, 0);
+        torn.at = 0;
+        assert_int_equal(sum_after_crash(), before);
+        run(db, SMALL_CHANGE);
+        assert_int_equal(sum_after_crash(), sum(db));
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ledger_test(test_file),
+                ledger_test(test_loss),
                 ledger_test(test_commit_is_one_write),
                 ledger_test(test_same_as_without),
                 ledger_test(test_torn_commit),
                 ledger_test(test_torn_large_transaction),
                 ledger_test(test_full_disk),
                 ledger_test(test_broken_disk),
+                ledger_test(test_full_disk_in_statement),
+                ledger_test(test_rollback_on_full_disk),
         };
 
         (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
