@@ -152,13 +152,15 @@ static bool is_within_directory(const Load *load, const Finding *f, const Candid
         return !strchr(target, '/') && readlinkat(fd, target, further, sizeof(further)) < 0 && errno == EINVAL;
 }
 
-static void note_watched(Load *load, const Finding *f) {
+/* carried: none of its files is looked at now. */
+static void note_watched(Load *load, const Finding *f, bool carried) {
         for (size_t i = 0; i < f->n_candidates; i++) {
                 const Candidate *c = &f->candidates[i];
 
                 if (c->kind == CANDIDATE_DROPINS)
                         load->watch.directories[c->directory].has_dropins = true;
-                else if (!f->masked && !f->hidden && c->directory == f->directory && !is_within_directory(load, f, c))
+                else if (!carried && !f->masked && !f->hidden && c->directory == f->directory &&
+                         !is_within_directory(load, f, c))
                         job_watch_give_up(&load->watch, c->directory);
         }
 }
@@ -176,7 +178,9 @@ static int load_finding(Load *load, Finding *f, Entry *old) {
         else {
                 f->fresh = !old || !streq(load->host, load->loader->host);
                 r = finding_search(f, &load->context, &load->scan);
-                note_watched(load, f);
+        }
+        note_watched(load, f, carried);
+        if (!carried) {
                 if (r <= 0)
                         return r;
                 if (f->fresh || !entry_is_current(old, f))

@@ -63,10 +63,15 @@ static ssize_t read_file(int fd, char *text, size_t size) {
         return n;
 }
 
-bool group_is_clean(Runner *r, const Group *g) {
+/* And it is still there. */
+static bool has_no_process(const Group *g) {
         char text[16];
 
-        if (!g->is_reusable || read_file(g->members_fd, text, sizeof(text)) != 0)
+        return read_file(g->members_fd, text, sizeof(text)) == 0;
+}
+
+bool group_is_clean(Runner *r, const Group *g) {
+        if (!g->is_reusable || !has_no_process(g))
                 return false;
         read_changes(r); /* after its last process has gone */
         return g->is_reusable;
@@ -173,7 +178,8 @@ Group *group_take(Runner *r, uint64_t run) {
         while ((g = r->idle_groups)) {
                 r->idle_groups = g->next;
                 r->n_idle_groups--;
-                if (g->is_reusable && begin_peak(r, g))
+                /* No event tells that it was removed, or joined by a child (clone3(2) with O_PATH). */
+                if (g->is_reusable && has_no_process(g) && begin_peak(r, g))
                         return g;
                 if (!group_remove(r, g)) /* somebody has gone there: it is removed with the unit */
                         group_free(r, g);

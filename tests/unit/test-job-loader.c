@@ -970,6 +970,20 @@ static void test_unchanged_with_links_to_links(void **state) {
         assert_unchanged(s, "a ");
 }
 
+/* Its drop-ins in another directory are not read now, but they are there. */
+static void test_unchanged_while_refused(void **state) {
+        Scratch *s = *state;
+
+        put(s, "a/one.job", RUN("one"));
+        put(s, "b/one.job.d/10.conf", "[Run]\nQueueMax=1\n");
+        if (!load_tells(s))
+                skip();
+        assert_unchanged(s, "a b+ ");
+        set_mode(s, "a", 0777);
+        load(s);
+        assert_unchanged(s, "b+ ");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -980,6 +994,7 @@ int main(void) {
                 TEST(test_unchanged),
                 TEST(test_unchanged_with_links),
                 TEST(test_unchanged_with_links_to_links),
+                TEST(test_unchanged_while_refused),
                 TEST(test_names),
                 TEST(test_dropins),
                 TEST(test_templates),

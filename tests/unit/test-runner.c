@@ -996,6 +996,24 @@ static void test_group_changed_later(void **state) {
         remove_group();
 }
 
+/* Nor one that is gone: the run gets another one. */
+static void test_group_removed_later(void **state) {
+        static Rig rig;
+        uint32_t run = 0;
+        uint64_t first;
+        char path[300];
+
+        rig_open_in_used_group(&rig);
+        do
+                first = group_of(&rig, ++run, "true");
+        while (!group_exists(first));
+        (void)snprintf(path, sizeof(path), "%s/run-%" PRIu64, group, first);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_not_equal(group_of(&rig, ++run, "true"), first);
+        rig_close(&rig);
+        remove_group();
+}
+
 /* KillMode=process leaves what is left; its group goes when it does. */
 static void test_group_left(void **state) {
         static JournalEntry e;
@@ -1095,6 +1113,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_group_again),
                 cmocka_unit_test(test_group_changed),
                 cmocka_unit_test(test_group_changed_later),
+                cmocka_unit_test(test_group_removed_later),
                 cmocka_unit_test(test_group_left),
                 cmocka_unit_test(test_group_many),
                 cmocka_unit_test(test_stop_stuck),
