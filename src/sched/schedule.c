@@ -233,6 +233,8 @@ static void plan_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const
 
 /* boottime */
 static usec_t time_of_moment(const Schedule *s, const TriggerDef *t) {
+        if (t->type == TRIGGER_CRON) /* @reboot */
+                return s->boot_began;
         return usec_add(t->type == TRIGGER_STARTUP ? s->startup : s->boot_began, t->span);
 }
 
@@ -284,7 +286,7 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
 /* --- jobs --- */
 
 static bool is_same_trigger(const JobDef *a, const TriggerDef *x, const JobDef *b, const TriggerDef *y) {
-        return x->type == y->type && x->span == y->span && streq(x->expression, y->expression) && a->zone == b->zone &&
+        return x->type == y->type && streq(x->expression, y->expression) && a->zone == b->zone &&
                a->rare->timer.anchor == b->rare->timer.anchor;
 }
 
