@@ -243,7 +243,7 @@ void command_def_done(CommandDef *c) {
         *c = (CommandDef){};
 }
 
-int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, uint32_t *n_commands,
+int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, uint16_t *n_commands,
                     char **reterr) {
         _cleanup_free_ char *word = malloc(strlen(value) + 1);
         const char *p = value + strspn(value, WORD_BLANKS);

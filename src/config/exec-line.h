@@ -12,7 +12,7 @@
 /* Appends the command, or commands, to an array that stays the caller's on failure, and grows it. specifiers may be
  * NULL: none is replaced. They are replaced word by word after the splitting, so a value with blanks stays one word.
  * -EINVAL with a message in *reterr (freed by the caller); -ENOMEM. */
-int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, uint32_t *n_commands,
+int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, uint16_t *n_commands,
                     char **reterr);
 
 void command_def_done(CommandDef *c);

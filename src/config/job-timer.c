@@ -39,7 +39,7 @@ static void clear_triggers(Builder *b, TriggerType type) {
                         b->timer.triggers[n] = b->timer.triggers[i];
                         d->triggers[n++] = d->triggers[i];
                 }
-        d->n_triggers = n;
+        d->n_triggers = (uint16_t)n;
 }
 
 static int append_trigger(Builder *b, const KeyLine *k, TriggerType type, usec_t span) {

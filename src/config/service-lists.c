@@ -421,7 +421,7 @@ static int check_command(const KeyLine *k, const CommandDef *c) {
 int service_commands(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
         _cleanup_free_ char *message = NULL;
         CommandDef *commands = NULL;
-        uint32_t n = 0;
+        uint16_t n = 0;
         int r;
 
         r = exec_line_parse(k->value, k->reading->specifiers, &commands, &n, &message);

@@ -39,9 +39,9 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
 
         for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = heap_first(&m->deadlines->heap)) && first->at <= now;
              n++) {
-                Deadline *d = first->owner;
+                Deadline *d = HEAP_OWNER(first, Deadline, position);
 
-                (void)heap_set(&m->deadlines->heap, USEC_INFINITY, USEC_INFINITY, d, &d->position);
+                (void)heap_set(&m->deadlines->heap, USEC_INFINITY, USEC_INFINITY, &d->position);
                 assert(d->position == HEAP_NONE); /* who is called may set it again */
                 d->due(m, d);
         }
@@ -53,7 +53,7 @@ void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
         assert(d->due || at_boottime == USEC_INFINITY);
         if (at_boottime == USEC_INFINITY && d->position == HEAP_NONE)
                 return; /* there is nothing to take back */
-        if (heap_set(&m->deadlines->heap, at_boottime, at_boottime, d, &d->position) < 0)
+        if (heap_set(&m->deadlines->heap, at_boottime, at_boottime, &d->position) < 0)
                 log_error("Not enough memory to wait for a deadline; restart vaktd when there is more, so that what "
                           "waits for it continues.");
         arm(m);

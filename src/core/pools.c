@@ -76,19 +76,19 @@ static int pool_get(Manager *m, const char *name, Pool **ret) {
 /* Puts the pool where it belongs among those that somebody could be started from. */
 void pool_changed(Manager *m, Pool *p) {
         const HeapEntry *first = heap_first(&p->waiting);
-        usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
+        usec_t rank = first && pool_admits(HEAP_OWNER(first, LiveRun, position)) ? first->at : USEC_INFINITY;
 
-        if (heap_set(&m->pools->candidates, rank, rank, p, &p->position) < 0)
+        if (heap_set(&m->pools->candidates, rank, rank, &p->position) < 0)
                 log_error("Not enough memory to start runs that wait for pool '%s'; trying again when a run ends.",
                           p->name);
 }
 
 LiveRun *pools_first(const Manager *m) {
         const HeapEntry *first = heap_first(&m->pools->candidates);
-        const Pool *p = first ? first->owner : NULL;
+        const Pool *p = first ? HEAP_OWNER(first, Pool, position) : NULL;
 
         assert(!p || (p->n_running < p->slots && p->waiting.n_entries > 0));
-        return p ? p->waiting.entries->owner : NULL;
+        return p ? HEAP_OWNER(heap_first(&p->waiting), LiveRun, position) : NULL;
 }
 
 static void drop_if_unused(Manager *m, Pool *p) {

@@ -113,7 +113,7 @@ void queues_wait_for_slot(Manager *m, LiveRun *run) {
         assert(run->stage == RUN_STAGE_READY);
         if (run->rank == 0) /* an earlier daemon had started it */
                 set_rank(m, run);
-        if (heap_set(&run->pool->waiting, run->rank, run->rank, run, &run->position) < 0) {
+        if (heap_set(&run->pool->waiting, run->rank, run->rank, &run->position) < 0) {
                 run_set_reason(run, "There was not enough memory to queue it.");
                 runs_drop(m, run, RUN_RESULT_START_FAILED);
                 return;

@@ -127,7 +127,7 @@ void run_set_stage(LiveRun *run, RunStage stage) {
         else if (before == RUN_STAGE_QUEUED)
                 TAILQ_REMOVE(&job->live->queue, run, waiting);
         else if (before == RUN_STAGE_READY)
-                (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
+                (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, &run->position);
         if (!from->goes_on || !to->goes_on) {
                 deadline_set(run->manager, &run->deadline, USEC_INFINITY);
                 run_set_sought(run, false);

@@ -304,9 +304,11 @@ static int advise_times(const JobDef *d, usec_t now, Diagnostics *warnings) {
                 const TriggerDef *t = &d->triggers[i];
                 usec_t unused;
 
-                if (t->calendar)
+                if (!trigger_def_has_times(t))
+                        continue;
+                if (t->type == TRIGGER_CALENDAR)
                         r = calendar_next(t->calendar, &d->rare->timer.dst, now, &unused);
-                else if (t->cron && !cron_is_reboot(t->cron))
+                else if (!cron_is_reboot(t->cron))
                         r = cron_next(t->cron, &d->rare->timer.dst, now, &unused);
                 if (r == -ENOENT)
                         r = diagnostics_add(warnings, fragment_of(d), 0, "%s=%s never elapses again.",

@@ -244,9 +244,9 @@ static size_t next_elapses(const NewJob *n, const JobDef *d, usec_t ret[static E
         usec_t at = n->now;
         size_t found = 0;
 
-        for (; t && (t->calendar || t->cron) && found < ELAPSES_SHOWN; ret[found++] = at)
-                if ((t->calendar ? calendar_next(t->calendar, &d->rare->timer.dst, at, &at)
-                                 : cron_next(t->cron, &d->rare->timer.dst, at, &at)) < 0)
+        for (; t && trigger_def_has_times(t) && found < ELAPSES_SHOWN; ret[found++] = at)
+                if ((t->type == TRIGGER_CALENDAR ? calendar_next(t->calendar, &d->rare->timer.dst, at, &at)
+                                                 : cron_next(t->cron, &d->rare->timer.dst, at, &at)) < 0)
                         break;
         return found;
 }

@@ -62,11 +62,11 @@ JobDef *job_def_ref(JobDef *d) {
 
 static void trigger_times_done(TriggerDef *t) {
         if (t->is_shared)
-                shared_bytes_put(t->calendar ? (void *)t->calendar : t->cron);
-        else {
+                shared_bytes_put(t->times);
+        else if (t->type == TRIGGER_CALENDAR)
                 calendar_free(t->calendar);
+        else if (t->type == TRIGGER_CRON)
                 cron_free(t->cron);
-        }
 }
 
 void trigger_def_done(TriggerDef *t) {
@@ -145,13 +145,15 @@ JobDef *job_def_unref(JobDef *d) {
 
 /* Without memory a definition keeps its own. */
 static void share_times(TriggerDef *t) {
-        size_t n = t->calendar ? calendar_size(t->calendar) : t->cron ? cron_size() : 0;
-        void *shared = n > 0 ? shared_bytes_get(t->calendar ? (void *)t->calendar : t->cron, n) : NULL;
+        void *shared;
 
+        if (!trigger_def_has_times(t))
+                return;
+        shared = shared_bytes_get(t->times, t->type == TRIGGER_CALENDAR ? calendar_size(t->calendar) : cron_size());
         if (!shared)
                 return;
         trigger_times_done(t);
-        *(t->calendar ? (void **)&t->calendar : (void **)&t->cron) = shared;
+        t->times = shared;
         t->is_shared = true;
 }
 

@@ -41,10 +41,13 @@ typedef enum TriggerType {
 
 typedef struct TriggerDef {
         TriggerType type;
-        bool is_shared; /* calendar or cron is of util/shared-bytes.h */
-        usec_t span;    /* µs; of an interval, after boot, after start */
-        Calendar *calendar;
-        Cron *cron;
+        bool is_shared;      /* calendar or cron is of util/shared-bytes.h */
+        union {              /* by the type */
+                usec_t span; /* µs; of an interval, after boot, after start */
+                Calendar *calendar;
+                Cron *cron;
+                void *times; /* one of the two, or NULL */
+        };
         char *expression; /* as written, for users and as its name in the ledger */
 } TriggerDef;
 
@@ -199,8 +202,8 @@ typedef struct JobDef {
         const Zone *zone; /* that its times are meant in; borrowed from the zone cache */
         TriggerDef *triggers;
         CommandDef *commands; /* none with unit */
-        uint32_t n_triggers, n_commands;
-        usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as in vaktd.conf */
+        usec_t timeout;       /* µs; USEC_INFINITY = none; 0 = as in vaktd.conf */
+        uint16_t n_triggers, n_commands;
         bool enabled;
         uint8_t file; /* JobDefFile */
 
@@ -231,6 +234,11 @@ int job_def_pack(JobDef **d);
 
 /* The path of the job file. It is in buf unless it is in the definition. NULL: no file. */
 const char *job_def_fragment(const JobDef *d, char buf[static PATH_MAX]);
+
+/* It has a calendar or a cron expression, and that was parsed. */
+static inline bool trigger_def_has_times(const TriggerDef *t) {
+        return (t->type == TRIGGER_CALENDAR || t->type == TRIGGER_CRON) && t->times;
+}
 
 void trigger_def_done(TriggerDef *t); /* frees its members, not itself */
 JobDef *job_def_ref(JobDef *d);

@@ -187,7 +187,7 @@ static void probes_arm(Probes *probes) {
 /* There is room in the heap: probe_use() has made it. */
 static void probe_look_between(Probe *p, usec_t at, usec_t latest) {
         p->next_boottime = latest;
-        (void)heap_set(&p->probes->looks, at, latest, p, &p->position);
+        (void)heap_set(&p->probes->looks, at, latest, &p->position);
         probes_arm(p->probes);
 }
 
@@ -373,9 +373,9 @@ int probe_on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         const HeapEntry *first;
 
         for (unsigned i = 0; i < LOOKS_MAX && (first = heap_first(&probes->looks)) && first->at <= now; i++) {
-                Probe *p = first->owner;
+                Probe *p = HEAP_OWNER(first, Probe, position);
 
-                (void)heap_set(&probes->looks, USEC_INFINITY, USEC_INFINITY, p, &p->position);
+                (void)heap_set(&probes->looks, USEC_INFINITY, USEC_INFINITY, &p->position);
                 if (probe_do_look(p, now))
                         break;
         }
@@ -428,7 +428,7 @@ void probe_done(Probe *p) {
         probe_tell_observer(p, NULL);
         if (p->kind->stop)
                 p->kind->stop(p);
-        (void)heap_set(&p->probes->looks, USEC_INFINITY, USEC_INFINITY, p, &p->position);
+        (void)heap_set(&p->probes->looks, USEC_INFINITY, USEC_INFINITY, &p->position);
         probes_arm(p->probes);
         if (p->is_held)
                 TAILQ_REMOVE(&p->probes->held, p, all_held);

@@ -80,7 +80,7 @@ void run_acknowledge(Runner *r, Run *run) {
 static void set_timer(Runner *r, Run *run, usec_t from_now) {
         usec_t at = usec_add(r->now, from_now);
 
-        (void)heap_set(&r->timers, at, at, run, &run->timer); /* there is room for all of them */
+        (void)heap_set(&r->timers, at, at, &run->timer); /* there is room for all of them */
 }
 
 /* Its main process is not reaped: the number is still its own, and that of its process group, which it has not got yet

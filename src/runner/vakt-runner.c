@@ -136,7 +136,7 @@ static void run_timers(Runner *r) {
         const HeapEntry *first;
 
         while ((first = heap_first(&r->timers)) && first->at <= r->now)
-                run_on_timer(r, first->owner);
+                run_on_timer(r, HEAP_OWNER(first, Run, timer));
         if (r->resume <= r->now)
                 resume(r);
         if (r->tell <= r->now)

@@ -27,6 +27,7 @@ typedef struct TriggerClock {
         uint8_t clock;     /* ScheduleClock */
         bool done;         /* of a moment after boot or start: it has passed */
         bool catching_up;  /* is planned at its moment of the ramp */
+        uint8_t index;     /* in JobTimers.clocks */
 } TriggerClock;
 
 struct JobTimers {
@@ -90,6 +91,10 @@ void schedule_started(Schedule *s) {
 static const TriggerDef *trigger_of(const JobTimers *timers, const TriggerClock *c) {
         assert(c >= timers->clocks && c < timers->clocks + timers->n_clocks);
         return &timers->def->triggers[c - timers->clocks];
+}
+
+static JobTimers *timers_of(TriggerClock *c) {
+        return (JobTimers *)(void *)((char *)(c - c->index) - offsetof(JobTimers, clocks));
 }
 
 static bool is_moment(const TriggerDef *t) {
@@ -157,10 +162,10 @@ static void put(Schedule *s, JobTimers *timers, TriggerClock *c, ScheduleClock c
                 clock += SCHEDULE_REALTIME_ALARM;
         assert(clock < _SCHEDULE_CLOCK_MAX);
         if (c->clock != clock)
-                (void)heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, timers, &c->position);
+                (void)heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, &c->position);
         c->clock = (uint8_t)clock;
         /* Without memory a trigger stays where it was, or out: the next change of the job tries again. */
-        (void)heap_set(&s->heaps[clock], at, usec_add(at, accuracy), timers, &c->position);
+        (void)heap_set(&s->heaps[clock], at, usec_add(at, accuracy), &c->position);
 }
 
 /* An interval is not to be blurred by more than a fraction of itself. */
@@ -233,6 +238,8 @@ static void plan_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const
 
 /* boottime */
 static usec_t time_of_moment(const Schedule *s, const TriggerDef *t) {
+        if (t->type == TRIGGER_CRON) /* @reboot */
+                return s->boot_began;
         return usec_add(t->type == TRIGGER_STARTUP ? s->startup : s->boot_began, t->span);
 }
 
@@ -271,7 +278,7 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
 
                 if (c->position == HEAP_NONE)
                         continue;
-                assert(s->heaps[c->clock].entries[c->position].owner == timers);
+                assert(s->heaps[c->clock].entries[c->position].position == &c->position);
                 at = s->heaps[c->clock].entries[c->position].at;
                 if (c->catching_up && timers->def->rare->timer.catch_up == CATCH_UP_NONE)
                         at = next_in_time(s, timers, c, now); /* late occurrences are only recorded */
@@ -284,7 +291,7 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
 /* --- jobs --- */
 
 static bool is_same_trigger(const JobDef *a, const TriggerDef *x, const JobDef *b, const TriggerDef *y) {
-        return x->type == y->type && x->span == y->span && streq(x->expression, y->expression) && a->zone == b->zone &&
+        return x->type == y->type && streq(x->expression, y->expression) && a->zone == b->zone &&
                a->rare->timer.anchor == b->rare->timer.anchor;
 }
 
@@ -375,6 +382,7 @@ static int make_timers(Schedule *s, Job *job, const JobTimers *old, Instant now,
                 if (known)
                         *c = *known;
                 c->position = HEAP_NONE;
+                c->index = (uint8_t)i;
                 if (!known)
                         init_clock(s, timers, c, now);
                 else if (!is_same)
@@ -388,7 +396,7 @@ static void take_out(Schedule *s, JobTimers *timers) {
         for (uint32_t i = 0; timers && i < timers->n_clocks; i++) {
                 TriggerClock *c = &timers->clocks[i];
 
-                (void)heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, timers, &c->position);
+                (void)heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, &c->position);
         }
 }
 
@@ -772,11 +780,12 @@ unsigned schedule_elapse(Schedule *s, Instant now, unsigned max) {
         for (ScheduleClock clock = 0; clock < _SCHEDULE_CLOCK_MAX; clock++)
                 while (n < max) {
                         const HeapEntry *first = heap_first(&s->heaps[clock]);
+                        TriggerClock *c;
 
                         if (!first || first->at > clock_time(clock, now))
                                 break;
-                        deal_with(s, first->owner,
-                                  (void *)((char *)first->position - offsetof(TriggerClock, position)), now);
+                        c = HEAP_OWNER(first, TriggerClock, position);
+                        deal_with(s, timers_of(c), c, now);
                         n++;
                 }
         return n;

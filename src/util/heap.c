@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The textbook heap in one array. It is used instead of one sd-event source for each trigger, because a source takes
- * 351 bytes and an entry 32, and because a clock step requires a single place that reschedules everything. */
+ * 351 bytes and an entry 24, and because a clock step requires a single place that reschedules everything. */
 
 #include "util/heap.h"
 
@@ -78,8 +78,8 @@ int heap_reserve(Heap *h, uint32_t n) {
         return 0;
 }
 
-int heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position) {
-        HeapEntry e = { .at = at, .latest = latest, .owner = owner, .position = position };
+int heap_set(Heap *h, usec_t at, usec_t latest, uint32_t *position) {
+        HeapEntry e = { .at = at, .latest = latest, .position = position };
         int r;
 
         if (at == USEC_INFINITY) {

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A binary heap of windows of time, ordered by their ends, 32 bytes an entry and no allocation a change. The owner of
+/* A binary heap of windows of time, ordered by their ends, 24 bytes an entry and no allocation a change. The owner of
  * an entry keeps a place for its position, which the heap updates, so that any entry can be moved or taken out in
  * O(log n). Where there is no window, both ends are the same number, of whatever orders the entries.
  *
@@ -14,11 +14,13 @@
 #define HEAP_NONE UINT32_MAX /* position of an entry that is not in the heap */
 
 typedef struct HeapEntry {
-        usec_t at;     /* begin of the window */
-        usec_t latest; /* its end */
-        void *owner;
+        usec_t at;          /* begin of the window */
+        usec_t latest;      /* its end */
         uint32_t *position; /* of the owner */
 } HeapEntry;
+
+/* The owner of an entry, which has its position in a member. */
+#define HEAP_OWNER(entry, type, member) ((type *)(void *)((char *)(entry)->position - offsetof(type, member)))
 
 typedef struct Heap {
         HeapEntry *entries;
@@ -28,7 +30,7 @@ typedef struct Heap {
 void heap_done(Heap *h);
 
 /* Adds, moves, or (at == USEC_INFINITY) removes the entry with this position. -ENOMEM only when adding. */
-int heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
+int heap_set(Heap *h, usec_t at, usec_t latest, uint32_t *position);
 
 /* Makes room for n entries, so that adding them cannot fail. -ENOMEM. */
 int heap_reserve(Heap *h, uint32_t n);

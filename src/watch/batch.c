@@ -95,7 +95,7 @@ static usec_t due_of(const Batch *b, const File *f) {
 }
 
 static void file_leave_heap(Batch *b, File *f) {
-        (void)heap_set(f->is_due ? &b->due : &b->settling, USEC_INFINITY, 0, f, &f->position);
+        (void)heap_set(f->is_due ? &b->due : &b->settling, USEC_INFINITY, 0, &f->position);
         f->is_due = false;
 }
 
@@ -106,7 +106,7 @@ static void file_enter_heap(Batch *b, File *f, bool is_due) {
 
         assert(b->config.each && f->position == HEAP_NONE);
         f->is_due = is_due;
-        r = heap_set(is_due ? &b->due : &b->settling, key, key, f, &f->position);
+        r = heap_set(is_due ? &b->due : &b->settling, key, key, &f->position);
         assert(r >= 0);
 }
 
@@ -153,7 +153,7 @@ static bool batch_collect_due(Batch *b, usec_t now) {
         const HeapEntry *first;
 
         for (unsigned n = 0; (first = heap_first(&b->settling)) && first->at <= now; n++) {
-                File *f = first->owner;
+                File *f = HEAP_OWNER(first, File, position);
 
                 if (n >= COLLECT_STEP)
                         return false;
@@ -327,7 +327,7 @@ usec_t batch_next(const Batch *b, usec_t now) {
 }
 
 static File *batch_first(const Batch *b) {
-        return b->config.each ? heap_first(&b->due)->owner : TAILQ_FIRST(&b->waiting);
+        return b->config.each ? HEAP_OWNER(heap_first(&b->due), File, position) : TAILQ_FIRST(&b->waiting);
 }
 
 static void run_fill(Batch *b, BatchRun *r, size_t max) {

@@ -156,7 +156,7 @@ static void test_rows(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 CommandDef *commands = NULL;
                 char shown[1024] = "", *message = NULL;
-                uint32_t n = 0;
+                uint16_t n = 0;
                 int r = exec_line_parse(rows[i].text, &specifiers, &commands, &n, &message);
 
                 if (r == 0)
@@ -172,7 +172,7 @@ static void test_rows(void **state) {
 static void test_without_specifiers(void **state) {
         CommandDef *commands = NULL;
         char shown[64], *message = NULL;
-        uint32_t n = 0;
+        uint16_t n = 0;
 
         assert_int_equal(exec_line_parse("/bin/date +%F", NULL, &commands, &n, &message), 0);
         show(commands, n, shown);
@@ -183,7 +183,7 @@ static void test_without_specifiers(void **state) {
 static void test_limits(void **state) {
         char text[2 * EXEC_WORDS_MAX + 16], *p, *message = NULL;
         CommandDef *commands = NULL;
-        uint32_t n = 0;
+        uint16_t n = 0;
 
         p = stpcpy(text, "a");
         for (size_t i = 1; i < EXEC_WORDS_MAX; i++)

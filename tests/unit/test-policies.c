@@ -93,11 +93,11 @@ static void test_pools_leave_with_the_settings(void **state) {
 
 static const Heap *full; /* there is no memory for more in it */
 
-int __real_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
-int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
+int __real_heap_set(Heap *h, usec_t at, usec_t latest, uint32_t *position);
+int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, uint32_t *position);
 
-int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position) {
-        return h == full && at != USEC_INFINITY ? -ENOMEM : __real_heap_set(h, at, latest, owner, position);
+int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, uint32_t *position) {
+        return h == full && at != USEC_INFINITY ? -ENOMEM : __real_heap_set(h, at, latest, position);
 }
 
 /* It gives back the place that it has in its job. */

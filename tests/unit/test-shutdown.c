@@ -862,7 +862,7 @@ static void test_stop_does_not_wait_for_ever(void **state) {
         settle_down(f);
         assert_false(f->stopped);
         /* Two seconds pass. */
-        deadline_set(f->m, heap_first(&f->m->deadlines->heap)->owner, now_boottime());
+        deadline_set(f->m, HEAP_OWNER(heap_first(&f->m->deadlines->heap), Deadline, position), now_boottime());
         WAIT_FOR(f, f->stopped);
         drain_executor_done(f->m); /* too late */
         settle_down(f);
