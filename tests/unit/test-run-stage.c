@@ -63,10 +63,10 @@ typedef struct World {
         Manager m;
         Deadlines deadlines;
         Pools pools;
-        Job job;
         JobLive live;
         Pool pool;
         LiveRun run;
+        Job job; /* the last: its name is behind it */
 } World;
 
 static void world_init(World *w, RunCause cause) {
