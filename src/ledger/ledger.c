@@ -8,6 +8,7 @@
 #include "ledger/ledger.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/file.h>
 
 #include "ledger/ledger-internal.h"
@@ -201,6 +202,12 @@ static int on_late(sd_event_source *s, uint64_t usec, void *userdata) {
 
 /* --- upkeep --- */
 
+/* A sweep has read something of all jobs, which nobody reads again for an hour. */
+static void give_memory_back(Ledger *l) {
+        store_release_memory(l->store);
+        (void)malloc_trim(0);
+}
+
 bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime) {
         int r;
 
@@ -217,6 +224,8 @@ bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime) {
         if (r == 0 && l->may_shrink) {
                 r = store_shrink(l->store);
                 l->may_shrink = r > 0;
+                if (r == 0)
+                        give_memory_back(l);
         }
         if (r == -EBADMSG)
                 ledger_error(l, r);
