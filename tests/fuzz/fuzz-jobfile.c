@@ -130,9 +130,11 @@ static void check_definition(const JobDef *d) {
         for (size_t i = 0; i < d->n_triggers; i++) {
                 const TriggerDef *t = &d->triggers[i];
 
-                assert(t->span != USEC_INFINITY && t->expression);
-                assert((t->type == TRIGGER_CALENDAR) == (t->calendar != NULL));
-                assert((t->type == TRIGGER_CRON) == (t->cron != NULL));
+                assert(t->expression);
+                if (t->type == TRIGGER_CALENDAR || t->type == TRIGGER_CRON)
+                        assert(t->times);
+                else
+                        assert(t->span != USEC_INFINITY);
         }
         for (size_t i = 0; i < d->rare->timer.n_except; i++)
                 assert(d->rare->timer.except[i]);
