@@ -140,8 +140,8 @@ test_follow_of_an_existing_unit() {
 
 test_log_of_a_run() {
         local first
-        # logger is still there when the journal asks whose it is
-        talk talk 'echo out-$VAKT_RUN; echo err-$VAKT_RUN >&2; { echo said-$VAKT_RUN; sleep 0.1; } | logger -t other'
+        # logger is there until the journal has its line, and knows whose it is
+        talk talk 'echo out-$VAKT_RUN; echo err-$VAKT_RUN >&2; { echo said-$VAKT_RUN; until journalctl -qt other -o cat | grep -qx said-$VAKT_RUN; do :; done; } | logger -t other'
         start
         vaktctl run talk --wait
         first=$(run_id talk)

@@ -976,6 +976,16 @@ static void test_group_changed(void **state) {
         remove_group();
 }
 
+/* Makes runs until a group waits for the next one. */
+static uint64_t group_that_stays(Rig *rig, uint32_t *run) {
+        uint64_t found;
+
+        do
+                found = group_of(rig, ++*run, "true");
+        while (!group_exists(found));
+        return found;
+}
+
 /* Nor one that was changed while it waited. */
 static void test_group_changed_later(void **state) {
         static Rig rig;
@@ -984,9 +994,7 @@ static void test_group_changed_later(void **state) {
         char path[300];
 
         rig_open_in_used_group(&rig);
-        do
-                first = group_of(&rig, ++run, "true");
-        while (!group_exists(first));
+        first = group_that_stays(&rig, &run);
         (void)snprintf(path, sizeof(path), "%s/run-%" PRIu64 "/cgroup.freeze", group, first);
         safe_close(open(path, O_WRONLY | O_CLOEXEC));
         assert_int_not_equal(group_of(&rig, ++run, "true"), first);
@@ -1004,9 +1012,7 @@ static void test_group_removed_later(void **state) {
         char path[300];
 
         rig_open_in_used_group(&rig);
-        do
-                first = group_of(&rig, ++run, "true");
-        while (!group_exists(first));
+        first = group_that_stays(&rig, &run);
         (void)snprintf(path, sizeof(path), "%s/run-%" PRIu64, group, first);
         assert_int_equal(rmdir(path), 0);
         assert_int_not_equal(group_of(&rig, ++run, "true"), first);
